@@ -1,0 +1,107 @@
+"""A pipeline: one execution for one push, with a number. These are values; the record in Redis is what counts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+STAGES = ("build", "test", "release")
+
+
+class Status(StrEnum):
+    """Where a pipeline, stage or job stands. `failed` is the pushed code's fault, `errored` the farm's."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    PASSED = "passed"
+    FAILED = "failed"
+    ERRORED = "errored"
+    CANCELED = "canceled"
+    SKIPPED = "skipped"
+    SUPERSEDED = "superseded"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self not in (Status.PENDING, Status.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One unit that a worker claims: the build, one job of the test stage, or the release. It says who is before it."""
+
+    name: str
+    stage: str
+    needs: Sequence[str] = ()
+    queue: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How one step stands: the worker, the attempts and the reason are those of its newest attempt."""
+
+    name: str
+    status: Status
+    worker: str | None = None
+    attempts: int = 0
+    reason: str | None = None
+    ready: float | None = None
+    started: float | None = None
+    finished: float | None = None
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How one stage stands, summed up over its jobs."""
+
+    name: str
+    status: Status
+    started: float | None = None
+    finished: float | None = None
+    jobs: Sequence[Job] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """How one pipeline stands; times are Unix seconds. `stages` is empty when no stage was ever to run."""
+
+    number: int
+    repository: str
+    ref: str
+    commit: str
+    subject: str
+    author: str
+    who: str
+    status: Status
+    reason: str | None
+    created: float
+    started: float | None
+    finished: float | None
+    image: str | None
+    released: Sequence[str]
+    stages: Sequence[Stage]
+
+    @property
+    def branch(self) -> str:
+        """The branch or tag by its short name."""
+        return self.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+
+    def document(self, *, jobs: bool = True) -> dict[str, Any]:
+        """Return the JSON that `farm show --json` prints; without jobs it is an element of `farm list --json`."""
+        document = asdict(self)
+        for stage in document["stages"]:
+            if not jobs:
+                del stage["jobs"]
+        return document
+
+
+def sum_up(statuses: Sequence[Status]) -> Status:
+    """Return the status of a stage from those of its jobs; the worst final one counts once all are final."""
+    if not statuses:
+        return Status.SKIPPED
+    if all(status.final for status in statuses):
+        worst = (Status.ERRORED, Status.FAILED, Status.CANCELED, Status.SUPERSEDED, Status.PASSED, Status.SKIPPED)
+        return next(status for status in worst if status in statuses)
+    idle = all(status is Status.PENDING for status in statuses)
+    return Status.PENDING if idle else Status.RUNNING

@@ -1,0 +1,1 @@
+"""The hands of the farm: they know images and containers, and never who pushed or who listens."""
