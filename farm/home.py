@@ -1,0 +1,137 @@
+"""What `farm up` chose once for this machine: ports, passwords, the farm's id. It knows nothing of what runs.
+
+The registry's port is part of every image name, so nothing here changes after the first start.
+"""
+
+import json
+import os
+import secrets
+import socket
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from farm.errors import Refused
+
+LOCAL = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The content of FARM_HOME/state.json; whoever can read it owns the farm."""
+
+    farm_id: str
+    redis_port: int
+    registry_port: int
+    api_port: int
+    web_port: int
+    token: str = field(repr=False)
+    redis_password: str = field(repr=False)
+    cookie_secret: str = field(repr=False)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Return the ports by the name of the part that listens on them."""
+        return {
+            "redis": self.redis_port,
+            "registry": self.registry_port,
+            "dispatcher": self.api_port,
+            "flower": self.web_port,
+        }
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings that follow from the state."""
+        return {
+            "farm_id": self.farm_id,
+            "redis_url": f"redis://:{self.redis_password}@{LOCAL}:{self.redis_port}/0",
+            "registry": f"{LOCAL}:{self.registry_port}",
+            "url": f"http://{LOCAL}:{self.api_port}",
+            "web_url": f"http://{LOCAL}:{self.web_port}",
+            "token": self.token,
+            "cookie_secret": self.cookie_secret,
+        }
+
+
+def default_home() -> Path:
+    """Return FARM_HOME, or the place where state belongs: /var/lib/farm for root, the XDG state folder for others."""
+    if home := os.environ.get("FARM_HOME"):
+        return Path(home).expanduser().absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/farm")
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local/state") / "farm"
+
+
+def state_file(home: Path) -> Path:
+    """Return where the state of this home is kept."""
+    return home / "state.json"
+
+
+def read_state(home: Path) -> State | None:
+    """Return the state, or None where `farm up` never ran."""
+    path = state_file(home)
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return None
+    except PermissionError:
+        raise Refused(f"{path} belongs to another user; run this as its owner, or set FARM_HOME") from None
+    try:
+        document = json.loads(text)
+        return State(**{key.name: document[key.name] for key in fields(State)})
+    except (ValueError, KeyError, TypeError):
+        raise Refused(f"{path} is damaged; restore it from a backup, or move {home} away to start anew") from None
+
+
+def choose_state(home: Path) -> State:
+    """Return the state, chosen now if this is the first start; two starts at once agree on one."""
+    if known := read_state(home):
+        return known
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    redis, registry, api, web = free_ports(4)
+    state = State(
+        farm_id=secrets.token_hex(6),
+        redis_port=redis,
+        registry_port=registry,
+        api_port=api,
+        web_port=web,
+        token=secrets.token_urlsafe(32),
+        redis_password=secrets.token_urlsafe(32),
+        cookie_secret=secrets.token_urlsafe(32),
+    )
+    path = state_file(home)
+    draft = path.with_name(f".state.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(asdict(state), file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return choose_state(home)
+    finally:
+        draft.unlink()
+    return state
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of this machine that nobody listens on at this moment, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind((LOCAL, 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def is_free(port: int) -> bool:
+    """Return whether nobody listens on the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOCAL, port))
+        except OSError:
+            return False
+        return True

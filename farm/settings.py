@@ -1,0 +1,134 @@
+"""The settings of this process, put together once at the door. They say where the parts are, not whether they run."""
+
+import os
+import socket
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, ValidationError
+
+from farm.errors import Refused
+from farm.home import default_home, read_state
+
+_PREFIX = "FARM_"
+
+
+class _Values(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SlackSettings(_Values):
+    """Where Slack hears of results, and of which."""
+
+    webhook: SecretStr | None = None
+    when: Literal["always", "change", "failure", "never"] = "change"
+
+
+class RepositorySettings(_Values):
+    """What the server says about one repository; a definition can only narrow it."""
+
+    default_branch: str | None = None
+    protected: tuple[str, ...] | None = None
+
+    def protects(self, ref: str, default_branch: str) -> bool:
+        """Return whether a push of the full ref may release: by default the default branch and tags `v*`."""
+        patterns = self.protected
+        if patterns is None:
+            patterns = (f"refs/heads/{self.default_branch or default_branch}", "refs/tags/v*")
+        return any(fnmatchcase(ref, pattern) for pattern in patterns)
+
+
+class Settings(_Values):
+    """All settings; bytes are plain integers, times are seconds."""
+
+    home: Path
+    farm_id: str = Field(default="", pattern=r"^([0-9a-f]{12})?$")
+    redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
+    registry: str = "127.0.0.1:5000"
+    url: str = "http://127.0.0.1:8440"
+    web_url: str = "http://127.0.0.1:5555"
+    token: str = Field(default="", repr=False)
+    cookie_secret: str = Field(default="", repr=False)
+    worker_name: str = Field(default_factory=lambda: f"w1@{socket.gethostname()}")
+    slots: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1)
+    labels: tuple[str, ...] = Field(default=(), max_length=4)
+    lease: float = Field(default=9.0, gt=0)
+    memory: ByteSize = ByteSize(2 << 30)
+    cpus: float = Field(default=2.0, gt=0)
+    pids: int = Field(default=512, ge=1)
+    log_head: ByteSize = ByteSize(8 << 20)
+    log_tail: ByteSize = ByteSize(8 << 20)
+    log_budget: ByteSize = ByteSize(512 << 20)
+    slack: SlackSettings | None = None
+    repositories: Mapping[str, RepositorySettings] = Field(default_factory=dict)
+
+    @classmethod
+    def load(cls, home: Path | None = None) -> Self:
+        """Read the embedded default, FARM_HOME/farm.yml, FARM_HOME/state.json and FARM_*; a later one wins."""
+        home = (home or default_home()).absolute()
+        own = home / "farm.yml"
+        values: dict[str, Any] = _read(config_file("farm.yml"))
+        if own.exists():
+            values |= _read(own)
+        if state := read_state(home):
+            values |= state.settings()
+        variables = _environment(values)
+        values |= variables
+        try:
+            return cls.model_validate(values | {"home": home})
+        except ValidationError as error:
+            raise Refused(_sentence(error, own, variables)) from None
+
+    def repository(self, name: str) -> RepositorySettings:
+        """Return what is said about the repository, the defaults where nothing is."""
+        return self.repositories.get(name, RepositorySettings())
+
+
+def config_file(name: str) -> Path:
+    """Return a file of config/, which stands beside the packages in a checkout and inside `farm` in a wheel."""
+    package = Path(__file__).parent
+    installed = package / "config"
+    return (installed if installed.is_dir() else package.parent / "config") / name
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text()) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise Refused(f"{path} cannot be read; mend it: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict):
+        raise Refused(f"{path} must hold keys and values, one a line; see the annotated {config_file('farm.yml')}")
+    return document
+
+
+def _environment(values: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for field in Settings.model_fields:
+        if field in ("home", "slack", "repositories"):
+            continue
+        text = os.environ.get(_variable(field))
+        if text is not None:
+            found[field] = tuple(part for part in text.split(",") if part) if field == "labels" else text
+    slack = {
+        key: os.environ[name]
+        for key in SlackSettings.model_fields
+        if (name := f"{_PREFIX}SLACK_{key.upper()}") in os.environ
+    }
+    if slack:
+        found["slack"] = (values.get("slack") or {}) | slack
+    return found
+
+
+def _variable(field: str) -> str:
+    return "FARM_ID" if field == "farm_id" else _PREFIX + field.upper()
+
+
+def _sentence(error: ValidationError, own: Path, variables: Mapping[str, Any]) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    top = str(first["loc"][0]) if first["loc"] else ""
+    place = f"environment variable {_variable(top)}" if top in variables else str(own)
+    return f"{place}: {key}: {first['msg']}; every key is explained in {config_file('farm.yml')}"

@@ -1,0 +1,114 @@
+"""Settings come from four places; the state of a home is chosen once."""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from farm.errors import Refused
+from farm.home import choose_state, default_home, free_ports, is_free, read_state
+from farm.settings import RepositorySettings, Settings, config_file
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("FARM_")]:
+        monkeypatch.delenv(name)
+
+
+def test_the_annotated_default_is_what_the_model_says(tmp_path: Path) -> None:
+    loaded = Settings.load(tmp_path)
+    bare = Settings(home=tmp_path)
+    assert loaded == bare
+
+
+def test_state_wins_over_the_file_and_a_variable_over_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "farm.yml").write_text("slots: 3\nregistry: registry.example:5000\nmemory: 64MiB\nlease: 4\n")
+    state = choose_state(tmp_path)
+    monkeypatch.setenv("FARM_LEASE", "2.5")
+    monkeypatch.setenv("FARM_LABELS", "arm64,gpu")
+    monkeypatch.setenv("FARM_SLACK_WEBHOOK", "https://hooks.example/x")
+    settings = Settings.load(tmp_path)
+    assert (settings.slots, settings.memory, settings.lease) == (3, 64 << 20, 2.5)
+    assert settings.registry == f"127.0.0.1:{state.registry_port}"
+    assert settings.labels == ("arm64", "gpu")
+    assert settings.slack is not None
+    assert settings.slack.when == "change"
+    assert settings.farm_id == state.farm_id
+
+
+def test_secrets_do_not_show_up_when_settings_are_printed(tmp_path: Path) -> None:
+    state = choose_state(tmp_path)
+    shown = repr(Settings.load(tmp_path)) + repr(state)
+    assert state.token not in shown
+    assert state.redis_password not in shown
+    assert state.cookie_secret not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("slotz: 3\n", "slotz"),
+        ("slots: many\n", "slots"),
+        ("slots: [\n", "mend it"),
+        ("- a\n", "keys and values"),
+        ("slack: {when: often}\n", "slack.when"),
+    ],
+)
+def test_a_mistake_names_the_file_and_the_key(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "farm.yml").write_text(text)
+    with pytest.raises(Refused, match=words) as caught:
+        Settings.load(tmp_path)
+    assert str(tmp_path / "farm.yml") in str(caught.value)
+
+
+def test_a_mistake_in_a_variable_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARM_SLOTS", "none")
+    with pytest.raises(Refused, match="FARM_SLOTS"):
+        Settings.load(tmp_path)
+
+
+def test_the_state_is_private_and_chosen_once(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    first = choose_state(home)
+    assert choose_state(home) == first
+    assert read_state(home) == first
+    assert stat.S_IMODE((home / "state.json").stat().st_mode) == 0o600
+    assert len(set(first.ports.values())) == 4
+    assert [path.name for path in home.iterdir()] == ["state.json"]
+
+
+def test_a_damaged_state_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps({"farm_id": "x"}))
+    with pytest.raises(Refused, match="damaged"):
+        choose_state(tmp_path)
+    assert json.loads(path.read_text()) == {"farm_id": "x"}
+
+
+def test_free_ports_are_free_and_different() -> None:
+    ports = free_ports(5)
+    assert len(set(ports)) == 5
+    assert all(is_free(port) for port in ports)
+
+
+def test_home_follows_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARM_HOME", str(tmp_path / "x"))
+    assert default_home() == tmp_path / "x"
+
+
+def test_default_refs_that_may_release() -> None:
+    default = RepositorySettings()
+    assert default.protects("refs/heads/main", "main")
+    assert default.protects("refs/tags/v1.2", "main")
+    assert not default.protects("refs/heads/topic", "main")
+    assert not default.protects("refs/tags/nightly", "main")
+    only = RepositorySettings(protected=("refs/heads/release/*",))
+    assert only.protects("refs/heads/release/1", "main")
+    assert not only.protects("refs/heads/main", "main")
+
+
+def test_configuration_files_are_found() -> None:
+    assert config_file("farm.yml").exists()
