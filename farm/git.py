@@ -1,0 +1,286 @@
+"""Functions over the git program: mirrors of repositories, and what a commit holds. It keeps no checkout.
+
+Every mirror is a bare repository that several processes share, so a fetch holds a lock of that mirror; reading needs
+none. Arguments from outside are checked before git sees them, and nothing of the caller's own git environment leaks in.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit, urlunsplit
+
+from farm.errors import Errored, Failed, Refused
+
+FETCH_TIMEOUT = 900.0  # seconds; the first fetch of a large repository may take minutes
+_LOOK_TIMEOUT = 30.0
+_POLL = 0.25
+_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_SCP = re.compile(r"[\w.-]+(@[\w.-]+)?:(?!:)[^\s]+")
+_SCHEMES = ("file", "ssh", "git", "http", "https")
+# What a git that was killed, or a host that lost power, leaves behind in a mirror; making the mirror anew mends it.
+_BROKEN = re.compile(
+    r"\.lock': File exists|object file .* is empty|loose object .* is corrupt|bad object|Could not read [0-9a-f]{40}"
+)
+_OPTIONS = (
+    ("core.hooksPath", os.devnull),
+    ("gc.autoDetach", "false"),  # inside the lock, so that nothing works on a mirror behind the farm's back
+    ("http.lowSpeedLimit", "1000"),
+    ("http.lowSpeedTime", "60"),
+    ("protocol.ext.allow", "never"),
+    ("safe.directory", "*"),  # mirrors may belong to another user of this machine's farm
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a commit says about itself. It says nothing about its files."""
+
+    id: str
+    subject: str
+    author: str
+    email: str
+    message: str
+    time: float
+
+
+def mirror_path(home: Path, repository: str) -> Path:
+    """Return where the mirror of a repository lies under FARM_HOME; dispatcher and workers of one home share it."""
+    if not repository or repository.startswith(("/", "-", ".")) or ".." in repository or "\0" in repository:
+        raise Refused(f"{repository!r} is no name for a repository; use letters, digits, `.`, `_`, `-` and `/`")
+    return home / "mirrors" / f"{repository}.git"
+
+
+def ensure(mirror: Path, url: str, commit: str, *, check: Callable[[], None] = lambda: None) -> str:
+    """Bring a commit into the mirror unless it is there and return its id; an annotated tag gives its commit.
+
+    `check` is called a few times a second while git works and may raise to stop it. Raises Failed when the repository
+    no longer has the commit and Errored when the repository cannot be read.
+    """
+    found = find(mirror, commit)
+    if found is None:
+        fetch(mirror, url, check=check)
+        found = find(mirror, commit)
+    if found is None:  # no ref leads to it any more; while the server has not thrown it away, it gives it by its id
+        with _locked(mirror, check) as lock, suppress(Errored):
+            _git(mirror, *_fetch_from(url), oid(commit), check=check, lock=lock)
+        found = find(mirror, commit)
+    if found is None:
+        raise Failed(f"commit {commit[:7]} is gone from {shown(url)}: it was force-pushed away; push it again")
+    return found
+
+
+def fetch(mirror: Path, url: str, *, check: Callable[[], None] = lambda: None) -> None:
+    """Make the mirror, or bring its branches and tags up to date. Raises Errored when the repository cannot be read."""
+    command = (*_fetch_from(url), "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+    with _locked(mirror, check) as lock:
+        _init(mirror)
+        try:
+            _git(mirror, *command, check=check, lock=lock)
+        except Errored as error:
+            if not _BROKEN.search(str(error.__cause__)):
+                raise
+            shutil.rmtree(mirror)
+            _init(mirror)
+            _git(mirror, *command, check=check, lock=lock)
+
+
+def find(mirror: Path, commit: str) -> str | None:
+    """Return the id of the commit if the mirror has it, else None. It never fetches."""
+    try:
+        return _git(mirror, "rev-parse", "--verify", "--quiet", f"{oid(commit)}^{{commit}}").decode().strip()
+    except Errored:
+        return None
+
+
+def describe(mirror: Path, commit: str) -> Commit:
+    """Return what a commit of the mirror says about itself."""
+    form = "--format=%H%x00%s%x00%an%x00%ae%x00%ct%x00%B"
+    out = _git(mirror, "log", "-1", "--no-show-signature", "--encoding=UTF-8", form, oid(commit))
+    ident, subject, author, email, when, message = out.decode(errors="replace").split("\0", 5)
+    return Commit(ident, subject, author, email, message.strip(), float(when))
+
+
+def show(mirror: Path, commit: str, path: str, *, limit: int = 1 << 20) -> bytes | None:
+    """Return the start of a file at a commit, at most `limit` bytes, or None when there is no such file."""
+    if path.startswith("/") or "\0" in path or "\n" in path:
+        raise Refused(f"{path!r} is no path inside a repository; write it relative to the repository's root")
+    try:
+        return _git(mirror, "cat-file", "blob", f"{oid(commit)}:{path}")[:limit]
+    except Errored:
+        if find(mirror, commit) is None:
+            raise
+        return None
+
+
+@contextmanager
+def archive(mirror: Path, commit: str) -> Iterator[IO[bytes]]:
+    """Give the tree of a commit as a stream of tar, files with `export-ignore` included, as a checkout would have them.
+
+    It holds neither submodules nor the contents of LFS files. Raises Errored at the end if git could not finish.
+    """
+    git = _start(mirror, ("archive", "--format=tar", oid(commit)))
+    assert git.stdout is not None and git.stderr is not None  # noqa: S101, PT018
+    try:
+        yield git.stdout
+        git.stdout.read()  # whoever reads a tar may stop at its end mark, before git has written its padding
+        if git.wait(_LOOK_TIMEOUT):
+            raise Errored(f"git cannot read commit {commit[:7]}: {_last(git.stderr.read())}")
+    finally:
+        _end(git)
+
+
+def ls_remote(url: str, *, timeout: float = _LOOK_TIMEOUT) -> Mapping[str, str]:
+    """Return the branches and tags of a repository with their ids, by asking it. Needs no mirror."""
+    command = ("ls-remote", "--quiet", "--refs", *_upload_pack(url), "--", checked(url))
+    lines = _git(None, *command, timeout=timeout, about=url).decode(errors="surrogateescape").splitlines()
+    pairs = (line.split("\t", 1) for line in lines)
+    return {ref: ident for ident, ref in pairs if ref.startswith(("refs/heads/", "refs/tags/"))}
+
+
+def oid(value: str) -> str:
+    """Return the value if it is a full object id; refuse anything that git could take for an option or a range."""
+    if not _OID.fullmatch(value):
+        raise Refused(f"{value!r} is no full object id of git; send 40 (or 64) lower-case hex digits")
+    return value
+
+
+def checked(url: str) -> str:
+    """Return the URL if git may be given it: a path or ssh, git, http, https, file; refuse helpers and options."""
+    if "\n" not in url and "\0" not in url and not url.startswith("-"):
+        if url.startswith("/") or (_SCP.fullmatch(url) and "://" not in url):
+            return url
+        if "://" in url and urlsplit(url).scheme in _SCHEMES:
+            return url
+    raise Refused(
+        f"{url!r} is no clone URL; give an absolute path or one that begins with ssh://, https:// or user@host:"
+    )
+
+
+def shown(url: str) -> str:
+    """Return the URL without the password that it may carry."""
+    parts = urlsplit(url) if "://" in url else None
+    if parts is None or "@" not in parts.netloc:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=host))
+
+
+def _fetch_from(url: str) -> tuple[str, ...]:
+    return ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", *_upload_pack(url), "--", checked(url))
+
+
+def _upload_pack(url: str) -> tuple[str, ...]:
+    """Let git read a local repository of another user: its own child does not inherit `-c safe.directory`."""
+    local = url.startswith(("/", "file://"))
+    return ("--upload-pack", "git -c safe.directory='*' upload-pack") if local else ()
+
+
+def _init(mirror: Path) -> None:
+    if not (mirror / "info" / "attributes").exists():
+        _git(None, "init", "--quiet", "--bare", "--template=", "--", str(mirror))
+        (mirror / "info").mkdir(exist_ok=True)
+        # An archive shall hold what a checkout holds; this file outranks the .gitattributes of every tree.
+        (mirror / "info" / "attributes").write_text("* -export-ignore -export-subst\n")
+
+
+@contextmanager
+def _locked(mirror: Path, check: Callable[[], None]) -> Iterator[int]:
+    """Hold the mirror's lock. A git that outlives a killed worker keeps it too, until it is done."""
+    mirror.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(mirror.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        deadline = time.monotonic() + FETCH_TIMEOUT
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                check()
+                if time.monotonic() > deadline:
+                    raise Errored(
+                        f"another git has held the mirror {mirror} for {FETCH_TIMEOUT:.0f} s; look at it"
+                    ) from None
+                time.sleep(0.02)
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _git(
+    mirror: Path | None,
+    *command: str,
+    check: Callable[[], None] = lambda: None,
+    lock: int | None = None,
+    timeout: float = FETCH_TIMEOUT,
+    about: str = "",
+) -> bytes:
+    """Run git to its end and return what it printed; git's own words are the cause of the Errored that this raises."""
+    git = _start(mirror, command, lock)
+    deadline = time.monotonic() + timeout
+    try:
+        while True:
+            try:
+                out, err = git.communicate(timeout=_POLL)
+                break
+            except subprocess.TimeoutExpired:
+                check()
+                if time.monotonic() > deadline:
+                    raise Errored(
+                        f"git {command[0]} took longer than {timeout:.0f} s; look at the connection"
+                    ) from None
+    finally:
+        _end(git)
+    if git.returncode:
+        what = shown(about or (command[command.index("--") + 1] if "--" in command else str(mirror)))
+        words = err.decode(errors="replace").strip()
+        raise Errored(f"git cannot read {what}: {_last(err)}; check that it is there and may be read from here") from (
+            RuntimeError(words)
+        )
+    return out
+
+
+def _start(mirror: Path | None, command: Sequence[str], lock: int | None = None) -> subprocess.Popen[bytes]:
+    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    options = [word for key, value in _OPTIONS for word in ("-c", f"{key}={value}")]
+    where = [f"--git-dir={mirror}"] if mirror else []
+    try:
+        return subprocess.Popen(
+            ["git", *options, *where, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            pass_fds=() if lock is None else (lock,),
+            start_new_session=True,  # no terminal that ssh could ask for a password, and one group to kill
+        )
+    except OSError as error:
+        raise Errored(f"git cannot be started: {error}; install git on this machine") from error
+
+
+def _end(git: subprocess.Popen[bytes]) -> None:
+    if git.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(git.pid, signal.SIGKILL)
+        git.wait()
+    for stream in (git.stdout, git.stderr):
+        if stream is not None:
+            stream.close()
+
+
+def _last(words: bytes) -> str:
+    """Return the line of git's words that says most: the first fatal or error, else the last one."""
+    lines = [line.strip() for line in words.decode(errors="replace").splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith(("fatal:", "error:"))]
+    line = (telling or lines or ["it gave no reason"])[0 if telling else -1]
+    line = line.removeprefix("fatal:").removeprefix("error:").strip().rstrip(".")
+    return re.sub(r"//[^/@\s]+@", "//", line)

@@ -1,0 +1,228 @@
+"""farm.git against the real git program."""
+
+import io
+import os
+import subprocess
+import tarfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from farm import git
+from farm.errors import Canceled, Errored, Failed, Refused
+
+
+class Origin:
+    """A bare repository and a work tree that pushes to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bare, self.tree = folder / "origin.git", folder / "tree"
+        self.run("init", "-q", "--bare", "-b", "main", str(self.bare), cwd=folder)
+        self.run("init", "-q", "-b", "main", str(self.tree), cwd=folder)
+        self.run("remote", "add", "origin", str(self.bare))
+
+    def run(self, *command: str, cwd: Path | None = None) -> str:
+        env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
+        who = ("-c", "user.name=Änne", "-c", "user.email=a@example.org")
+        return subprocess.run(
+            ["git", *who, *command], cwd=cwd or self.tree, env=env, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    def commit(self, files: dict[str, str], message: str = "One", branch: str = "main") -> str:
+        for name, text in files.items():
+            (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.tree / name).write_text(text)
+        self.run("add", "-A")
+        self.run("commit", "-q", "--allow-empty", "-m", message)
+        self.run("push", "-q", "--force", "origin", f"HEAD:refs/heads/{branch}")
+        return self.run("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def origin(tmp_path) -> Origin:
+    return Origin(tmp_path)
+
+
+@pytest.fixture
+def mirror(tmp_path) -> Path:
+    return git.mirror_path(tmp_path / "home", "team/thyme")
+
+
+def test_a_commit_is_fetched_once_and_then_read_without_the_repository(origin, mirror):
+    commit = origin.commit({".farm.yml": "test: make test\n", "a/b.txt": "b"}, "Fix VAT\n\nBecause.")
+    assert git.ensure(mirror, str(origin.bare), commit) == commit
+    origin.bare.rename(origin.bare.with_name("away"))
+    assert git.ensure(mirror, str(origin.bare), commit) == commit
+    said = git.describe(mirror, commit)
+    assert (said.id, said.subject, said.author, said.email) == (commit, "Fix VAT", "Änne", "a@example.org")
+    assert said.message == "Fix VAT\n\nBecause."
+    assert git.show(mirror, commit, ".farm.yml") == b"test: make test\n"
+    assert git.show(mirror, commit, "a/b.txt", limit=0) == b""
+    assert git.show(mirror, commit, "none.txt") is None
+    assert git.show(mirror, commit, "a") is None
+
+
+def test_the_archive_holds_what_a_checkout_holds(origin, mirror):
+    commit = origin.commit(
+        {".gitattributes": "tests export-ignore\nv export-subst\n", "tests/t": "1", "v": "$Format:%H$"}
+    )
+    git.ensure(mirror, str(origin.bare), commit)
+    with git.archive(mirror, commit) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        files = {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}
+    assert files["tests/t"] == b"1"
+    assert files["v"] == b"$Format:%H$"
+
+
+def test_an_archive_that_is_not_read_to_its_end_leaves_no_process(origin, mirror):
+    commit = origin.commit({"big": "x" * 3_000_000})
+    git.ensure(mirror, str(origin.bare), commit)
+    with git.archive(mirror, commit) as stream:
+        stream.read(10)
+    with pytest.raises(ZeroDivisionError), git.archive(mirror, commit) as stream:
+        stream.read(1 // 0)
+    with pytest.raises(Errored, match="cannot read commit 1111111"), git.archive(mirror, "1" * 40) as stream:
+        assert io.BytesIO(stream.read()).getvalue() == b""
+
+
+def test_an_annotated_tag_means_its_commit(origin, mirror):
+    commit = origin.commit({"a": "1"})
+    origin.run("tag", "-a", "v1", "-m", "one")
+    origin.run("push", "-q", "origin", "v1")
+    tag = origin.run("rev-parse", "v1")
+    assert tag != commit
+    assert git.ensure(mirror, str(origin.bare), tag) == commit
+    assert git.ls_remote(str(origin.bare)) == {"refs/heads/main": commit, "refs/tags/v1": tag}
+
+
+def test_a_commit_that_was_force_pushed_away_is_taken_while_the_server_has_it(origin, mirror):
+    origin.commit({"a": "1"})
+    lost = origin.commit({"a": "2"})
+    origin.run("reset", "-q", "--hard", "HEAD~1")
+    origin.commit({"a": "3"})
+    assert git.ensure(mirror, str(origin.bare), lost) == lost
+
+
+def test_a_commit_that_is_gone_fails_with_a_sentence(origin, mirror):
+    origin.commit({"a": "1"})
+    with pytest.raises(
+        Failed, match=r"^commit 1111111 is gone from .*origin\.git: it was force-pushed away; push it again$"
+    ):
+        git.ensure(mirror, str(origin.bare), "1" * 40)
+
+
+def test_a_repository_that_is_gone_errs_with_a_sentence(tmp_path, mirror):
+    with pytest.raises(
+        Errored, match=r"git cannot read .*gone\.git: '.*' does not appear to be a git repository; check"
+    ):
+        git.ensure(mirror, str(tmp_path / "gone.git"), "1" * 40)
+    with pytest.raises(Errored, match=r"gone\.git"):
+        git.ls_remote(str(tmp_path / "gone.git"))
+
+
+def test_a_deleted_branch_makes_room_for_one_below_it(origin, mirror):
+    first = origin.commit({"a": "1"}, branch="topic")
+    git.fetch(mirror, str(origin.bare))
+    origin.run("push", "-q", "origin", ":refs/heads/topic")
+    second = origin.commit({"a": "2"}, branch="topic/one")
+    git.fetch(mirror, str(origin.bare))
+    assert git.find(mirror, first) == first
+    assert git.find(mirror, second) == second
+
+
+def test_a_mirror_with_a_stale_lock_or_a_torn_object_is_made_anew(origin, mirror):
+    first = origin.commit({"a": "1"})
+    git.ensure(mirror, str(origin.bare), first)
+    (mirror / "refs/heads/main.lock").touch()
+    second = origin.commit({"a": "2"})
+    assert git.ensure(mirror, str(origin.bare), second) == second
+    torn = mirror / "objects" / second[:2] / second[2:]
+    torn.chmod(0o644)
+    torn.write_bytes(b"")
+    assert git.ensure(mirror, str(origin.bare), second) == second
+
+
+def test_many_fetch_at_once(origin, mirror):
+    commits = [origin.commit({"a": str(n)}, branch=f"b{n}") for n in range(6)]
+    errors = []
+
+    def work(commit):
+        try:
+            git.ensure(mirror, str(origin.bare), commit)
+        except Exception as error:  # noqa: BLE001
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(commit,)) for commit in commits]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert not errors
+
+
+def test_a_fetch_that_waits_is_stopped_by_its_check(origin, mirror, tmp_path):
+    commit = origin.commit({"a": "1"})
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    slow = tmp_path / "bin"
+    slow.mkdir()
+    (slow / "git").write_text(f"#!/bin/sh\nexec cat {fifo}\n")
+    (slow / "git").chmod(0o755)
+
+    def check():
+        raise Canceled("canceled")
+
+    git.fetch(mirror, str(origin.bare))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{slow}:{os.environ['PATH']}")
+        with pytest.raises(Canceled):
+            git.fetch(mirror, str(origin.bare), check=check)
+    assert git.find(mirror, commit)
+
+
+def test_the_environment_of_a_hook_does_not_leak_in(origin, mirror, monkeypatch):
+    commit = origin.commit({"a": "1"})
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    monkeypatch.setenv("GIT_QUARANTINE_PATH", "/nowhere")
+    assert git.ensure(mirror, str(origin.bare), commit) == commit
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a repository to another user")
+def test_a_repository_of_another_user_is_read(origin, mirror):
+    commit = origin.commit({"a": "1"})
+    for folder, _, names in os.walk(origin.bare):
+        os.chown(folder, 65534, 65534)
+        for name in names:
+            os.chown(Path(folder, name), 65534, 65534)
+    assert git.ensure(mirror, str(origin.bare), commit) == commit
+    assert git.ensure(mirror, f"file://{origin.bare}", commit) == commit
+    assert git.ls_remote(str(origin.bare)) == {"refs/heads/main": commit}
+
+
+@pytest.mark.parametrize(
+    "url", ["ext::sh -c id", "--upload-pack=x", "relative/path", "fd::3", "a\nb", "gopher://x/y", ""]
+)
+def test_urls_that_git_must_not_see(url):
+    with pytest.raises(Refused, match="no clone URL"):
+        git.checked(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["/srv/a b.git", "file:///a", "ssh://git@h:22/a", "https://h/a", "git@example.org:a/b.git", "h:a"]
+)
+def test_urls_that_git_may_see(url):
+    assert git.checked(url) == url
+
+
+def test_arguments_are_guarded(mirror):
+    for bad in ("--output=/etc/passwd", "HEAD", "main..x", "1" * 39):
+        with pytest.raises(Refused):
+            git.find(mirror, bad)
+    with pytest.raises(Refused):
+        git.show(mirror, "1" * 40, "/etc/passwd")
+    for name in ("../x", "/x", "-x", "", ".hidden"):
+        with pytest.raises(Refused):
+            git.mirror_path(Path("/home"), name)
+
+
+def test_a_password_in_a_url_is_never_shown():
+    assert git.shown("https://me:secret@example.org/a.git") == "https://example.org/a.git"
+    assert git.shown("git@example.org:a.git") == "git@example.org:a.git"
