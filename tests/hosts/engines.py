@@ -1,0 +1,42 @@
+"""A Docker Engine on a machine of a test, with data and socket in the machine's folder."""
+
+import contextlib
+import subprocess
+from pathlib import Path
+
+from tests.hosts.machines import Machine, until
+
+DOCKER = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else "docker"
+
+
+def socket(machine: Machine) -> str:
+    """Return the address of the machine's engine, as DOCKER_HOST wants it."""
+    return f"unix://{machine.folder}/docker.sock"
+
+
+def docker(machine: Machine, *arguments: str) -> str:
+    """Run the docker program against the machine's engine and return what it printed."""
+    command = [DOCKER, "-H", socket(machine), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def start(machine: Machine, *trusted: str) -> None:
+    """Start the machine's engine, trusting the named registries without TLS, and wait until it answers."""
+    folder = machine.folder
+    (folder / "docker.pid").unlink(missing_ok=True)
+    command = [
+        "dockerd",
+        f"--data-root={folder}/docker",
+        f"--exec-root={folder}/exec",
+        f"--pidfile={folder}/docker.pid",
+    ]
+    command += [f"--host={socket(machine)}", "--log-level=warn", *(f"--insecure-registry={one}" for one in trusted)]
+    machine.start("engine", command)
+    until(lambda: answers(machine), 30, f"the engine of {machine.name} answers; see {folder}/engine.log")
+
+
+def answers(machine: Machine) -> bool:
+    """Say whether the machine's engine takes requests."""
+    with contextlib.suppress(subprocess.SubprocessError):
+        return bool(docker(machine, "version", "--format", "{{.Server.Version}}").strip())
+    return False
