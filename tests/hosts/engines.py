@@ -24,13 +24,9 @@ def start(machine: Machine, *trusted: str) -> None:
     """Start the machine's engine, trusting the named registries without TLS, and wait until it answers."""
     folder = machine.folder
     (folder / "docker.pid").unlink(missing_ok=True)
-    command = [
-        "dockerd",
-        f"--data-root={folder}/docker",
-        f"--exec-root={folder}/exec",
-        f"--pidfile={folder}/docker.pid",
-    ]
-    command += [f"--host={socket(machine)}", "--log-level=warn", *(f"--insecure-registry={one}" for one in trusted)]
+    command = ["dockerd", f"--data-root={folder}/docker", f"--exec-root={folder}/exec"]
+    command += [f"--pidfile={folder}/docker.pid", f"--host={socket(machine)}", "--log-level=warn"]
+    command += [f"--insecure-registry={registry}" for registry in trusted]
     machine.start("engine", command)
     until(lambda: answers(machine), 30, f"the engine of {machine.name} answers; see {folder}/engine.log")
 

@@ -104,11 +104,11 @@ class Machine:
 
     def freeze(self) -> None:
         """Stop every process, those in containers too, as a paused virtual machine would."""
-        self.run(["kill", "-STOP", "-1"])
+        self.run(["sh", "-c", "kill -STOP -1"])
 
     def thaw(self) -> None:
         """Let every process go on."""
-        self.run(["kill", "-CONT", "-1"])
+        self.run(["sh", "-c", "kill -CONT -1"])
         for name in self.processes:
             self.signal(name, signal.SIGCONT)
 
@@ -176,6 +176,7 @@ def network(folder: Path) -> Iterator[Network]:
     finally:
         for machine in net.machines.values():
             machine.power_off()
+        ip("link", "del", switch)
         ip("netns", "del", switch)
 
 
