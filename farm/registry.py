@@ -1,0 +1,216 @@
+"""A small client of an OCI registry over one kept connection: manifests, tags, digests. It never moves layers.
+
+The names follow the OCI distribution specification 1.1. Whatever goes wrong is Errored; that something is not there is
+an answer: None.
+"""
+
+import hashlib
+import ipaddress
+import re
+import socket
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from urllib.request import parse_http_list, parse_keqv_list
+
+import httpx
+
+from farm.errors import Errored
+
+MEDIA_TYPES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest or index, byte for byte as the registry holds it, so that its digest stays what it is."""
+
+    digest: str
+    media_type: str
+    body: bytes
+
+
+class Registry:
+    """One registry, such as `127.0.0.1:5000`; safe to share between threads. It makes no decision about tags."""
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        credentials: tuple[str, str] | None = None,
+        timeout: float = 10.0,
+        user_timeout: float | None = None,
+    ) -> None:
+        """Connect lazily; after `user_timeout` seconds without an acknowledgement the kernel drops what it still holds.
+
+        Shorter than a lease it keeps a write from arriving after somebody else took the step over.
+        """
+        self.address = address
+        local = _local(address)
+        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+        if user_timeout is not None:
+            options.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(user_timeout * 1000)))
+        self._http = httpx.Client(
+            base_url=f"{'http' if local else 'https'}://{address}/v2/",
+            auth=_Token(credentials),
+            timeout=timeout,
+            transport=httpx.HTTPTransport(socket_options=options, trust_env=not local),
+            trust_env=not local,  # a proxy does not reach this machine's own registry
+        )
+
+    def digest(self, repository: str, reference: str) -> str | None:
+        """Return the digest of a tag, or None when there is no such tag."""
+        answer = self._ask("HEAD", f"{repository}/manifests/{reference}", headers=_accept())
+        if answer is None:
+            return None
+        given = answer.headers.get("docker-content-digest", "")
+        if _DIGEST.fullmatch(given):
+            return str(given)
+        manifest = self.manifest(repository, reference)
+        return manifest.digest if manifest else None
+
+    def manifest(self, repository: str, reference: str) -> Manifest | None:
+        """Return the manifest of a tag or digest, or None when there is none."""
+        answer = self._ask("GET", f"{repository}/manifests/{reference}", headers=_accept())
+        if answer is None:
+            return None
+        digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
+        if reference.startswith("sha256:") and reference != digest:
+            raise Errored(f"the registry {self.address} gave {digest} for {repository}@{reference}; check its storage")
+        return Manifest(digest, answer.headers.get("content-type", MEDIA_TYPES[-1]), answer.content)
+
+    def put(self, repository: str, reference: str, manifest: Manifest) -> None:
+        """Store the manifest under a tag, which moves the tag in one step. All that it names must be there already."""
+        headers = {"Content-Type": manifest.media_type}
+        answer = self._ask("PUT", f"{repository}/manifests/{reference}", headers=headers, content=manifest.body)
+        if answer is None:
+            raise Errored(f"the registry {self.address} has no repository {repository}; was its storage emptied?")
+
+    def tag(self, repository: str, digest: str, tag: str) -> None:
+        """Let the tag point to a digest that is already in the repository."""
+        manifest = self.manifest(repository, digest)
+        if manifest is None:
+            raise Errored(f"{self.address}/{repository}@{digest} is gone from the registry; build it again")
+        self.put(repository, tag, manifest)
+
+    def tags(self, repository: str, *, page: int = 1000) -> Iterator[str]:
+        """Yield the tags of a repository, page by page; none when it is unknown."""
+        path: str | None = f"{repository}/tags/list?n={page}"
+        while path:
+            answer = self._ask("GET", path)
+            if answer is None:
+                return
+            yield from answer.json()["tags"] or ()
+            path = answer.links.get("next", {}).get("url")
+
+    def delete(self, repository: str, digest: str) -> bool:
+        """Delete a manifest with every tag on it; False when it was not there."""
+        return self._ask("DELETE", f"{repository}/manifests/{digest}") is not None
+
+    def close(self) -> None:
+        """Close the kept connection."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ask(
+        self, method: str, path: str, *, headers: dict[str, str] | None = None, content: bytes | None = None
+    ) -> httpx.Response | None:
+        try:
+            answer = self._http.request(method, path, headers=headers, content=content)
+        except httpx.HTTPError as error:
+            why = str(error) or type(error).__name__
+            raise Errored(f"the registry {self.address} does not answer: {why}; is it running?") from error
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        if answer.is_error:
+            raise Errored(f"the registry {self.address} refused {method} {path}: {_words(answer)}")
+        return answer
+
+
+class _Token(httpx.Auth):
+    """The token dance of the distribution specification: a refused request is repeated with the token asked for."""
+
+    requires_response_body = True
+
+    def __init__(self, credentials: tuple[str, str] | None) -> None:
+        self._basic = httpx.BasicAuth(*credentials) if credentials else None
+        self._header: dict[str, str] = {}
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send with the last header that worked; when refused, get a new one as the answer says."""
+        scope = _scope(request)
+        if header := self._header.get(scope):
+            request.headers["Authorization"] = header
+        answer = yield request
+        kind, _, rest = answer.headers.get("www-authenticate", "").partition(" ")
+        if answer.status_code != httpx.codes.UNAUTHORIZED:
+            return
+        if kind.lower() == "bearer":
+            wanted = parse_keqv_list(parse_http_list(rest))
+            ask = httpx.Request(
+                "GET", wanted.pop("realm"), params={k: wanted[k] for k in ("service", "scope") if k in wanted}
+            )
+            if self._basic:
+                ask = next(self._basic.sync_auth_flow(ask))
+            given = yield ask
+            if given.is_error:
+                return
+            token = given.json()
+            self._header[scope] = f"Bearer {token.get('token') or token.get('access_token')}"
+        elif kind.lower() == "basic" and self._basic:
+            self._header[scope] = next(self._basic.sync_auth_flow(httpx.Request("GET", "http://x"))).headers[
+                "Authorization"
+            ]
+        else:
+            return
+        request.headers["Authorization"] = self._header[scope]
+        yield request
+
+
+def split(image: str) -> tuple[str, str, str]:
+    """Return registry, repository and digest (or tag) of an image's full name."""
+    name, at, digest = image.partition("@")
+    address, _, repository = name.partition("/")
+    if at:
+        return address, repository, digest
+    repository, _, tag = repository.partition(":")
+    return address, repository, tag or "latest"
+
+
+def _scope(request: httpx.Request) -> str:
+    """Tell apart what needs tokens of different reach: the repository, and reading from writing."""
+    verb = "read" if request.method in ("GET", "HEAD") else "write"
+    return f"{request.url.path.partition('/manifests/')[0].partition('/tags/')[0]} {verb}"
+
+
+def _accept() -> dict[str, str]:
+    return {"Accept": ", ".join(MEDIA_TYPES)}
+
+
+def _words(answer: httpx.Response) -> str:
+    try:
+        first = answer.json()["errors"][0]
+        return f"{answer.status_code} {first.get('message') or first['code']}"
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return f"{answer.status_code} {answer.reason_phrase}"
+
+
+def _local(address: str) -> bool:
+    host = address.removeprefix("[").partition("]")[0] if address.startswith("[") else address.partition(":")[0]
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
