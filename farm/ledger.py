@@ -1,0 +1,88 @@
+"""The ledger: the durable list of pushes, in the order of each ref. It never decides what a push becomes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from farm.errors import Refused
+from farm.push import Push, check_ref
+from farm.record.scripts import Base
+from farm.record.values import Repository, dumps
+
+Reflogs = Mapping[str, Sequence[tuple[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A push with its pipeline's number; known when it had been reported before, by this or another source."""
+
+    push_id: str
+    number: int
+    known: bool
+
+
+class Ledger(Base):
+    """Enter pushes, list those that no dispatcher has taken up yet, and register repositories."""
+
+    def enter(self, repository: str, updates: Sequence[Push], reflogs: Reflogs | None = None) -> list[Entry]:
+        """Put all updates of one `git push` into the ledger, in one atomic step; to repeat it is harmless.
+
+        A reflog is the last part of git's own list of (old, new) of a ref, oldest first; it settles the order.
+        """
+        rows = [{key: value for key, value in asdict(push).items() if key != "repository"} for push in updates]
+        logs = {ref: [list(pair) for pair in pairs] for ref, pairs in (reflogs or {}).items()}
+        answer = json.loads(self.scripts.run("enter", repository, dumps(rows), dumps(logs)))
+        if answer == "unknown":
+            raise Refused(f"no repository {repository!r} is registered; run `farm hook install` for it")
+        return [Entry(push.id, number, bool(known)) for push, (number, known) in zip(updates, answer, strict=True)]
+
+    def undispatched(self, older_than: float = 0.0) -> list[int]:
+        """Return the pipelines that came in more than so many seconds ago and have neither steps nor an end."""
+        return [int(number) for number in self.scripts.run("undispatched", older_than)]
+
+    def push(self, number: int) -> Push:
+        """Return the push behind a pipeline."""
+        fields = self.redis.hgetall(f"farm:pipeline:{number}")
+        if not fields:
+            raise Refused(f"there is no pipeline #{number}; `farm list` shows those that there are")
+        return Push(
+            id=fields["push"],
+            repository=fields["repository"],
+            ref=fields["ref"],
+            old=fields["old"],
+            new=fields["new"],
+            who=fields["who"],
+            options=tuple(json.loads(fields["options"])),
+            source=fields["source"],
+        )
+
+    def register(
+        self, repository: str, url: str, default_branch: str, refs: Mapping[str, str], token_hash: str = ""
+    ) -> Repository:
+        """Register a name with its one clone URL; the refs that are there already are a baseline, no pushes.
+
+        The same name and URL again only changes what is given anew; another URL is refused.
+        """
+        for ref in refs:
+            check_ref(ref)
+        if not repository or any(letter.isspace() for letter in repository):
+            raise Refused(f"{repository!r} is no name for a repository; use letters without blanks")
+        answer = self.scripts.run("register", repository, url, default_branch, token_hash, dumps(dict(refs)))
+        if answer != "ok":
+            raise Refused(f"{repository!r} is registered with {answer}; choose another name for {url}")
+        return self.repository(repository)
+
+    def repository(self, name: str) -> Repository:
+        """Return a registered repository; Refused if there is none of this name."""
+        fields = self.redis.hgetall(f"farm:repository:{name}")
+        if not fields:
+            raise Refused(f"no repository {name!r} is registered; run `farm hook install` for it")
+        return Repository(name, fields["url"], fields["default_branch"], fields["token_hash"], float(fields["created"]))
+
+    def repositories(self) -> list[Repository]:
+        """Return all registered repositories by name."""
+        return [self.repository(name) for name in sorted(self.redis.smembers("farm:repositories"))]
+
+    def baseline(self, name: str) -> dict[str, str]:
+        """Return the refs that a repository had when it was registered."""
+        return dict(self.redis.hgetall(f"farm:baseline:{name}"))

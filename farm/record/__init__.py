@@ -1,0 +1,17 @@
+"""The record: what Redis holds about every pipeline, and the only truth about it.
+
+It publishes nothing and runs nothing: Celery messages are wake-ups, this decides who may work and whose work counts.
+All changes are Lua scripts (farm/lua) with Redis's own clock.
+"""
+
+from farm.record.course import Course
+from farm.record.releases import Releases
+from farm.record.steps import Steps
+from farm.record.values import SCHEMA, Claim, Intent, Queue, Repository, Wake, WorkerInfo
+from farm.record.views import Views
+
+__all__ = ["SCHEMA", "Claim", "Intent", "Queue", "Record", "Repository", "Wake", "WorkerInfo"]
+
+
+class Record(Steps, Course, Releases, Views):
+    """All that may be done to a pipeline, over a `redis.Redis` with decode_responses=True; safe in threads."""

@@ -1,0 +1,69 @@
+"""What happens to a pipeline from outside its steps: described, closed, canceled, retried, reaped, forgotten."""
+
+import json
+
+from farm.errors import Refused
+from farm.pipeline import Status
+from farm.record.scripts import Base
+from farm.record.steps import step_of
+from farm.record.values import Wake
+
+LOST_LIMIT = 3  # workers that may vanish from one step before it ends `errored`
+
+
+class Course(Base):
+    """Describe, close, cancel, retry, reap, forget."""
+
+    def describe(self, number: int, *, subject: str, author: str, commit: str = "") -> None:
+        """Write down the commit's subject and author, and the commit itself where the ref holds an annotated tag."""
+        self.scripts.run("describe", number, subject, author, commit)
+
+    def close(self, number: int, status: Status, reason: str) -> bool:
+        """End a pipeline that has no steps (a broken definition, a deleted ref); False if it has some or is over."""
+        return bool(self.scripts.run("close", number, status, reason))
+
+    def cancel(self, number: int, who: str) -> None:
+        """End a pipeline by a person's word; running workers see it at their next renewal."""
+        answer = self.scripts.run("cancel", number, who)
+        sentence = {
+            "unknown": f"there is no pipeline #{number}; `farm list` shows those that there are",
+            "finished": f"#{number} is over already; nothing was canceled",
+            "late": f"too late: #{number} is being released; push again or roll back",
+        }.get(answer)
+        if sentence:
+            raise Refused(sentence)
+
+    def retry(self, number: int, who: str, *, failed: bool = False) -> tuple[Wake, ...]:
+        """Open a finished pipeline once more: same number, new round, a committed build is kept.
+
+        With `failed` every step that passed is kept. What it returns is to be published; nothing when the pipeline
+        never had steps, it then waits for the dispatcher as if it had just come in.
+        """
+        answer = self.scripts.run("retry", number, who, int(failed), self.lease)
+        sentence = {
+            "unknown": f"there is no pipeline #{number}; `farm list` shows those that there are",
+            "running": f"#{number} is not over yet; cancel it first or wait",
+            "nothing": f"every step of #{number} passed; leave --failed away to test and release it again",
+        }.get(answer[0])
+        if sentence:
+            raise Refused(sentence)
+        return _wakes(answer[1])
+
+    def reap(self) -> list[Wake]:
+        """Take what is overdue: steps of lost workers, wake-ups that nobody heard; call it every lease / 4."""
+        return list(_wakes(self.scripts.run("reap", self.lease, LOST_LIMIT)))
+
+    def hold(self, loop: str, holder: str, seconds: float) -> bool:
+        """Take or prolong a dispatcher's lease on one of its loops; False while another dispatcher has it."""
+        return bool(self.scripts.run("hold", loop, holder, seconds))
+
+    def forget(self, *, days: float, keep: int) -> int:
+        """Delete finished pipelines and their logs that are older than so many days or beyond the newest `keep`."""
+        gone = 0
+        while step := int(self.scripts.run("forget", days * 86400, keep, 100)):
+            gone += step
+        return gone
+
+
+def _wakes(text: str) -> tuple[Wake, ...]:
+    return tuple(Wake(row["number"], tuple(step_of(step) for step in row["steps"])) for row in json.loads(text))

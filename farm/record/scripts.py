@@ -1,0 +1,42 @@
+"""The Lua scripts of farm/lua, registered once per connection pool. It knows nothing about what they mean.
+
+Each script is sent by its digest, one round trip a call; the prelude's functions are put in front of every one.
+"""
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import redis
+
+
+@cache
+def source(name: str) -> str:
+    """Return the text of a script with the prelude in front."""
+    folder = files("farm") / "lua"
+    return (folder / "prelude.lua").read_text() + "\n" + (folder / f"{name}.lua").read_text()
+
+
+class Scripts:
+    """Runs scripts by name on one Redis; redis-py loads one again when a restarted server has forgotten it."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self.redis = client
+        self._registered: dict[str, Any] = {}
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """Call a script; its keys are made inside from the arguments, for a farm has one Redis and no cluster."""
+        registered = self._registered.get(script)
+        if registered is None:
+            registered = self._registered[script] = self.redis.register_script(source(script))
+        return registered(args=arguments)
+
+
+class Base:
+    """What all parts of the record share: the connection and the length of a lease in seconds."""
+
+    def __init__(self, client: "redis.Redis", lease: float = 9.0) -> None:
+        self.redis: Any = client
+        self.lease = lease
+        self.scripts = Scripts(client)

@@ -1,0 +1,117 @@
+"""The values that the record hands out: what a worker may do, what is to be woken, what a tag shall point to."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from farm.pipeline import Step
+
+SCHEMA = 1
+Verdict = Literal["go", "busy", "done", "early", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The answer to a claim; only with verdict `go` does the worker own the step, under this fence.
+
+    The other verdicts: `busy` another worker has it, `done` it has passed (`next` says whether a step behind it still
+    waits, so that the duplicate heals a lost link), `early` it is not its turn yet, `dead` it will never run.
+    """
+
+    verdict: Verdict
+    number: int
+    step: str
+    worker: str
+    next: bool = False
+    stage: str = ""
+    fence: int = 0
+    lease_until: float = 0.0  # time.monotonic() of this process
+    attempt: int = 0
+    round: int = 1
+    repository: str = ""
+    url: str = ""
+    ref: str = ""
+    commit: str = ""
+    old: str = ""
+    definition: str = ""
+    image_repository: str = ""
+    image: str | None = None
+    results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # step -> what it committed
+    who: str = ""
+    subject: str = ""
+    author: str = ""
+    created: float = 0.0
+
+    @property
+    def go(self) -> bool:
+        """Whether the worker owns the step."""
+        return self.verdict == "go"
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """A step to be published again, with the rest of its chain behind it."""
+
+    number: int
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a tag shall point to by the record; with a winner it is a refusal: a newer push has the tag already."""
+
+    repository: str  # of the image, without the registry's host
+    tag: str
+    digest: str
+    number: int
+    fence: int = 0
+    owner: str = ""  # "<repository> <ref>"
+    confirmed: bool = False
+    winner: int | None = None
+    reason: str | None = None
+
+    @property
+    def go(self) -> bool:
+        """Whether the manifest may be put under the tag now."""
+        return self.winner is None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """What a worker says of itself every few seconds; `seen` is filled in by the record."""
+
+    name: str
+    host: str
+    slots: int
+    labels: Sequence[str] = ()
+    queues: Sequence[str] = ()
+    busy: Sequence[str] = ()  # "#218 test"
+    seen: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How one queue stands; `oldest` is how long its first step has been waiting, in seconds."""
+
+    name: str
+    depth: int
+    oldest: float | None
+    running: int
+    consumers: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """One registered name with one clone URL that workers can reach."""
+
+    name: str
+    url: str
+    default_branch: str
+    token_hash: str
+    created: float
+
+
+def dumps(value: Any) -> str:
+    """Return compact JSON, letters as they are."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
