@@ -1,0 +1,42 @@
+"""What is wrong in a definition, and where. It neither finds mistakes nor prints them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from farm.errors import Failed
+
+SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mistake:
+    """One mistake with its place (both counted from 1) and, where there is one, the way out."""
+
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+    file: str = ".farm.yml"
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.message}{hint}"
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON that `farm lint --json` prints."""
+        return asdict(self)
+
+
+class DefinitionError(Failed):
+    """The definition cannot be used. It holds every mistake that was found, in the order of the file."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(sorted(mistakes))
+        lines = [str(mistake) for mistake in self.mistakes[:SHOWN]]
+        if len(self.mistakes) > SHOWN:
+            lines.append(f"and {len(self.mistakes) - SHOWN} more mistakes; mend these first")
+        super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple[type["DefinitionError"], tuple[tuple[Mistake, ...]]]:
+        return type(self), (self.mistakes,)

@@ -1,0 +1,80 @@
+"""The definition as the farm uses it: everything filled in, short forms gone. document.py knows the file."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SlackWhen = Literal["always", "change", "failure", "never"]
+
+
+class Value(BaseModel):
+    """A frozen value with strict types that knows all of its keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Build(Value):
+    """How the image is built. Paths are relative: the context to the repository, the dockerfile to the context."""
+
+    context: str = "."
+    dockerfile: str = "Dockerfile"
+    target: str | None = None
+    args: dict[str, str] = {}
+
+
+class Ready(Value):
+    """When a service counts as ready. With neither, the image's own HEALTHCHECK decides, else that it runs."""
+
+    command: str | None = None
+    port: int | None = None
+
+
+class Service(Value):
+    """A container beside a job; its name is its host name. `timeout` (seconds) is for getting ready."""
+
+    image: str
+    env: dict[str, str] = {}
+    command: tuple[str, ...] | None = None
+    ready: Ready = Ready()
+    timeout: float = 60.0
+
+
+class Job(Value):
+    """One unit of the test stage. Without an image of its own it runs in the one that was built."""
+
+    script: tuple[str, ...]
+    image: str | None = None
+    env: dict[str, str] = {}
+    services: dict[str, Service] = {}
+    junit: tuple[str, ...] = ()
+    timeout: float = 1800.0
+
+
+class Release(Value):
+    """What releases: branches narrow what the server protects (none named: all of it); tags are templates."""
+
+    branches: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ("latest",)
+
+
+class Notify(Value):
+    """Who hears of the pipeline's end. None leaves it to the server."""
+
+    slack: SlackWhen | None = None
+
+
+class Definition(Value):
+    """What `.farm.yml` says. The default is the one of a repository without the file: built, nothing tested."""
+
+    image: str | None = None
+    build: Build = Build()
+    jobs: dict[str, Job] = {}
+    untested: bool = False
+    """Whether the file says on purpose (`test: none`) that nothing is tested."""
+    release: Release = Release()
+    notify: Notify = Notify()
+
+    @property
+    def releasable(self) -> bool:
+        """Whether anything may be released: something is tested, or nothing on purpose."""
+        return bool(self.jobs) or self.untested

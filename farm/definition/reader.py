@@ -1,0 +1,69 @@
+"""Reading a definition: text in, definition out, or every mistake at once. It opens no file."""
+
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from farm.definition.document import Document
+from farm.definition.hints import sentence
+from farm.definition.mistakes import DefinitionError, Mistake
+from farm.definition.models import Definition
+from farm.definition.tree import Loc, Tree, load
+
+HINTED = 200
+KEY = "[key]"
+
+
+def parse(text: str, name: str = ".farm.yml") -> Definition:
+    """Return the definition that a text holds; raises DefinitionError with all of its mistakes.
+
+    An empty text is a definition too: built, nothing tested.
+    """
+    tree = load(text, name)
+    mistakes = list(tree.mistakes)
+    document = Document()
+    try:
+        if tree.data is not None:
+            document = Document.model_validate(tree.data)
+    except ValidationError as error:
+        errors = [found for found in error.errors(include_url=False) if not _echo(found)]
+        mistakes += [_mistake(found, tree, hinted=index < HINTED) for index, found in enumerate(errors)]
+    if mistakes:
+        raise DefinitionError(_once(mistakes))
+    return document.resolve()
+
+
+def _mistake(error: Any, tree: Tree, *, hinted: bool) -> Mistake:
+    loc: Loc = tuple(error["loc"])
+    about_key = loc[-1:] == (KEY,) or error["type"] in ("extra_forbidden", "missing")
+    loc = loc[:-1] if loc[-1:] == (KEY,) else loc
+    message, hint = sentence(error, _known(loc[:-1]) if hinted else ())
+    return Mistake(*tree.place(loc, key=about_key), message, hint, tree.file)
+
+
+def _echo(error: Any) -> bool:
+    """Return whether a list only counts as too short because each of its items is reported by itself."""
+    return error["type"] == "too_short" and len(error["input"]) > 0
+
+
+def _known(loc: Loc) -> list[str]:
+    """Return the keys that the model at a place knows."""
+    at: Any = Document
+    for part in loc:
+        if isinstance(at, type) and issubclass(at, BaseModel):
+            at = at.model_fields[str(part)].annotation if part in at.model_fields else None
+        else:
+            at = get_args(at)[-1 if get_origin(at) is dict else 0]
+        at = _bare(at)
+    return list(at.model_fields) if isinstance(at, type) and issubclass(at, BaseModel) else []
+
+
+def _bare(kind: Any) -> Any:
+    """Strip `Annotated` and `| None` from a type."""
+    while hasattr(kind, "__metadata__") or type(None) in get_args(kind):
+        kind = get_args(kind)[0]
+    return kind
+
+
+def _once(mistakes: list[Mistake]) -> list[Mistake]:
+    return list(dict.fromkeys(mistakes))

@@ -1,0 +1,240 @@
+"""YAML text becomes plain data and the place of each value. It knows YAML, and nothing of definitions.
+
+Only what JSON has is no text: true, false, null (also `~` and nothing), and numbers as JSON writes them. So `on`,
+`yes`, `1_000`, `010` and `12:30` are text, of which YAML 1.1 makes booleans, thousands, octal and sixty-based numbers.
+Keys are always text.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from yaml.events import AliasEvent, MappingStartEvent, NodeEvent, ScalarEvent, SequenceStartEvent
+
+from farm.definition.hints import syntax
+from farm.definition.mistakes import DefinitionError, Mistake
+
+BYTES = 256 * 1024
+DEPTH = 32
+NODES = 20_000
+
+Loc = tuple[str | int, ...]
+Place = tuple[int, int]
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INT = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_FLOAT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+class Whole(int):
+    """A whole number that remembers how it was written."""
+
+    text: str
+
+
+class Fraction(float):
+    """A number with a fraction that remembers how it was written: 3.10 is no 3.1."""
+
+    text: str
+
+
+@dataclass(slots=True)
+class Node:
+    """One value of the file; pairs for a mapping, items for a sequence, else a scalar. An alias shares its node."""
+
+    place: Place
+    scalar: Any = None
+    items: list["Node"] | None = None
+    pairs: list[tuple[str, Place, "Node"]] | None = None
+    size: int = 1
+    complete: bool = False
+
+
+@dataclass(slots=True)
+class Tree:
+    """The file's data (tuples for lists), where each value and each key stands, and what YAML itself takes amiss."""
+
+    data: Any = None
+    values: dict[Loc, Place] = field(default_factory=dict)
+    keys: dict[Loc, Place] = field(default_factory=dict)
+    mistakes: list[Mistake] = field(default_factory=list)
+    file: str = ""
+
+    def place(self, loc: Loc, *, key: bool = False) -> Place:
+        """Return where a value (or its key) stands; a part that only a short form left out is passed over."""
+        at: Loc = ()
+        for part in loc:
+            if (*at, part) in self.values:
+                at = (*at, part)
+        if key and at in self.keys:
+            return self.keys[at]
+        return self.values.get(at, (1, 1))
+
+
+def load(source: str, file: str) -> Tree:
+    """Read one YAML document; raises DefinitionError when it cannot be read to its end."""
+    if len(source.encode(errors="surrogatepass")) > BYTES:
+        raise DefinitionError([Mistake(1, 1, f"the file is larger than {BYTES // 1024} KiB", "", file)])
+    tree = Tree(file=file)
+    root = _Composer(source, tree).document()
+    if root:
+        tree.values[()] = root.place
+        tree.data = _plain(root, (), tree)
+    return tree
+
+
+class _Composer:
+    """Builds nodes from YAML's events one by one, so that a bomb is refused before it is unpacked."""
+
+    def __init__(self, source: str, tree: Tree) -> None:
+        self.source = source
+        self.tree = tree
+        self.anchors: dict[str, Node] = {}
+
+    def document(self) -> Node | None:
+        try:
+            self.events = self._events()
+            event = next(self.events, None)
+            root = self.node(event, 0) if event else None
+            extra = next(self.events, None)
+        except yaml.YAMLError as error:
+            raise DefinitionError([*self.tree.mistakes, syntax(error, self.source, self.tree.file)]) from None
+        if extra:
+            raise self.refuse(_place(extra), "a second document begins here", "one file holds one definition")
+        return root
+
+    def _events(self) -> Iterator[Any]:
+        loader = _Loader(self.source)
+        try:
+            while loader.check_event():
+                event = loader.get_event()
+                if isinstance(event, NodeEvent | yaml.MappingEndEvent | yaml.SequenceEndEvent):
+                    yield event
+        finally:
+            loader.dispose()
+
+    def refuse(self, place: Place, message: str, hint: str = "") -> DefinitionError:
+        return DefinitionError([*self.tree.mistakes, Mistake(*place, message, hint, self.tree.file)])
+
+    def wrong(self, place: Place, message: str, hint: str = "") -> None:
+        self.tree.mistakes.append(Mistake(*place, message, hint, self.tree.file))
+
+    def node(self, event: Any, depth: int) -> Node:
+        place = _place(event)
+        if depth > DEPTH:
+            raise self.refuse(place, f"nested more than {DEPTH} levels deep")
+        if isinstance(event, AliasEvent):
+            return self.alias(event, place)
+        if event.tag and event.tag != "!":
+            self.wrong(
+                place, f"the tag {event.tag.replace('tag:yaml.org,2002:', '!!')} has no meaning here", "remove it"
+            )
+        node = Node(place)
+        if event.anchor:
+            self.anchors[event.anchor] = node
+        if isinstance(event, ScalarEvent):
+            node.scalar = self.scalar(event, place)
+        elif isinstance(event, SequenceStartEvent):
+            node.items = []
+            while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+                node.items.append(self.count(node, self.node(event, depth + 1)))
+        elif isinstance(event, MappingStartEvent):
+            node.pairs = []
+            while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+                self.pair(node, event, depth)
+        node.complete = True
+        return node
+
+    def alias(self, event: Any, place: Place) -> Node:
+        node = self.anchors.get(event.anchor)
+        if node is None:
+            raise self.refuse(place, f"the alias *{event.anchor} is used before its anchor &{event.anchor}")
+        if not node.complete:
+            raise self.refuse(place, f"the alias *{event.anchor} stands inside what it names")
+        return node
+
+    def pair(self, node: Node, event: Any, depth: int) -> None:
+        assert node.pairs is not None  # noqa: S101 - the caller made it
+        place = _place(event)
+        key = event.value if isinstance(event, ScalarEvent) else None
+        first = self.node(event, depth + 1)
+        value = self.count(node, self.node(next(self.events), depth + 1))
+        if key is None and isinstance(first.scalar, str):
+            key = first.scalar
+        if key is None:
+            self.wrong(place, "a key must be text, not a list or a mapping")
+        elif key == "<<" and not event.style:
+            self.merge(node, place, value)
+        else:
+            node.pairs.append((key, place, value))
+
+    def merge(self, node: Node, place: Place, value: Node) -> None:
+        assert node.pairs is not None  # noqa: S101 - the caller made it
+        sources = [value] if value.items is None else value.items
+        for source in sources:
+            if source.pairs is None:
+                self.wrong(place, "<< takes a mapping or a list of mappings", "write <<: *name")
+                continue
+            node.pairs += [(f"\0{key}", at, held) for key, at, held in source.pairs]
+
+    def count(self, node: Node, child: Node) -> Node:
+        node.size += child.size
+        if node.size > NODES:
+            raise self.refuse(node.place, f"more than {NODES} values, aliases counted in full")
+        return child
+
+    def scalar(self, event: ScalarEvent, place: Place) -> Any:
+        if _CONTROL.search(event.value):
+            self.wrong(place, "a control character stands in this text", "remove it")
+        return _resolve(event.value) if not event.style and not event.tag else event.value
+
+
+def _resolve(text: str) -> Any:
+    if text in ("", "~", "null"):
+        return None
+    if text in ("true", "false"):
+        return text == "true"
+    if _INT.fullmatch(text):
+        whole = Whole(text)
+        whole.text = text
+        return whole
+    if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
+        fraction = Fraction(text)
+        fraction.text = text
+        return fraction
+    return text
+
+
+def _place(event: Any) -> Place:
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+def _plain(node: Node, loc: Loc, tree: Tree) -> Any:
+    if node.items is not None:
+        for index, item in enumerate(node.items):
+            tree.values[(*loc, index)] = item.place
+        return tuple(_plain(item, (*loc, index), tree) for index, item in enumerate(node.items))
+    if node.pairs is None:
+        return node.scalar
+    data: dict[str, Any] = {}
+    own = [pair for pair in node.pairs if not pair[0].startswith("\0")]
+    merged = [(key[1:], place, value) for key, place, value in node.pairs if key.startswith("\0")]
+    for key, place, value in own:
+        at = (*loc, key)
+        if key in data:
+            first = tree.keys[at][0]
+            tree.mistakes.append(
+                Mistake(*place, f'the key "{key[:60]}" stands here twice', f"first in line {first}", tree.file)
+            )
+            continue
+        tree.keys[at], tree.values[at] = place, value.place
+        data[key] = _plain(value, at, tree)
+    for key, place, value in merged:
+        if key not in data:
+            at = (*loc, key)
+            tree.keys[at], tree.values[at] = place, value.place
+            data[key] = _plain(value, at, tree)
+    return data
