@@ -1,0 +1,100 @@
+"""The work that a dispatcher repeats beside its HTTP service. It does none of it itself.
+
+Several dispatchers share the work: a lease in Redis holds each loop. The lease only saves double work; whatever a loop does may happen twice without harm.
+"""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from time import monotonic
+
+import structlog
+from redis import Redis
+
+LEASE = 5.0  # seconds until another dispatcher takes over the loops of one that died
+PAUSE = 1.0  # seconds before a loop that broke, or that another dispatcher holds, is tried again
+
+# Both do nothing unless the lease is still ours.
+_RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
+_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One piece of work to repeat; `work` returns after how many seconds it wants to be called again."""
+
+    name: str
+    work: Callable[[], float]
+
+
+@dataclass(slots=True)
+class Loops:
+    """The threads that run the loops until they are stopped. An error in the work is logged once and ends nothing."""
+
+    redis: Redis
+    loops: Iterable[Loop]
+    owner: str = field(default_factory=lambda: uuid.uuid4().hex)
+    lease: float = LEASE
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _held: set[str] = field(default_factory=set)
+
+    def start(self) -> None:
+        """Start one thread a loop, and one that keeps their leases while they are at work."""
+        threads = [threading.Thread(target=self._run, args=(loop,), name=loop.name, daemon=True) for loop in self.loops]
+        self._threads = [*threads, threading.Thread(target=self._keep, name="leases", daemon=True)]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout: float = 3.0) -> None:
+        """Ask the loops to end and wait so many seconds for them; a call that hangs ends with the process."""
+        self._stop.set()
+        deadline = monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - monotonic()))
+
+    def _run(self, loop: Loop) -> None:
+        fault: str | None = None
+        while not self._stop.is_set():
+            pause = PAUSE
+            try:
+                if self._acquire(loop.name):
+                    pause = loop.work()
+                fault = None
+            except Exception as error:
+                if repr(error) != fault:
+                    fault = repr(error)
+                    log.warning("loop.failed", loop=loop.name, error=str(error), exc_info=not _expected(error))
+            self._stop.wait(pause)
+        self._release(loop.name)
+
+    def _acquire(self, name: str) -> bool:
+        key, milliseconds = f"farm:lease:{name}", int(self.lease * 1000)
+        mine = bool(
+            self.redis.eval(_RENEW, 1, key, self.owner, milliseconds)
+            or self.redis.set(key, self.owner, nx=True, px=milliseconds)
+        )
+        (self._held.add if mine else self._held.discard)(name)
+        return mine
+
+    def _keep(self) -> None:
+        while not self._stop.wait(self.lease / 3):
+            for name in tuple(self._held):
+                try:
+                    self.redis.eval(_RENEW, 1, f"farm:lease:{name}", self.owner, int(self.lease * 1000))
+                except Exception:  # noqa: BLE001 - the loop itself meets the same error and logs it
+                    break
+
+    def _release(self, name: str) -> None:
+        try:
+            self.redis.eval(_RELEASE, 1, f"farm:lease:{name}", self.owner)
+        except Exception as error:  # noqa: BLE001 - it runs out by itself
+            log.debug("lease.kept", loop=name, error=str(error))
+
+
+def _expected(error: Exception) -> bool:
+    """Whether the message says it all: a part of the farm that does not answer, as opposed to a mistake in it."""
+    return isinstance(error, OSError) or type(error).__module__.split(".")[0] in ("redis", "kombu", "farm")

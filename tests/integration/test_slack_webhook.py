@@ -1,0 +1,231 @@
+"""The reporter against a strict local Slack: it refuses what Slack refuses, and can be away, slow or impatient."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from farm.errors import Refused
+from farm.pipeline import Job, Pipeline, Stage, Status
+from farm.report import OUTBOX, Delivery
+from farm.reporters import slack
+
+pytestmark = pytest.mark.redis
+
+
+def objections(payload: Any) -> str | None:
+    """Return Slack's error word for a payload that it would not take."""
+    if not isinstance(payload, dict) or set(payload) - {"text", "blocks"}:
+        return "invalid_payload"
+    blocks = payload.get("blocks")
+    if not isinstance(payload.get("text"), str) or not payload["text"]:
+        return "no_text"
+    if not isinstance(blocks, list) or not 1 <= len(blocks) <= 50:
+        return "invalid_blocks"
+    for block in blocks:
+        text = block.get("text", {})
+        if block.get("type") != "section" or set(block) != {"type", "text"} or text.get("type") != "mrkdwn":
+            return "invalid_blocks"
+        if not 1 <= len(text["text"]) <= 3000:
+            return "invalid_blocks"
+    return None
+
+
+class FakeSlack(ThreadingHTTPServer):
+    """Takes messages; `answers` are given first, one a request: a status, a pair of status and headers, or "hang"."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: list[Any] = []
+        self.messages: list[dict[str, Any]] = []
+        self.times: list[float] = []
+        self.open = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/services/T/B/secret"
+
+    @property
+    def heads(self) -> list[str]:
+        return [message["blocks"][0]["text"]["text"] for message in self.messages]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeSlack
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.times.append(monotonic())
+        answer = self.server.answers.pop(0) if self.server.answers else 200
+        if answer == "hang":
+            self.server.open.wait(30)
+            return
+        status, headers = answer if isinstance(answer, tuple) else (answer, {})
+        words = "ok" if status == 200 else "error"
+        if self.headers["Content-Type"] != "application/json;charset=utf-8":
+            status, words = 400, "invalid_payload"
+        elif wrong := objections(json.loads(body)):
+            status, words = 400, wrong
+        if status == 200:
+            self.server.messages.append(json.loads(body))
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(words)))
+        self.end_headers()
+        self.wfile.write(words.encode())
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeSlack]:
+    server = FakeSlack()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server
+    server.open.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class Pipelines:
+    """A source that holds plain pipelines by number."""
+
+    def __init__(self) -> None:
+        self.held: dict[int, Pipeline] = {}
+
+    def put(self, number: int, status: Status) -> None:
+        jobs = (Job("test", status, result={"tests": {"failing": [{"name": "test_vat", "message": "no"}]}}),)
+        stages = (Stage("test", status, jobs=jobs),)
+        self.held[number] = Pipeline(
+            *(number, "thyme", "refs/heads/main", "3f9c2e1" + "0" * 33, "Fix VAT", "Ada", "ada", status, None),
+            *(1000.0 + number, None, 1060.0 + number, None, (), stages),
+        )
+
+    def pipeline(self, number: int) -> Pipeline:
+        if number not in self.held:
+            raise Refused(f"there is no pipeline #{number}")
+        return self.held[number]
+
+    def when(self, number: int) -> str | None:  # noqa: ARG002
+        return None
+
+    def tail(self, number: int, step: str, lines: int) -> list[str]:
+        return [f"{number} {step} line {line}" for line in range(lines)]
+
+
+class Desk:
+    """A reporter at its place in the outbox, and what happens to pipelines."""
+
+    def __init__(self, client: Any, fake: FakeSlack) -> None:
+        self.client = client
+        self.source = Pipelines()
+        reporter = slack.Slack(client, SecretStr(fake.url), when="change", web_url="https://farm.example")
+        self.delivery = Delivery(client, reporter, self.source)
+        self.delivery.join()
+
+    def finish(self, number: int, status: Status) -> None:
+        self.source.put(number, status)
+        self.client.xadd(OUTBOX, {"pipeline": number, "kind": "finished", "step": "", "status": status})
+
+    @property
+    def untold(self) -> int:
+        return self.client.xpending(OUTBOX, "slack")["pending"]
+
+
+@pytest.fixture
+def desk(redis_client: Any, fake: FakeSlack) -> Desk:
+    return Desk(redis_client, fake)
+
+
+def test_the_first_failure_and_the_recovery(desk: Desk, fake: FakeSlack) -> None:
+    for number, status in enumerate((Status.PASSED, Status.FAILED, Status.ERRORED, Status.PASSED), start=1):
+        desk.finish(number, status)
+    desk.delivery.deliver()
+    failure, recovery = fake.heads
+    assert "#2 failed" in failure
+    assert "#4 passed" in recovery
+    assert "2 pushes" in recovery
+    assert "line 39" in str(fake.messages[0])
+    assert "test_vat" in str(fake.messages[0])
+    assert desk.untold == 0
+
+
+def test_other_events_and_lost_pipelines_pass_by(desk: Desk, fake: FakeSlack) -> None:
+    desk.client.xadd(OUTBOX, {"pipeline": 1, "kind": "step", "step": "build", "status": "passed"})
+    desk.client.xadd(OUTBOX, {"pipeline": 99, "kind": "finished", "step": "", "status": "failed"})
+    desk.client.xadd(OUTBOX, {"what": "ever"})
+    desk.delivery.deliver()
+    assert desk.untold == 0
+    assert not fake.messages
+
+
+def test_slack_asks_for_patience(desk: Desk, fake: FakeSlack) -> None:
+    fake.answers = [(429, {"Retry-After": "1"}), (429, {"Retry-After": "7"})]
+    desk.finish(1, Status.FAILED)
+    assert desk.delivery.deliver() == 7
+    assert fake.times[1] - fake.times[0] >= 1
+    assert desk.untold == 1
+    desk.delivery.deliver()
+    assert len(fake.messages) == 1
+    assert desk.untold == 0
+
+
+def test_the_news_waits_while_slack_is_broken_and_keeps_its_order(desk: Desk, fake: FakeSlack) -> None:
+    fake.answers = [500, 503, 502]
+    desk.finish(1, Status.FAILED)
+    desk.finish(2, Status.PASSED)
+    assert [desk.delivery.deliver() for _ in range(3)] == [1, 2, 4]
+    desk.delivery.deliver()
+    assert ["#1" in fake.heads[0], "#2" in fake.heads[1]] == [True, True]
+
+
+def test_a_slack_that_hangs(desk: Desk, fake: FakeSlack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk.delivery.reporter._client, "timeout", 1)
+    fake.answers = ["hang"]
+    desk.finish(1, Status.FAILED)
+    assert desk.delivery.deliver() == 1
+    desk.delivery.deliver()
+    assert len(fake.messages) == 1
+
+
+def test_a_slack_that_is_gone(desk: Desk, fake: FakeSlack) -> None:
+    fake.shutdown()
+    fake.server_close()
+    desk.finish(1, Status.FAILED)
+    assert desk.delivery.deliver() == 1
+    assert desk.untold == 1
+
+
+def test_a_webhook_that_was_removed_holds_up_nothing(desk: Desk, fake: FakeSlack) -> None:
+    fake.answers = [404]
+    desk.finish(1, Status.FAILED)
+    desk.finish(2, Status.PASSED)
+    desk.delivery.deliver()
+    assert desk.untold == 0
+
+
+def test_what_a_dead_dispatcher_had_read_is_told(desk: Desk, fake: FakeSlack) -> None:
+    desk.finish(1, Status.FAILED)
+    desk.client.xreadgroup("slack", "dispatcher", {OUTBOX: ">"}, count=1)
+    desk.delivery.deliver()
+    assert len(fake.messages) == 1
+
+
+def test_redis_that_began_anew(desk: Desk, fake: FakeSlack) -> None:
+    desk.client.flushall()
+    desk.delivery.deliver()
+    desk.delivery.deliver()
+    desk.finish(1, Status.FAILED)
+    desk.delivery.deliver()
+    assert len(fake.messages) == 1
