@@ -1,6 +1,7 @@
 """The work that a dispatcher repeats beside its HTTP service. It does none of it itself.
 
-Several dispatchers share the work: a lease in Redis holds each loop. The lease only saves double work; whatever a loop does may happen twice without harm.
+Several dispatchers share the work: a lease in Redis holds each loop. The lease only saves double work; whatever a
+loop does may happen twice without harm.
 """
 
 import threading
