@@ -1,0 +1,143 @@
+"""What the command line and the hook's installer use to talk to the dispatcher. It prints nothing and decides nothing.
+
+Answers are the JSON documents of the API (farm/api.py). What goes wrong is one sentence that says what to do next:
+Refused when the farm says no, Unreachable when it does not answer.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from farm.errors import Refused, Unreachable
+
+TIMEOUT = 10.0  # seconds for an answer beyond the time that the dispatcher was asked to wait
+
+Document = dict[str, Any]
+
+
+class Client:
+    """A connection to one dispatcher, kept open over several questions; use it as a context manager or close it."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT)
+
+    def health(self) -> Document:
+        """Return how the dispatcher and the parts behind it are; needs no token."""
+        return self._json("GET", "/health", accept=(503,))
+
+    def register(self, name: str, url: str, default_branch: str, refs: Mapping[str, str]) -> Document:
+        """Register a repository, its present refs as the baseline; returns `name` and the `token` of its hook."""
+        body = {"name": name, "url": url, "default_branch": default_branch, "refs": dict(refs)}
+        return self._json("POST", "/repositories", json=body)
+
+    def repositories(self) -> list[Document]:
+        """Return the registered repositories by name."""
+        return list(self._json("GET", "/repositories"))
+
+    def pushes(
+        self,
+        repository: str,
+        updates: Sequence[Mapping[str, Any]],
+        *,
+        pusher: str = "",
+        options: Sequence[str] = (),
+        wait: float = 0.0,
+    ) -> Document:
+        """Report the ref updates of one `git push`; returns `pipelines` and the `lines` for the person who pushed."""
+        body = {
+            "repository": repository,
+            "pusher": pusher,
+            "options": list(options),
+            "wait": wait,
+            "updates": [dict(update) for update in updates],
+        }
+        return self._json("POST", "/pushes", json=body, timeout=wait + TIMEOUT)
+
+    def pipelines(
+        self,
+        *,
+        repository: str | None = None,
+        ref: str | None = None,
+        status: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[Document]:
+        """Return pipelines, newest first, without the jobs of their stages."""
+        asked = {"repository": repository, "ref": ref, "status": status, "before": before, "limit": limit}
+        params = {name: value for name, value in asked.items() if value is not None}
+        return list(self._json("GET", "/pipelines", params=params))
+
+    def pipeline(self, number: int) -> Document:
+        """Return one pipeline, and in `waiting` one sentence on why it waits, or None."""
+        return self._json("GET", f"/pipelines/{number}")
+
+    def cancel(self, number: int, who: str) -> Document:
+        """Cancel a pipeline and return it; refused when it is over or being released."""
+        return self._json("POST", f"/pipelines/{number}/cancel", json={"who": who})
+
+    def logs(self, number: int, step: str, *, after: str = "0", wait: float = 0.0) -> Document:
+        """Return the `chunks` of a step's log behind a cursor; with `wait` (seconds) it waits for the next ones."""
+        params: dict[str, Any] = {"after": after, "wait": wait}
+        return self._json("GET", _log(number, step), params=params, timeout=wait + TIMEOUT)
+
+    def raw_log(self, number: int, step: str) -> Iterator[str]:
+        """Give the whole log of a step in pieces, escapes and all."""
+        try:
+            with self._http.stream("GET", _log(number, step), params={"raw": 1}) as answer:
+                if answer.status_code != httpx.codes.OK:
+                    answer.read()
+                self._check(answer)
+                yield from answer.iter_text()
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _json(self, method: str, path: str, *, accept: Sequence[int] = (), **arguments: Any) -> Any:
+        try:
+            answer = self._http.request(method, path, **arguments)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._unreachable(error) from error
+        if answer.status_code not in accept:
+            self._check(answer)
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise Unreachable(f"what answers at {self.url} is no farm; check FARM_URL") from error
+
+    def _check(self, answer: httpx.Response) -> None:
+        if answer.is_success:
+            return
+        try:
+            detail = answer.json()["detail"]
+        except (ValueError, KeyError, TypeError):
+            detail = None
+        sentence = detail if isinstance(detail, str) else f"the farm at {self.url} answers {answer.status_code}"
+        if answer.status_code in (401, 403):
+            raise Refused(f"{sentence}; set FARM_TOKEN, or run as the user whose FARM_HOME holds the token")
+        if answer.is_server_error:
+            raise Unreachable(sentence)
+        raise Refused(sentence)
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        why = "takes too long" if isinstance(error, httpx.TimeoutException) else "does not answer"
+        return Unreachable(f"the farm at {self.url} {why}; start it with `farm up`, or set FARM_URL to where it runs")
+
+
+def _log(number: int, step: str) -> str:
+    return f"/pipelines/{number}/logs/{quote(step)}"
