@@ -28,12 +28,12 @@ class Client:
 
     def health(self) -> Document:
         """Return how the dispatcher and the parts behind it are; needs no token."""
-        return self._json("GET", "/health", accept=(503,))
+        return dict(self._json("GET", "/health", accept=(503,)))
 
     def register(self, name: str, url: str, default_branch: str, refs: Mapping[str, str]) -> Document:
         """Register a repository, its present refs as the baseline; returns `name` and the `token` of its hook."""
         body = {"name": name, "url": url, "default_branch": default_branch, "refs": dict(refs)}
-        return self._json("POST", "/repositories", json=body)
+        return dict(self._json("POST", "/repositories", json=body))
 
     def repositories(self) -> list[Document]:
         """Return the registered repositories by name."""
@@ -56,7 +56,7 @@ class Client:
             "wait": wait,
             "updates": [dict(update) for update in updates],
         }
-        return self._json("POST", "/pushes", json=body, timeout=wait + TIMEOUT)
+        return dict(self._json("POST", "/pushes", json=body, timeout=wait + TIMEOUT))
 
     def pipelines(
         self,
@@ -74,16 +74,16 @@ class Client:
 
     def pipeline(self, number: int) -> Document:
         """Return one pipeline, and in `waiting` one sentence on why it waits, or None."""
-        return self._json("GET", f"/pipelines/{number}")
+        return dict(self._json("GET", f"/pipelines/{number}"))
 
     def cancel(self, number: int, who: str) -> Document:
         """Cancel a pipeline and return it; refused when it is over or being released."""
-        return self._json("POST", f"/pipelines/{number}/cancel", json={"who": who})
+        return dict(self._json("POST", f"/pipelines/{number}/cancel", json={"who": who}))
 
     def logs(self, number: int, step: str, *, after: str = "0", wait: float = 0.0) -> Document:
         """Return the `chunks` of a step's log behind a cursor; with `wait` (seconds) it waits for the next ones."""
         params: dict[str, Any] = {"after": after, "wait": wait}
-        return self._json("GET", _log(number, step), params=params, timeout=wait + TIMEOUT)
+        return dict(self._json("GET", _log(number, step), params=params, timeout=wait + TIMEOUT))
 
     def raw_log(self, number: int, step: str) -> Iterator[str]:
         """Give the whole log of a step in pieces, escapes and all."""

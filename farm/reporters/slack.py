@@ -4,7 +4,6 @@ A webhook can neither edit nor thread; what it says is a pure function of the ne
 a section, 50 blocks (https://docs.slack.dev/reference/block-kit/blocks/section-block).
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 from slack_sdk.webhook import WebhookClient
 
 from farm.pipeline import Job, Pipeline, Status
+from farm.plain import plain
 from farm.reporters import Later, News, Useless
 from farm.reporters.streak import BAD, Streak, follow
 
@@ -23,8 +23,6 @@ LINES = 15
 TIMEOUT = 5  # seconds for one request
 
 _ICONS = {Status.PASSED: ":white_check_mark:", Status.FAILED: ":x:", Status.ERRORED: ":warning:"}
-_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def message(news: News, web_url: str, before: Streak | None = None) -> dict[str, Any]:
@@ -53,12 +51,6 @@ def message(news: News, web_url: str, before: Streak | None = None) -> dict[str,
         "text": _clip(_escape(text), SECTION),
         "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": section}} for section in sections],
     }
-
-
-def plain(line: str) -> str:
-    """Return a line as a terminal would leave it: no escapes, no control characters, the last of overwritten texts."""
-    visible = _ESCAPES.sub("", line).rstrip("\r\n").rsplit("\r", 1)[-1]
-    return _CONTROLS.sub("", visible).rstrip()
 
 
 class Slack:

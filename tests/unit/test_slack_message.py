@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from farm.pipeline import Job, Pipeline, Stage, Status
+from farm.plain import plain
 from farm.reporters import News
-from farm.reporters.slack import SECTION, message, plain
+from farm.reporters.slack import SECTION, message
 from farm.reporters.streak import Streak, follow
 
 
