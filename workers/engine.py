@@ -128,7 +128,8 @@ class Limits:
 class ContainerSpec:
     """One container to start. None for command, entrypoint, user, directory means the image's own; `()` clears it.
 
-    `network` is the name of one, `none`, `host` or `container:ID`. `attach` means that its output is wanted by `wait`.
+    `network` is the name of one, `none`, `host` or `container:ID`. `attach` means that `wait` wants its output,
+    `init` that an engine's own process 1 reaps what the command leaves behind.
     The image's health check is never run by the engine: whoever waits for a service asks it much more often.
     """
 
@@ -145,6 +146,7 @@ class ContainerSpec:
     aliases: Sequence[str] = ()
     limits: Limits = field(default_factory=Limits)
     capabilities: Sequence[str] = CAPABILITIES
+    init: bool = False
     attach: bool = False
     word: str = ""
 
@@ -227,15 +229,23 @@ class Engine(Protocol):
         """Make an empty volume and return its name."""
 
     def start(self, spec: ContainerSpec) -> str:
-        """Start a container and return its id. Failed: the image has no such program; it is removed again then."""
+        """Start a container and return its name. Failed: the image has no such program; it is removed again then."""
 
     def wait(
         self, container: str, *, check: Check, output: Output | None = None, deadline: float | None = None
     ) -> Exit:
         """Wait until a container has ended and every byte of its output was given to `output` (once, if attached)."""
 
-    def exec(self, container: str, command: Sequence[str], *, check: Check, deadline: float | None = None) -> Exit:
-        """Run a command in a running container, its output thrown away; code 127 if there is no such program."""
+    def exec(
+        self,
+        container: str,
+        command: Sequence[str],
+        *,
+        check: Check,
+        output: Output | None = None,
+        deadline: float | None = None,
+    ) -> Exit:
+        """Run a command in a running container; code 126 or 127 if there is no such program. It may outlive us."""
 
     def state(self, container: str) -> ContainerState:
         """Say how a container stands."""
