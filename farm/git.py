@@ -122,12 +122,14 @@ def show(mirror: Path, commit: str, path: str, *, limit: int = 1 << 20) -> bytes
 
 
 @contextmanager
-def archive(mirror: Path, commit: str) -> Iterator[IO[bytes]]:
-    """Give the tree of a commit as a stream of tar, files with `export-ignore` included, as a checkout would have them.
+def archive(mirror: Path, commit: str, folder: str = ".") -> Iterator[IO[bytes]]:
+    """Give the tree of a commit, or one folder of it with its full path, as a stream of tar.
 
-    It holds neither submodules nor the contents of LFS files. Raises Errored at the end if git could not finish.
+    It has what a checkout has, so files with `export-ignore` too, but neither submodules nor what LFS holds. Raises
+    Errored at the end if git could not finish.
     """
-    git = _start(mirror, ("archive", "--format=tar", oid(commit)))
+    paths = () if folder == "." else ("--", f":(literal){folder}")
+    git = _start(mirror, ("archive", "--format=tar", oid(commit), *paths))
     assert git.stdout is not None and git.stderr is not None  # noqa: S101, PT018
     try:
         yield git.stdout

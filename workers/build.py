@@ -1,0 +1,48 @@
+"""The build stage: the tree of a commit becomes an image in the registry. It runs nothing of what it has built."""
+
+from datetime import UTC, datetime
+
+from farm import git
+from farm.pipeline import Status
+from workers.engine import BuildSpec
+from workers.source import context
+from workers.workspace import Outcome, Workspace
+
+
+def run(work: Workspace) -> Outcome:
+    """Build and push the image; the digest that the registry gave it is its identity from here on.
+
+    Raises Failed for what is wrong with the pushed code, Errored when git, engine or registry are at fault.
+    """
+    claim = work.claim
+    commit = git.ensure(work.mirror, claim.url, claim.commit, check=work.check)
+    build = work.definition.build
+    tag = f"build-{commit[:12]}"
+    spec = BuildSpec(
+        dockerfile=build.dockerfile,
+        target=build.target,
+        args=build.args,
+        labels=_labels(work, commit),
+        tags=(f"{work.repository}:{tag}",),
+    )
+    with context(work.mirror, commit, build) as tree:
+        built = work.engine.build(tree, spec, log=work.log.write, check=work.check)
+    work.guard()
+    digest = work.engine.push(built.image_id, work.repository, (tag,), check=work.check)
+    work.guard()
+    work.registry.tag(claim.image_repository, digest, "build")
+    image = f"{work.repository}@{digest}"
+    work.log.line(f"pushed {image}")
+    return Outcome(Status.PASSED, result={"image": image, "image_id": built.image_id, "builder": built.builder})
+
+
+def _labels(work: Workspace, commit: str) -> dict[str, str]:
+    """Return the annotations of the OCI image specification, and from which pipeline the image comes."""
+    return {
+        "org.opencontainers.image.created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "org.opencontainers.image.revision": commit,
+        "org.opencontainers.image.source": git.shown(work.claim.url),
+        "org.opencontainers.image.title": work.claim.image_repository,
+        "farm.built.by": work.owner.farm,
+        "farm.built.pipeline": str(work.claim.number),
+    }

@@ -1,0 +1,69 @@
+"""What a stage has at hand while it works for one claim, and what it gives back. It decides nothing."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from farm import git
+from farm.definition import Definition
+from farm.pipeline import Status
+from farm.record import Claim
+from farm.registry import Registry
+from workers.engine import Check, Engine, Limits, Owner
+
+
+class Log(Protocol):
+    """Where the output of a step goes, live."""
+
+    def write(self, data: bytes) -> None:
+        """Take some output as it comes."""
+
+    def line(self, text: str) -> None:
+        """Take one line of the farm's own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """All that a stage works with. `check` raises when the work counts no more; a stage calls it at least every second.
+
+    `guard` is called before an effect that is seen from outside; it waits until the claim is sure to hold.
+
+    What a stage pushes onto `teardown` is taken away by the caller, after the outcome is committed.
+    """
+
+    claim: Claim
+    definition: Definition
+    engine: Engine
+    registry: Registry
+    log: Log
+    check: Check
+    guard: Check
+    owner: Owner
+    home: Path
+    limits: Limits = field(default_factory=Limits)
+    teardown: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def mirror(self) -> Path:
+        """The bare mirror of the repository on this machine."""
+        return git.mirror_path(self.home, self.claim.repository)
+
+    @property
+    def repository(self) -> str:
+        """The full name of the image's repository, with the registry's host."""
+        return f"{self.registry.address}/{self.claim.image_repository}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a stage ended and what it leaves in the record. A failing test is an outcome, not an error."""
+
+    status: Status
+    reason: str | None = None
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """Return what the record keeps as the step's result."""
+        return dict(self.result)
