@@ -29,7 +29,7 @@ class Ledger(Base):
 
         A reflog is the last part of git's own list of (old, new) of a ref, oldest first; it settles the order.
         """
-        rows = [{key: value for key, value in asdict(push).items() if key != "repository"} for push in updates]
+        rows = [asdict(push) | {"options": dumps(list(push.options))} for push in updates]
         logs = {ref: [list(pair) for pair in pairs] for ref, pairs in (reflogs or {}).items()}
         answer = json.loads(self.scripts.run("enter", repository, dumps(rows), dumps(logs)))
         if answer == "unknown":

@@ -1,0 +1,152 @@
+-- What all scripts share; it is put in front of each. Keys are made from the arguments: a farm has one Redis, no cluster.
+-- Times are Unix seconds by Redis's own clock, so that no worker's clock counts.
+
+local call = redis.call
+local clock = call('TIME')
+local NOW = tonumber(clock[1]) + tonumber(clock[2]) / 1e6
+
+local function stamp(time) return string.format('%.6f', time) end
+local function precise(number) return string.format('%.17g', number) end
+local function pipeline_key(number) return 'farm:pipeline:' .. number end
+local function step_key(number, step) return 'farm:pipeline:' .. number .. ':step:' .. step end
+local function log_key(number, step) return 'farm:log:' .. number .. ':' .. step end
+local function ref_key(repository, ref) return 'farm:ref:' .. repository .. ':' .. ref end
+local function tag_key(image_repository, tag) return 'farm:tag:' .. image_repository .. ':' .. tag end
+local function member(number, step) return number .. ' ' .. step end
+local function final(status) return status ~= 'pending' and status ~= 'running' end
+
+local function split(text)
+  local words = {}
+  for word in string.gmatch(text or '', '%S+') do words[#words + 1] = word end
+  return words
+end
+
+local function has(words, wanted)
+  for _, word in ipairs(words) do if word == wanted then return true end end
+  return false
+end
+
+-- cjson cannot tell an empty list from an empty object, so lists and objects are put together from encoded parts.
+local function list(parts) return '[' .. table.concat(parts, ',') .. ']' end
+local function object(pairs_)
+  local parts = {}
+  for i = 1, #pairs_, 2 do parts[#parts + 1] = '"' .. pairs_[i] .. '":' .. pairs_[i + 1] end
+  return '{' .. table.concat(parts, ',') .. '}'
+end
+local function text(value) return value and cjson.encode(value) or 'null' end
+
+local function steps_of(number) return split(call('HGET', pipeline_key(number), 'steps')) end
+local function needs_of(number, step) return split(call('HGET', step_key(number, step), 'needs')) end
+
+-- Queue what reporters must hear; the id of the entry is the id of the event.
+local function tell(number, kind, step, status)
+  call('XADD', 'farm:outbox', 'MAXLEN', '~', 100000, '*',
+    'pipeline', number, 'kind', kind, 'step', step, 'status', status)
+end
+
+-- Let a step wait in its queue from a time on; the reaper publishes it (again) at the deadline.
+local function make_ready(number, step, at, deadline)
+  local key = step_key(number, step)
+  call('HSET', key, 'status', 'pending', 'ready', stamp(at), 'wakes', 0)
+  call('ZADD', 'farm:queue:' .. call('HGET', key, 'queue'), stamp(at), member(number, step))
+  call('ZADD', 'farm:deadlines', stamp(deadline), member(number, step))
+end
+
+local function leave_queues(number, step)
+  local queue = call('HGET', step_key(number, step), 'queue')
+  call('ZREM', 'farm:deadlines', member(number, step))
+  call('ZREM', 'farm:queue:' .. queue, member(number, step))
+  call('ZREM', 'farm:running:' .. queue, member(number, step))
+end
+
+local function end_step(number, step, status, reason)
+  local key = step_key(number, step)
+  call('HSET', key, 'status', status, 'finished', stamp(NOW))
+  call('HDEL', key, 'note', 'reason', 'offered')
+  if reason and reason ~= '' then call('HSET', key, 'reason', reason) end
+  leave_queues(number, step)
+  if call('EXISTS', log_key(number, step)) == 1 then call('ZADD', 'farm:logs', stamp(NOW), member(number, step)) end
+  tell(number, 'step', step, status)
+end
+
+local function end_pipeline(number, status, reason)
+  local key = pipeline_key(number)
+  call('HSET', key, 'status', status, 'finished', stamp(NOW))
+  if reason and reason ~= '' then call('HSET', key, 'reason', reason) end
+  call('ZREM', 'farm:undispatched', number)
+  call('ZADD', 'farm:finished', stamp(NOW), number)
+  tell(number, 'finished', '', status)
+end
+
+-- After a step ended: skip what can no longer run, make ready what may, and end the pipeline after its last step.
+-- Steps are listed so that each comes behind those that it needs.
+local function settle(number, wake)
+  local first = {}
+  local open = false
+  for _, step in ipairs(steps_of(number)) do
+    local key = step_key(number, step)
+    local status, ready = unpack(call('HMGET', key, 'status', 'ready'))
+    if status == 'pending' and not ready then
+      local blocked, missing
+      for _, need in ipairs(needs_of(number, step)) do
+        local state = call('HGET', step_key(number, need), 'status')
+        if not final(state) then missing = true elseif state ~= 'passed' then blocked = blocked or (need .. ' ' .. state) end
+      end
+      if blocked then
+        status = 'skipped'
+        end_step(number, step, status, blocked)
+      elseif not missing then
+        make_ready(number, step, NOW, NOW + wake)
+      end
+    end
+    if not final(status) then open = true end
+    first[status] = first[status] or step
+  end
+  if open then return end
+  for _, status in ipairs({'errored', 'failed', 'canceled', 'superseded', 'passed', 'skipped'}) do
+    if first[status] then
+      local telling = first[status]
+      if status == 'passed' then
+        telling = call('HGET', pipeline_key(number), 'reason') and '' or first['skipped'] or ''
+      end
+      local reason = call('HGET', step_key(number, telling), 'reason')
+      if not reason and status ~= 'passed' then reason = telling .. ' ' .. status end
+      return end_pipeline(number, status, reason)
+    end
+  end
+end
+
+-- Steps behind this one that wait for a worker now, as JSON rows.
+local function ready_after(number, step)
+  local rows = {}
+  for _, other in ipairs(steps_of(number)) do
+    local status, ready, needs, row = unpack(call('HMGET', step_key(number, other), 'status', 'ready', 'needs', 'row'))
+    if status == 'pending' and ready and has(split(needs), step) then rows[#rows + 1] = row end
+  end
+  return rows
+end
+
+-- A step and the rest of its chain: as long as exactly one step follows and needs nothing else.
+local function wake_row(number, step)
+  local rows = {}
+  local all = steps_of(number)
+  while step do
+    rows[#rows + 1] = call('HGET', step_key(number, step), 'row')
+    local followers = {}
+    for _, other in ipairs(all) do
+      if has(needs_of(number, other), step) then followers[#followers + 1] = other end
+    end
+    step = followers[1]
+    if #followers ~= 1 or #needs_of(number, step) ~= 1 then step = nil end
+  end
+  return object({'number', number, 'steps', list(rows)})
+end
+
+-- Whether a worker still owns a step: 'ok', 'lost', 'canceled', or 'over' when it ended the step itself.
+local function owned(number, step, fence)
+  local status, newest, committed = unpack(call('HMGET', step_key(number, step), 'status', 'fence', 'committed'))
+  if newest ~= fence then return 'lost' end
+  if status == 'running' then return 'ok' end
+  if committed == fence then return 'over' end
+  return status == 'canceled' and 'canceled' or 'lost'
+end

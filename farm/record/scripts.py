@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import redis
 
+INTENT = ("release_begin", "release_done", "intents", "checked", "rollback")  # scripts that share intent.lua
+
 
 @cache
 def source(name: str) -> str:
     """Return the text of a script with the prelude in front."""
     folder = files("farm") / "lua"
-    return (folder / "prelude.lua").read_text() + "\n" + (folder / f"{name}.lua").read_text()
+    parts = ["prelude", *(["intent"] if name in INTENT else []), name]
+    return "\n".join((folder / f"{part}.lua").read_text() for part in parts)
 
 
 class Scripts:

@@ -19,6 +19,7 @@ from farm.record.scripts import Base
 from farm.record.values import SCHEMA, Claim, dumps
 
 COMMIT_PATIENCE = 600.0  # s, how long a commit is repeated while Redis is away
+ATTEMPTS = 3  # faults of the farm until a step ends `errored`
 AWAY = (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, ReadOnlyError)
 
 
@@ -39,7 +40,9 @@ class Steps(Base):
         for row in rows:
             if any(letter.isspace() for letter in str(row["name"])) or not row["name"]:
                 raise Refused(f"{row['name']!r} is no name for a step; use letters without blanks")
-        answer = self.scripts.run("open", number, definition, dumps(rows), image_repository, reason or "", self.lease)
+        answer = self.scripts.run(
+            "open", number, definition, image_repository, reason or "", self.lease, *map(dumps, rows)
+        )
         return bool(answer)
 
     def claim(self, number: int, step: str, worker: str) -> Claim:
@@ -88,7 +91,7 @@ class Steps(Base):
         Not counted is what a worker does that shuts down: the step is ready at once and nothing was wrong with it.
         """
         answer = _patiently(
-            lambda: self.scripts.run("give_back", claim.number, claim.step, claim.fence, reason, int(counted))
+            lambda: self.scripts.run("give_back", claim.number, claim.step, claim.fence, reason, int(counted), ATTEMPTS)
         )
         _judge(claim, answer[0])
         return Status(answer[1])

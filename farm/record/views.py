@@ -1,8 +1,16 @@
 """How things stand: pipelines, workers, queues, why something waits. It changes nothing but heartbeats."""
 
+import json
+from collections.abc import Sequence
+
+from farm.errors import Refused
 from farm.pipeline import Pipeline, Status
+from farm.record import reading
 from farm.record.scripts import Base
-from farm.record.values import Queue, WorkerInfo
+from farm.record.values import Queue, WorkerInfo, dumps
+
+SILENCE = 30.0  # s after which a worker that was not heard of no longer counts as one
+PAGE = 100
 
 
 class Views(Base):
@@ -10,7 +18,10 @@ class Views(Base):
 
     def pipeline(self, number: int) -> Pipeline:
         """Return one pipeline; Refused if there is none with this number."""
-        raise NotImplementedError
+        found = self._read([number])
+        if not found:
+            raise Refused(f"there is no pipeline #{number}; `farm list` shows those that there are")
+        return found[0]
 
     def pipelines(
         self,
@@ -22,20 +33,71 @@ class Views(Base):
         limit: int = 50,
     ) -> list[Pipeline]:
         """Return pipelines, newest number first, with numbers below `before`."""
-        raise NotImplementedError
+        key = "farm:pipelines"
+        if repository:
+            key += f":{repository}" + (f":{ref}" if ref else "")
+        chosen: list[Pipeline] = []
+        upper = f"({before}" if before is not None else "+inf"
+        while len(chosen) < limit:
+            numbers = self.redis.zrevrangebyscore(key, upper, "-inf", start=0, num=PAGE if status else limit)
+            if not numbers:
+                break
+            upper = f"({numbers[-1]}"
+            chosen += [
+                pipeline
+                for pipeline in self._read(numbers)
+                if (status is None or pipeline.status is status) and (ref is None or pipeline.ref == ref)
+            ]
+        return chosen[:limit]
 
     def beat(self, worker: WorkerInfo) -> None:
         """Say that a worker is there; call it every few seconds."""
-        raise NotImplementedError
+        lists = (dumps(list(part)) for part in (worker.labels, worker.queues, worker.busy))
+        self.scripts.run("beat", worker.name, worker.host, worker.slots, *lists)
 
-    def workers(self) -> list[WorkerInfo]:
-        """Return the workers that were seen within the last day, by name."""
-        raise NotImplementedError
+    def workers(self, *, silence: float = SILENCE) -> list[WorkerInfo]:
+        """Return the workers that were heard of lately, by name."""
+        now, *rows = self.scripts.run("workers")
+        found = []
+        for name, flat in rows:
+            row = reading.fields(flat)
+            if float(now) - float(row["seen"]) <= silence:
+                lists = {part: tuple(json.loads(row[part])) for part in ("labels", "queues", "busy")}
+                found.append(WorkerInfo(name, row["host"], int(row["slots"]), seen=float(row["seen"]), **lists))
+        return sorted(found, key=lambda worker: worker.name)
 
     def queues(self) -> list[Queue]:
         """Return every queue that ever had a step or has a consumer, by name."""
-        raise NotImplementedError
+        serving: dict[str, list[str]] = {}
+        for worker in self.workers():
+            for queue in worker.queues:
+                serving.setdefault(queue, []).append(worker.name)
+        rows = self.scripts.run("queues", *serving)
+        return sorted(
+            (
+                Queue(name, int(depth), float(oldest) if oldest else None, int(running), tuple(serving.get(name, ())))
+                for name, depth, oldest, running in rows
+            ),
+            key=lambda queue: queue.name,
+        )
 
     def waiting(self, number: int) -> str | None:
-        """Say in one sentence why a pipeline waits; None when it runs or is over."""
-        raise NotImplementedError
+        """Say in one sentence why a pipeline waits; None when it runs, is over, or is unknown."""
+        kind, *rest = self.scripts.run("waiting", number)
+        if kind == "undispatched":
+            return "waits for a dispatcher to read its definition"
+        if kind == "offered":
+            return f"{rest[0]}: {rest[1]}"
+        if kind == "pause":
+            step, seconds, reason = rest
+            return f"{step} is tried again in {float(seconds):.0f} s: {reason}"
+        if kind != "queued":
+            return None
+        _, queue, ahead = rest
+        stage, _, labels = queue.partition("+")
+        if not any(queue in worker.queues for worker in self.workers()):
+            return f"no worker serves `{labels or stage}`"
+        return f"{ahead} ahead in `{queue}`" if int(ahead) else f"waits for a free worker in `{queue}`"
+
+    def _read(self, numbers: Sequence[int | str]) -> list[Pipeline]:
+        return [reading.pipeline(row) for row in self.scripts.run("read", *numbers)]

@@ -1,0 +1,14 @@
+-- CANCEL: end a pipeline by a person's word; its steps keep their fences, so that running workers hear why.
+-- ARGV: number, who
+-- Answers ok | unknown | finished | late (a release has begun).
+local number, who = unpack(ARGV)
+local status, releasing = unpack(call('HMGET', pipeline_key(number), 'status', 'releasing'))
+if not status then return 'unknown' end
+if final(status) then return 'finished' end
+if releasing then return 'late' end
+local reason = 'canceled by ' .. who
+for _, step in ipairs(steps_of(number)) do
+  if not final(call('HGET', step_key(number, step), 'status')) then end_step(number, step, 'canceled', reason) end
+end
+end_pipeline(number, 'canceled', reason)
+return 'ok'

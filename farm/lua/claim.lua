@@ -1,0 +1,70 @@
+-- CLAIM: ask for a step on behalf of a worker.
+-- ARGV: number, step, worker, lease (s), schema that the worker knows, a word unique to this request
+-- Answers JSON: verdict go | busy | done | early | dead, and with go the fence and all that a stage needs to know.
+-- The same request again (its reply was lost) is answered with the same fence. An expired lease is only taken over
+-- after the reaper has offered the step: it alone knows whether Redis itself was away.
+local number, step, worker, lease, schema, request = unpack(ARGV)
+local key, parent = step_key(number, step), pipeline_key(number)
+local status, ready, until_, offered, asked, queue = unpack(
+  call('HMGET', key, 'status', 'ready', 'lease', 'offered', 'request', 'queue'))
+local function answer(verdict) return object({'verdict', text(verdict)}) end
+
+if not status then return answer('dead') end
+if call('HGET', parent, 'schema') ~= schema then return answer('early') end
+if status == 'passed' then
+  return object({'verdict', text('done'), 'next', tostring(#ready_after(number, step) > 0)})
+end
+if final(status) then return answer('dead') end
+if status == 'pending' and (not ready or tonumber(ready) > NOW + 0.001) then return answer('early') end
+
+if status == 'pending' or asked ~= request then
+  if status == 'running' then
+    if not offered or tonumber(until_) > NOW then return answer('busy') end
+    call('HINCRBY', key, 'takeovers', 1)
+    call('HSET', key, 'note', 'taken over from ' .. call('HGET', key, 'worker') .. ', which was lost')
+  end
+  call('HINCRBY', key, 'attempts', 1)
+  call('HDEL', key, 'offered', 'reason')
+  call('HSET', key, 'status', 'running', 'worker', worker, 'fence', call('INCR', 'farm:fence'), 'request', request,
+    'lease', stamp(NOW + tonumber(lease)), 'started', stamp(NOW), 'wakes', 0)
+  leave_queues(number, step)
+  call('ZADD', 'farm:running:' .. queue, stamp(NOW), member(number, step))
+  call('ZADD', 'farm:deadlines', stamp(NOW + tonumber(lease)), member(number, step))
+  call('ZREM', 'farm:logs', member(number, step))
+  call('HSETNX', parent, 'started', stamp(NOW))
+  call('HSET', parent, 'status', 'running')
+  tell(number, 'step', step, 'running')
+end
+
+local results = {}
+for _, other in ipairs(steps_of(number)) do
+  local result = call('HGET', step_key(number, other), 'result')
+  if result then
+    results[#results + 1] = other
+    results[#results + 1] = result
+  end
+end
+local p = {}
+local fields = {'repository', 'ref', 'new', 'old', 'commit', 'definition', 'image_repository', 'image', 'round', 'who',
+  'subject', 'author', 'created'}
+for i, value in ipairs(call('HMGET', parent, unpack(fields))) do p[fields[i]] = value end
+return object({
+  'verdict', text('go'),
+  'stage', text(call('HGET', key, 'stage')),
+  'fence', call('HGET', key, 'fence'),
+  'attempt', call('HGET', key, 'attempts'),
+  'round', p.round,
+  'repository', text(p.repository),
+  'url', text(call('HGET', 'farm:repository:' .. p.repository, 'url') or ''),
+  'ref', text(p.ref),
+  'commit', text(p.commit or p.new),
+  'old', text(p.old),
+  'definition', text(p.definition),
+  'image_repository', text(p.image_repository),
+  'image', text(p.image),
+  'results', object(results),
+  'who', text(p.who),
+  'subject', text(p.subject or ''),
+  'author', text(p.author or ''),
+  'created', p.created,
+})

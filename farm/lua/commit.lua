@@ -1,0 +1,17 @@
+-- COMMIT: end a step; its successors become ready or are skipped, and the pipeline ends with its last step.
+-- ARGV: number, step, fence, status, reason, result (JSON), lease (s)
+-- Answers {ok, JSON list of the steps that are ready behind it} | {lost} | {canceled}. Repeated by the same fence (the
+-- reply was lost) it changes nothing and answers the same.
+local number, step, fence, status, reason, result, lease = unpack(ARGV)
+local state = owned(number, step, fence)
+if state == 'lost' or state == 'canceled' then return {state} end
+if state == 'ok' then
+  local decoded = cjson.decode(result)
+  call('HSET', step_key(number, step), 'committed', fence, 'result', result)
+  if status == 'passed' and type(decoded.image) == 'string' then
+    call('HSET', pipeline_key(number), 'image', decoded.image)
+  end
+  end_step(number, step, status, reason)
+  settle(number, tonumber(lease) / 2)
+end
+return {'ok', list(ready_after(number, step))}

@@ -1,0 +1,46 @@
+-- REAP: find steps whose deadline has passed and say which are to be published (again).
+-- ARGV: lease (s), how many workers may be lost by one step
+-- Answers a JSON list of wakes. A step of a lost worker stays its own until somebody claims: a late renewal still
+-- succeeds. After a gap of half a lease between two calls (Redis was away or frozen, or the reaper was) everybody looks
+-- dead, so for one whole lease nothing is taken from anybody. A waiting step is only published again when its queue
+-- holds fewer messages than steps wait for, so that one wake-up is outstanding however long the queue is.
+local lease, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
+local last, hold = unpack(call('HMGET', 'farm:reaper:tick', 'tick', 'hold'))
+if not last or NOW - tonumber(last) > lease / 2 then
+  hold = stamp(NOW + lease)
+  call('HSET', 'farm:reaper:tick', 'hold', hold)
+end
+call('HSET', 'farm:reaper:tick', 'tick', stamp(NOW))
+local holding = NOW < tonumber(hold)
+
+local function queued(queue)
+  local kind = call('TYPE', queue).ok
+  return kind == 'list' and call('LLEN', queue) or 0
+end
+
+local wakes = {}
+for _, due in ipairs(call('ZRANGEBYSCORE', 'farm:deadlines', '-inf', stamp(NOW), 'LIMIT', 0, 200)) do
+  local number, step = string.match(due, '^(%S+) (.+)$')
+  local key = step_key(number, step)
+  local status, queue, worker, takeovers = unpack(call('HMGET', key, 'status', 'queue', 'worker', 'takeovers'))
+  if not status or final(status) then
+    call('ZREM', 'farm:deadlines', due)
+  elseif status == 'running' and holding then
+    call('ZADD', 'farm:deadlines', hold, due)
+  elseif status == 'running' and tonumber(takeovers) + 1 >= limit then
+    end_step(number, step, 'errored', 'lost ' .. limit .. ' workers')
+    settle(number, lease / 2)
+  else
+    local wakes_before = call('HINCRBY', key, 'wakes', 1) - 1
+    call('ZADD', 'farm:deadlines', stamp(NOW + math.min(lease * 2 ^ math.min(wakes_before, 10), 600)), due)
+    if status == 'running' then
+      call('HSET', key, 'offered', stamp(NOW), 'note', worker .. ' does not answer any more; another worker may take over')
+      wakes[#wakes + 1] = wake_row(number, step)
+    elseif queued(queue) < call('ZCARD', 'farm:queue:' .. queue) then
+      wakes[#wakes + 1] = wake_row(number, step)
+    else
+      call('HINCRBY', key, 'wakes', -1)
+    end
+  end
+end
+return list(wakes)

@@ -1,0 +1,15 @@
+-- REGISTER: one name, one clone URL; the refs that are there at first are a baseline.
+-- ARGV: repository, url, default branch, hash of the hook's token ('' keeps it), JSON object ref -> id
+-- Answers ok, or the other URL that the name has.
+local repository, url, default_branch, token_hash, refs = unpack(ARGV)
+local key = 'farm:repository:' .. repository
+local there = call('HGET', key, 'url')
+if there and there ~= url then return there end
+if not there then
+  call('HSET', key, 'created', stamp(NOW), 'token_hash', '')
+  for ref, id in pairs(cjson.decode(refs)) do call('HSET', 'farm:baseline:' .. repository, ref, id) end
+  call('SADD', 'farm:repositories', repository)
+end
+call('HSET', key, 'url', url, 'default_branch', default_branch)
+if token_hash ~= '' then call('HSET', key, 'token_hash', token_hash) end
+return 'ok'

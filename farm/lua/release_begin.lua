@@ -1,0 +1,22 @@
+-- RELEASE_BEGIN: write the intent and the high-water mark, after the rule allowed it for this version of the tag.
+-- ARGV: number, step, fence, tag, version of the tag that the decision was made on
+-- Answers {ok, JSON intent} | {lost} | {canceled} | {untested} | {changed} (decide again). From here on nobody cancels.
+local number, step, fence, tag, version = unpack(ARGV)
+local state = owned(number, step, fence)
+if state == 'over' then state = 'lost' end
+if state ~= 'ok' then return {state} end
+local repository, ref, image, built, who = unpack(
+  call('HMGET', pipeline_key(number), 'repository', 'ref', 'image_repository', 'image', 'who'))
+local digest = built and string.match(built, '@(%S+)$')
+if not digest then return {'untested'} end
+for _, need in ipairs(needs_of(number, step)) do
+  if call('HGET', step_key(number, need), 'status') ~= 'passed' then return {'untested'} end
+end
+local key = tag_key(image, tag)
+if (call('HGET', key, 'fence') or '') ~= version then return {'changed'} end
+call('HSET', key, 'owner', repository .. ' ' .. ref, 'mark', number, 'number', number, 'digest', digest,
+  'position', call('ZSCORE', ref_key(repository, ref), number) or '0', 'fence', fence, 'confirmed', 0, 'who', who,
+  'since', stamp(NOW))
+call('ZADD', 'farm:tags', stamp(NOW + 1), image .. ' ' .. tag)
+call('HSET', pipeline_key(number), 'releasing', 1)
+return {'ok', intent_row(image, tag)}

@@ -1,0 +1,22 @@
+-- STANDING: what the order rule needs to know about a pipeline and a tag.
+-- ARGV: number, tag
+-- Answers JSON: image_repository, position of the push in its ref, standing of the tag (see farm.release.Standing).
+-- The mark's position is looked up, for late predecessors may have moved it; once the mark is forgotten, all that is
+-- still there is newer than the position that it had.
+local number, tag = unpack(ARGV)
+local repository, ref, image = unpack(call('HMGET', pipeline_key(number), 'repository', 'ref', 'image_repository'))
+local position = repository and call('ZSCORE', ref_key(repository, ref), number) or '0'
+local owner, mark, at, holder, digest, fence = unpack(
+  call('HMGET', tag_key(image or '', tag), 'owner', 'mark', 'position', 'number', 'digest', 'fence'))
+if owner then
+  local owning, owning_ref = string.match(owner, '^(%S+) (.+)$')
+  at = call('ZSCORE', ref_key(owning, owning_ref), mark) or at
+end
+return object({
+  'image_repository', text(image or ''),
+  'position', position,
+  'standing', object({
+    'owner', text(owner or ''), 'mark', mark or '0', 'position', at or '0', 'number', holder or '0',
+    'digest', text(digest or ''), 'version', text(fence or ''),
+  }),
+})

@@ -1,0 +1,21 @@
+-- WAITING: what the sentence about a waiting pipeline is made of.
+-- ARGV: number
+-- Answers {unknown | over | undispatched | runs} | {offered, step, note} | {pause, step, seconds, reason}
+-- | {queued, step, queue, how many are ahead}.
+local number = ARGV[1]
+local status = call('HGET', pipeline_key(number), 'status')
+if not status then return {'unknown'} end
+if final(status) then return {'over'} end
+local steps = steps_of(number)
+if #steps == 0 then return {'undispatched'} end
+local waits
+for _, step in ipairs(steps) do
+  local state, ready, offered, note = unpack(call('HMGET', step_key(number, step), 'status', 'ready', 'offered', 'note'))
+  if state == 'running' and offered then return {'offered', step, note or ''} end
+  if state == 'running' then return {'runs'} end
+  if state == 'pending' and ready then waits = waits or step end
+end
+if not waits then return {'runs'} end
+local ready, queue, reason = unpack(call('HMGET', step_key(number, waits), 'ready', 'queue', 'reason'))
+if tonumber(ready) > NOW then return {'pause', waits, stamp(tonumber(ready) - NOW), reason or ''} end
+return {'queued', waits, queue, call('ZRANK', 'farm:queue:' .. queue, member(number, waits)) or 0}

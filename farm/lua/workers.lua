@@ -1,0 +1,8 @@
+-- WORKERS: all that were seen within a day.
+-- Answers {now, {name, fields}, ...}.
+local answer = {stamp(NOW)}
+for _, name in ipairs(call('ZRANGE', 'farm:workers', 0, -1)) do
+  local fields = call('HGETALL', 'farm:worker:' .. name)
+  if #fields > 0 then answer[#answer + 1] = {name, fields} end
+end
+return answer

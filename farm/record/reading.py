@@ -1,0 +1,74 @@
+"""From the strings of the record to a Pipeline. It reads nothing itself."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from farm.pipeline import Job, Pipeline, Stage, Status, sum_up
+
+Fields = Mapping[str, str]
+
+
+def fields(flat: Sequence[str] | Fields) -> Fields:
+    """Return the mapping that HGETALL means inside a script's answer (names and values by turns)."""
+    if isinstance(flat, Mapping):
+        return flat
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def pipeline(answer: Sequence[Any]) -> Pipeline:
+    """Return the pipeline of one row that read.lua answers."""
+    number, flat, *steps = answer
+    top = fields(flat)
+    jobs: dict[str, list[Job]] = {}
+    for name, step in steps:
+        row = fields(step)
+        jobs.setdefault(row["stage"], []).append(_job(name, row))
+    return Pipeline(
+        number=int(number),
+        repository=top["repository"],
+        ref=top["ref"],
+        commit=top.get("commit") or top["new"],
+        subject=top.get("subject", ""),
+        author=top.get("author", ""),
+        who=top["who"],
+        status=Status(top["status"]),
+        reason=top.get("reason"),
+        created=float(top["created"]),
+        started=_time(top, "started"),
+        finished=_time(top, "finished"),
+        image=top.get("image"),
+        released=tuple(json.loads(top.get("released", "[]"))),
+        stages=tuple(_stage(name, members) for name, members in jobs.items()),
+    )
+
+
+def _job(name: str, row: Fields) -> Job:
+    return Job(
+        name=name,
+        status=Status(row["status"]),
+        worker=row.get("worker"),
+        attempts=int(row["attempts"]),
+        reason=row.get("reason") or row.get("note"),
+        ready=_time(row, "ready"),
+        started=_time(row, "started"),
+        finished=_time(row, "finished"),
+        result=json.loads(row.get("result", "{}")),
+    )
+
+
+def _stage(name: str, jobs: Sequence[Job]) -> Stage:
+    status = sum_up([job.status for job in jobs])
+    started = [job.started for job in jobs if job.started is not None]
+    finished = [job.finished for job in jobs if job.finished is not None]
+    return Stage(
+        name=name,
+        status=status,
+        started=min(started, default=None),
+        finished=max(finished, default=None) if status.final else None,
+        jobs=tuple(jobs),
+    )
+
+
+def _time(row: Fields, name: str) -> float | None:
+    return float(row[name]) if name in row else None
