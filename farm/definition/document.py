@@ -9,9 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from farm.definition import models
 from farm.definition.models import Value
-from farm.definition.templates import RefPattern, TagTemplate
+from farm.definition.templates import Branches, Tags
 from farm.definition.values import (
-    HOUR,
     Arguments,
     Command,
     Env,
@@ -19,31 +18,17 @@ from farm.definition.values import (
     ImageName,
     ImageReference,
     Inside,
+    JobTimeout,
+    Patterns,
+    ReadyTimeout,
     Script,
     Text,
-    duration,
     given,
-    several,
+    kind,
+    text,
     wrong,
 )
 
-Junit = Annotated[
-    tuple[Inside, ...],
-    Field(min_length=1, max_length=20),
-    BeforeValidator(several, json_schema_input_type=Inside | list[Inside]),
-]
-
-
-Branches = Annotated[
-    tuple[RefPattern, ...],
-    Field(max_length=50),
-    BeforeValidator(several, json_schema_input_type=RefPattern | list[RefPattern]),
-]
-Tags = Annotated[
-    tuple[TagTemplate, ...],
-    Field(min_length=1, max_length=20),
-    BeforeValidator(several, json_schema_input_type=TagTemplate | list[TagTemplate]),
-]
 Given = BeforeValidator(given)
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -72,7 +57,7 @@ class Ready(Value):
     """Run in the service again and again until it exits with 0."""
     port: Annotated[Port | None, Given] = None
     """The TCP port that has to answer."""
-    timeout: duration(1, HOUR) = 60.0  # type: ignore[valid-type]
+    timeout: ReadyTimeout = 60.0
     """How long the service may take to get ready."""
 
     @model_validator(mode="after")
@@ -83,7 +68,9 @@ class Ready(Value):
 
 
 def _ready(value: object) -> object:
-    return {"command": value} if isinstance(value, str) else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise wrong(f"{kind(value)} does not say what is ready", f"write {{port: {value}}}")
+    return value if isinstance(value, dict) else {"command": text(value)}
 
 
 class Service(Value):
@@ -95,7 +82,7 @@ class Service(Value):
     """Its environment."""
     command: Annotated[Arguments | None, Given] = None
     """What it runs instead of the image's own command."""
-    ready: Annotated[Ready, BeforeValidator(_ready, json_schema_input_type=Command | Ready)] = Ready()
+    ready: Annotated[Ready, BeforeValidator(_ready, json_schema_input_type=Text | Ready)] = Ready()
     """When it is ready: a command, {command: ...} or {port: ...}. Without it the image's HEALTHCHECK decides."""
 
     def resolve(self) -> models.Service:
@@ -110,6 +97,8 @@ class Service(Value):
 
 
 def _service(value: object) -> object:
+    if value is None or isinstance(value, tuple | bool | int | float):
+        raise wrong(f"an image is expected here, not {kind(value)}", "write name: postgres:16, or image: below it")
     return {"image": value} if isinstance(value, str) else value
 
 
@@ -122,7 +111,7 @@ Services = Annotated[
 class Reports(Value):
     """Files that the tests leave behind and the farm reads."""
 
-    junit: Junit
+    junit: Patterns
     """JUnit XML files, as patterns relative to the working directory of the job."""
 
 
@@ -139,7 +128,7 @@ class Test(Value):
     """Containers beside the job: name to image, or name to image, env, command and ready."""
     reports: Annotated[Reports | None, Given] = None
     """What the tests report, so that a failure names the failing test."""
-    timeout: duration(1, 24 * HOUR) = 1800.0  # type: ignore[valid-type]
+    timeout: JobTimeout = 1800.0
     """How long the script may take."""
 
     def resolve(self) -> dict[str, models.Job]:

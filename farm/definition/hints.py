@@ -10,6 +10,8 @@ import yaml
 from farm.definition.mistakes import Mistake
 from farm.definition.values import kind, shown
 
+_LOOK = "look at indentation and quotes"
+# What PyYAML says (or begins to say), and for some the character that it stumbled over; what a person reads instead.
 _SYNTAX = (
     ("cannot start any token", "\t", "a tab stands where YAML wants spaces", "indent with spaces"),
     ("cannot start any token", "", "YAML keeps this character for itself", "put the whole value in quotes"),
@@ -18,71 +20,104 @@ _SYNTAX = (
     ("unexpected end of stream", "", "a quote without its end", "close it"),
     ("unknown escape character", "", "an unknown escape in double quotes", "use single quotes, or write \\\\"),
     ("did not find expected ',' or ']'", "", "a list in brackets without its end", "close it with ]"),
-    (
-        "did not find expected ',' or '}'",
-        "",
-        "a mapping in braces without its end",
-        "text with braces is put in quotes",
-    ),
-    (
-        "did not find expected key",
-        "",
-        "this line fits neither the lines above nor a value",
-        "look at indentation and quotes",
-    ),
-    ("did not find expected '-' indicator", "", "a list goes on without `- `", "look at indentation and quotes"),
+    ("did not find expected ',' or '}'", "", "a mapping in braces without its end", "close it with }"),
+    ("did not find expected key", "", "this fits neither the lines above nor a value", _LOOK),
+    ("did not find expected '-' indicator", "", "a list goes on without `- `", _LOOK),
     ("block sequence entries are not allowed", "", "a list cannot begin here", "begin it on a line of its own"),
     ("did not find expected <document start>", "", "the definition has ended before this line", "look at indentation"),
+    ("did not find expected node content", "", "a value is missing here", "put text with brackets or braces in quotes"),
 )
+_OPENED = ("a quote without", "a list in brackets", "a mapping in braces")
+_NOTHING = ("nothing stands here", "remove the key, or give it a value")
 _MAPPING = ("a mapping is expected here, not {found}", "write key: value lines below it")
-_EMPTY = ("this is empty", "remove the key, or say something")
 _SENTENCES = {
     "missing": ('the key "{key}" is missing', ""),
     "model_type": _MAPPING,
     "dict_type": _MAPPING,
     "tuple_type": ("a list is expected here, not {found}", "write - value lines below it"),
     "int_type": ("a whole number is expected here, not {found}", ""),
-    "too_long": ("more than {most} of these", ""),
-    "too_short": _EMPTY,
-    "string_too_short": _EMPTY,
+    "bool_type": ("true or false is expected here, not {found}", ""),
+    "greater_than_equal": ("{found} is less than {ge}", ""),
+    "less_than_equal": ("{found} is more than {le}", ""),
+    "too_long": ("more than {max_length} of these", ""),
+    "too_short": ("this is empty", "remove the key, or say something"),
+    "string_too_short": ("this is empty", "remove the key, or say something"),
     "string_too_long": ("this is too long", ""),
+}
+# The words that other systems have for a key.
+_SYNONYMS = {
+    "branch": "branches",
+    "commands": "script",
+    "entrypoint": "command",
+    "environment": "env",
+    "file": "dockerfile",
+    "healthcheck": "ready",
+    "only": "branches",
+    "path": "context",
+    "run": "script",
+    "steps": "script",
+    "tag": "tags",
+    "variables": "env",
 }
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the hint for a word that is not known."""
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that was probably meant."""
     known = list(known)
-    close = get_close_matches(word[:64].lower(), known, n=1, cutoff=0.6)
-    if close:
-        return f'did you mean "{close[0]}"?'
-    return f"known: {', '.join(known)}" if known else ""
+    lower = word[:64].lower()
+    if _SYNONYMS.get(lower) in known:
+        return _SYNONYMS[lower]
+    return next(iter(get_close_matches(lower, known, n=1, cutoff=0.7)), None)
 
 
 def syntax(error: yaml.YAMLError, source: str, file: str) -> Mistake:
     """Return the mistake for text that is no YAML."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return Mistake(1, 1, "a character that YAML does not allow", "the file is plain UTF-8 text", file)
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    problem = error.problem or "this is no YAML"
-    lines = source.splitlines()
-    here = lines[line - 1][column - 1 : column] if line <= len(lines) else ""
-    for words, character, message, hint in _SYNTAX:
+    problem, mark = error.problem or "this is no YAML", error.problem_mark or error.context_mark
+    before, here = _around(source, mark)
+    message, hint = problem, "this is no YAML"
+    for words, character, *told in _SYNTAX:
         if words in problem and (not character or character == here):
-            return Mistake(line, column, message, hint, file)
-    return Mistake(line, column, problem, "this is no YAML", file)
+            message, hint = told
+            break
+    if message.startswith(_OPENED) and error.context_mark:
+        mark = error.context_mark
+    elif message.startswith("a second") and ": " not in before:
+        message, hint = "this line does not fit the one above", "a `:` is missing there, or the indentation is wrong"
+    elif before.rstrip().endswith("}"):
+        message, hint = "a value goes on after its }", "put text with { in quotes"
+    return Mistake(mark.line + 1, mark.column + 1, message, hint, file) if mark else Mistake(1, 1, message, hint, file)
+
+
+def _around(source: str, mark: Any) -> tuple[str, str]:
+    lines = source.split("\n")
+    if not mark or mark.line >= len(lines):
+        return "", ""
+    return lines[mark.line][: mark.column], lines[mark.line][mark.column : mark.column + 1]
 
 
 def sentence(error: Mapping[str, Any], known: Iterable[str]) -> tuple[str, str]:
     """Return message and hint for one error of the validator; `known` are the keys that its place knows."""
-    context = error.get("ctx", {})
+    context, found = error.get("ctx", {}), error["input"]
     key = shown(error["loc"][-1]) if error["loc"] else ""
     if error["type"] == "farm":
         return context["message"], context["hint"]
     if error["type"] == "extra_forbidden":
-        return f'unknown key "{key}"', nearest(key, known)
+        return f'unknown key "{key}"', _meant(key, known) or f"known: {', '.join(known)}"
+    if found is None:
+        return _NOTHING
     if error["type"] == "literal_error":
         allowed = re.findall(r"'([^']+)'", str(context["expected"]))
-        return f"{kind(error['input'])} is not one of {', '.join(allowed)}", nearest(str(error["input"]), allowed)
-    message, hint = _SENTENCES.get(error["type"], (str(error["msg"]).replace("{", "{{").replace("}", "}}"), ""))
-    return message.format(key=key, found=kind(error["input"]), most=context.get("max_length")), hint
+        return f"{kind(found)} is not one of {', '.join(allowed)}", _meant(str(found), allowed)
+    message, hint = _SENTENCES.get(error["type"], ("{msg}", ""))
+    if error["type"] == "dict_type" and isinstance(found, tuple):
+        hint = "write key: value lines, without `- `"
+    if error["type"] == "int_type" and isinstance(found, str) and found.isdecimal():
+        hint = "take away the quotes"
+    return message.format(key=key, found=kind(found), msg=error["msg"], **context), hint
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    close = nearest(word, known)
+    return f'did you mean "{close}"?' if close else ""

@@ -5,7 +5,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from farm.definition.document import Document
-from farm.definition.hints import sentence
+from farm.definition.hints import nearest, sentence
 from farm.definition.mistakes import DefinitionError, Mistake
 from farm.definition.models import Definition
 from farm.definition.tree import Loc, Tree, load
@@ -14,23 +14,49 @@ HINTED = 200
 KEY = "[key]"
 
 
-def parse(text: str, name: str = ".farm.yml") -> Definition:
+def parse(text: str | bytes, name: str = ".farm.yml") -> Definition:
     """Return the definition that a text holds; raises DefinitionError with all of its mistakes.
 
     An empty text is a definition too: built, nothing tested.
     """
-    tree = load(text, name)
+    tree = load(decoded(text, name) if isinstance(text, bytes) else text, name)
     mistakes = list(tree.mistakes)
     document = Document()
     try:
         if tree.data is not None:
             document = Document.model_validate(tree.data)
     except ValidationError as error:
-        errors = [found for found in error.errors(include_url=False) if not _echo(found)]
-        mistakes += [_mistake(found, tree, hinted=index < HINTED) for index, found in enumerate(errors)]
+        mistakes += _mistakes(error, tree)
     if mistakes:
-        raise DefinitionError(_once(mistakes))
+        raise DefinitionError(list(dict.fromkeys(mistakes)))
     return document.resolve()
+
+
+def _mistakes(error: ValidationError, tree: Tree) -> list[Mistake]:
+    """Return what the validator found, without what only echoes another mistake."""
+    errors = [found for found in error.errors(include_url=False) if not _echo(found)]
+    meant = {
+        (*found["loc"][:-1], nearest(str(found["loc"][-1]), _known(found["loc"][:-1])))
+        for found in errors[:HINTED]
+        if found["type"] == "extra_forbidden"
+    }
+    taken = {(mistake.line, mistake.column) for mistake in tree.mistakes}
+    mistakes = [
+        _mistake(found, tree, hinted=index < HINTED)
+        for index, found in enumerate(errors)
+        if found["type"] != "missing" or found["loc"] not in meant
+    ]
+    return [mistake for mistake in mistakes if (mistake.line, mistake.column) not in taken]
+
+
+def decoded(content: bytes, name: str) -> str:
+    """Return a file's text; raises DefinitionError where it is no UTF-8."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode()
+        place = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise DefinitionError([Mistake(*place, "this is no UTF-8 text", "save the file as UTF-8", name)]) from None
 
 
 def _mistake(error: Any, tree: Tree, *, hinted: bool) -> Mistake:
@@ -63,7 +89,3 @@ def _bare(kind: Any) -> Any:
     while hasattr(kind, "__metadata__") or type(None) in get_args(kind):
         kind = get_args(kind)[0]
     return kind
-
-
-def _once(mistakes: list[Mistake]) -> list[Mistake]:
-    return list(dict.fromkeys(mistakes))

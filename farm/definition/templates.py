@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from farm.definition.values import shown, text, wrong
+from farm.definition.values import shown, some, text, wrong
 
 FIELDS = ("branch", "tag", "short_sha", "number", "date")
 _FIELD = re.compile(r"\{([^{}]*)\}")
@@ -48,6 +48,10 @@ RefPattern = Annotated[
     BeforeValidator(_ref),
     WithJsonSchema({"type": "string", "pattern": rf"^(?!refs/){_REF}$", "maxLength": 200}),
 ]
+
+
+Branches = some(RefPattern, most=50)
+Tags = some(TagTemplate, most=20)
 
 
 def matches(patterns: tuple[str, ...], name: str) -> bool:

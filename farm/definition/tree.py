@@ -16,6 +16,7 @@ from yaml.events import AliasEvent, MappingStartEvent, NodeEvent, ScalarEvent, S
 
 from farm.definition.hints import syntax
 from farm.definition.mistakes import DefinitionError, Mistake
+from farm.definition.values import shown
 
 BYTES = 256 * 1024
 DEPTH = 32
@@ -43,12 +44,16 @@ class Fraction(float):
 
 @dataclass(slots=True)
 class Node:
-    """One value of the file; pairs for a mapping, items for a sequence, else a scalar. An alias shares its node."""
+    """One value of the file: pairs (and what << brought) for a mapping, items for a list, else a scalar.
+
+    An alias shares the node that it names.
+    """
 
     place: Place
     scalar: Any = None
     items: list["Node"] | None = None
     pairs: list[tuple[str, Place, "Node"]] | None = None
+    merged: list[tuple[str, Place, "Node"]] = field(default_factory=list)
     size: int = 1
     complete: bool = False
 
@@ -78,6 +83,7 @@ def load(source: str, file: str) -> Tree:
     """Read one YAML document; raises DefinitionError when it cannot be read to its end."""
     if len(source.encode(errors="surrogatepass")) > BYTES:
         raise DefinitionError([Mistake(1, 1, f"the file is larger than {BYTES // 1024} KiB", "", file)])
+    source = source.removeprefix("\ufeff")
     tree = Tree(file=file)
     root = _Composer(source, tree).document()
     if root:
@@ -172,13 +178,12 @@ class _Composer:
             node.pairs.append((key, place, value))
 
     def merge(self, node: Node, place: Place, value: Node) -> None:
-        assert node.pairs is not None  # noqa: S101 - the caller made it
         sources = [value] if value.items is None else value.items
         for source in sources:
             if source.pairs is None:
                 self.wrong(place, "<< takes a mapping or a list of mappings", "write <<: *name")
                 continue
-            node.pairs += [(f"\0{key}", at, held) for key, at, held in source.pairs]
+            node.merged += source.pairs + source.merged
 
     def count(self, node: Node, child: Node) -> Node:
         node.size += child.size
@@ -220,21 +225,12 @@ def _plain(node: Node, loc: Loc, tree: Tree) -> Any:
     if node.pairs is None:
         return node.scalar
     data: dict[str, Any] = {}
-    own = [pair for pair in node.pairs if not pair[0].startswith("\0")]
-    merged = [(key[1:], place, value) for key, place, value in node.pairs if key.startswith("\0")]
-    for key, place, value in own:
+    for index, (key, place, value) in enumerate(node.pairs + node.merged):
         at = (*loc, key)
-        if key in data:
-            first = tree.keys[at][0]
-            tree.mistakes.append(
-                Mistake(*place, f'the key "{key[:60]}" stands here twice', f"first in line {first}", tree.file)
-            )
-            continue
-        tree.keys[at], tree.values[at] = place, value.place
-        data[key] = _plain(value, at, tree)
-    for key, place, value in merged:
         if key not in data:
-            at = (*loc, key)
             tree.keys[at], tree.values[at] = place, value.place
             data[key] = _plain(value, at, tree)
+        elif index < len(node.pairs):
+            hint = f"first in line {tree.keys[at][0]}"
+            tree.mistakes.append(Mistake(*place, f'the key "{shown(key)}" stands here twice', hint, tree.file))
     return data

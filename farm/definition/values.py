@@ -24,7 +24,8 @@ def wrong(message: str, hint: str = "") -> PydanticCustomError:
 
 def shown(value: object, limit: int = 60) -> str:
     """Return a value as it may stand in a message: short and on one line."""
-    text = " ".join(str(value).split())
+    words = " ".join(str(value).split())
+    text = "".join(letter if letter.isprintable() else "\ufffd" for letter in words)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -73,9 +74,15 @@ def given(value: object) -> object:
     return value
 
 
-def several(value: object) -> object:
-    """Let one item stand for a list of one."""
+def _several(value: object) -> object:
     return (value,) if isinstance(value, str | bool | int | float) else value
+
+
+def some(item: Any, *, most: int, least: int = 1) -> Any:
+    """Return the type of a list in which one item may stand for a list of one."""
+    size = Field(min_length=least, max_length=most)
+    written_as = item | Annotated[list[item], size]
+    return Annotated[tuple[item, ...], size, BeforeValidator(_several, json_schema_input_type=written_as)]
 
 
 def _matching(pattern: str, what: str, hint: str, limit: int = 255) -> Callable[[object], object]:
@@ -94,7 +101,7 @@ def _schema(pattern: str, limit: int = 255) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$", "maxLength": limit})
 
 
-def _seconds(value: object) -> object:
+def _seconds(value: object) -> float:
     if isinstance(value, str):
         match = _DURATION.fullmatch(value)
         if value.isascii() and value.isdigit() and len(value) <= 6:  # noqa: PLR2004 - days of seconds, no more
@@ -107,11 +114,12 @@ def _seconds(value: object) -> object:
     raise wrong(f"a duration is expected here, not {kind(value)}", "write 90, 90s, 5m, 1h or 1h30m")
 
 
-def _bounded(least: float, most: float) -> Callable[[float], float]:
-    def check(value: float) -> float:
-        if not least <= value <= most:
-            raise wrong(f"{value:g} seconds are not between {least:g} and {most:g}", f"at most {most / HOUR:g}h")
-        return value
+def _bounded(least: float, most: float) -> Callable[[object], float]:
+    def check(value: object) -> float:
+        seconds = _seconds(value)
+        if not least <= seconds <= most:
+            raise wrong(f"{shown(written(value))} is not between {least:g}s and {most / HOUR:g}h")
+        return seconds
 
     return check
 
@@ -120,7 +128,7 @@ def duration(least: float, most: float) -> Any:
     """Return the type of a duration in seconds between two bounds."""
     return Annotated[
         float,
-        BeforeValidator(lambda value: _bounded(least, most)(_seconds(value))),  # type: ignore[arg-type]
+        BeforeValidator(_bounded(least, most)),
         WithJsonSchema(
             {
                 "anyOf": [
@@ -130,6 +138,10 @@ def duration(least: float, most: float) -> Any:
             }
         ),
     ]
+
+
+ReadyTimeout = duration(1, HOUR)
+JobTimeout = duration(1, 24 * HOUR)
 
 
 def _bytes(value: object) -> object:
@@ -185,11 +197,18 @@ ImageReference = Annotated[
 ]
 
 _HOST = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-HostName = Annotated[
-    str,
-    BeforeValidator(_matching(_HOST, "host name", "lower-case letters, digits and - between them, 63 at most")),
-    _schema(_HOST, 63),
-]
+
+
+def _host(value: object) -> object:
+    value = text(value)
+    if isinstance(value, str) and not re.fullmatch(_HOST, value):
+        fitting = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")[:63].strip("-")
+        hint = f'write "{fitting}"' if fitting else "lower-case letters, digits and - between them"
+        raise wrong(f'"{shown(value)}" is no host name', hint)
+    return value
+
+
+HostName = Annotated[str, BeforeValidator(_host), _schema(_HOST, 63)]
 
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 Variable = Annotated[
@@ -205,7 +224,8 @@ def _env_value(value: object) -> object:
     return written(value) if isinstance(value, bool | int | float) else text(value)
 
 
-EnvValue = Annotated[str, BeforeValidator(_env_value, json_schema_input_type=str | bool | int | float)]
+_Scalar = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean"]})]
+EnvValue = Annotated[str, BeforeValidator(_env_value, json_schema_input_type=_Scalar)]
 Env = Annotated[dict[Variable, EnvValue], Field(max_length=200)]
 
 
@@ -220,18 +240,15 @@ def _command(value: object) -> object:
             )
     if isinstance(value, bool | int | float):
         return written(value)
-    value = text(value)
-    if isinstance(value, str) and not value.strip():
+    if value is None or (isinstance(value, str) and not value.strip()):
         raise wrong("this command is empty", "remove it or write one")
-    return value
+    return text(value)
 
 
-Command = Annotated[str, BeforeValidator(_command, json_schema_input_type=str | bool | int | float)]
-Script = Annotated[
-    tuple[Command, ...],
-    Field(min_length=1, max_length=1000),
-    BeforeValidator(several, json_schema_input_type=Command | list[Command]),
-]
+_CommandInput = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean"], "pattern": r"\S"})]
+Command = Annotated[str, BeforeValidator(_command, json_schema_input_type=_CommandInput)]
+Script = some(Command, most=1000)
+Patterns = some(Inside, most=20)
 
 
 def _arguments(value: object) -> object:
@@ -239,12 +256,17 @@ def _arguments(value: object) -> object:
         return value
     try:
         return tuple(shlex.split(value))
-    except ValueError as error:
-        raise wrong(f"the command has a quote without its end ({error})", "close it, or write a list") from None
+    except ValueError:
+        raise wrong("the command has a quote without its end", "close it, or write a list") from None
 
 
+_Argument = Annotated[str, BeforeValidator(text)]
 Arguments = Annotated[
-    tuple[Annotated[str, BeforeValidator(text)], ...],
+    tuple[_Argument, ...],
     Field(min_length=1, max_length=200),
-    BeforeValidator(_arguments, json_schema_input_type=str | list[str]),
+    BeforeValidator(
+        _arguments,
+        json_schema_input_type=Annotated[str, WithJsonSchema({"type": "string", "pattern": r"\S"})]
+        | Annotated[list[_Argument], Field(min_length=1, max_length=200)],
+    ),
 ]

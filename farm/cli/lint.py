@@ -1,0 +1,114 @@
+"""`farm lint`: says what is wrong with a definition, all at once. It asks no server and starts nothing."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.cells import cell_len
+
+from farm.definition import Definition, DefinitionError, Mistake, parse
+from farm.definition.mistakes import SHOWN
+from farm.definition.tree import BYTES
+
+NAME = ".farm.yml"
+WIDTH = 160
+_LINES = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_WORD = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s:,\[\]{}]+|.|$")
+_UNSHOWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def lint(
+    file: Annotated[
+        str | None, typer.Argument(help="The file; `-` is standard input. Without it the next .farm.yml upwards.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Check a definition without a server: every mistake with its line and what to write instead.
+
+    Exits with 0 if it can be used and with 2 if not.
+    """
+    path = file or _nearest(Path.cwd())
+    name = "<stdin>" if path == "-" else path
+    try:
+        content = _read(path)
+    except OSError as error:
+        raise _refusal(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    definition: Definition | None = None
+    mistakes: Sequence[Mistake] = ()
+    try:
+        definition = parse(content, name)
+    except DefinitionError as error:
+        mistakes = error.mistakes
+    if as_json:
+        typer.echo(json.dumps(_document(name, definition, mistakes), indent=2))
+    elif definition:
+        typer.echo(f"{name}: {summary(definition)}")
+    else:
+        typer.echo(complaint(mistakes, content.decode(errors="replace")))
+    if mistakes:
+        raise typer.Exit(2)
+
+
+def summary(definition: Definition) -> str:
+    """Return in one line what a push will do."""
+    if not definition.releasable:
+        return "build; nothing is tested, so nothing is released (add test, or `test: none` to say so on purpose)"
+    names = [name for name in definition.jobs if name != "test"]
+    test = f"test ({', '.join(names)})" if names else "test"
+    release = f"release ({', '.join(definition.release.tags)})"
+    return " -> ".join(["build", *([test] if definition.jobs else []), release])
+
+
+def complaint(mistakes: Sequence[Mistake], source: str) -> str:
+    """Return all mistakes as a person reads them: each with its line and a mark below the place."""
+    lines = _LINES.split(source.removeprefix("\ufeff"))
+    parts = [f"{mistake}\n{_excerpt(mistake, lines)}" for mistake in mistakes[:SHOWN]]
+    if len(mistakes) > SHOWN:
+        parts.append(f"and {len(mistakes) - SHOWN} more; mend these first")
+    parts.append("1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes")
+    return "\n".join(parts)
+
+
+def _excerpt(mistake: Mistake, lines: Sequence[str]) -> str:
+    line = _UNSHOWABLE.sub("�", lines[mistake.line - 1]) if mistake.line <= len(lines) else ""
+    start = max(0, mistake.column - WIDTH // 2)
+    shown, column = line[start : start + WIDTH], mistake.column - 1 - start
+    before = "".join(letter if letter == "\t" else " " * cell_len(letter) for letter in shown[:column])
+    word = _WORD.match(shown, min(column, len(shown)))
+    mark = "^" * max(1, cell_len(word[0]) if word else 1)
+    gutter = " " * len(str(mistake.line))
+    return f"  {mistake.line} | {shown}\n  {gutter} | {before}{mark}"
+
+
+def _document(name: str, definition: Definition | None, mistakes: Sequence[Mistake]) -> dict[str, Any]:
+    return {
+        "file": name,
+        "mistakes": [mistake.document() for mistake in mistakes],
+        "definition": definition.model_dump(mode="json") if definition else None,
+    }
+
+
+def _read(path: str) -> bytes:
+    if path == "-":
+        return sys.stdin.buffer.read(BYTES + 1)
+    with Path(path).open("rb") as stream:
+        return stream.read(BYTES + 1)
+
+
+def _nearest(folder: Path) -> str:
+    for parent in (folder, *folder.parents):
+        if (parent / NAME).is_file():
+            return os.path.relpath(parent / NAME, folder)
+        if (parent / ".git").exists():
+            break
+    raise _refusal(f"there is no {NAME} here; without one the farm builds the image, but tests and releases nothing")
+
+
+def _refusal(sentence: str) -> typer.Exit:
+    typer.echo(f"error: {sentence}", err=True)
+    return typer.Exit(2)
