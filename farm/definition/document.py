@@ -8,26 +8,12 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from farm.definition import models
+from farm.definition.commands import Arguments, Command, Env, Script
 from farm.definition.models import Value
+from farm.definition.names import HostName, ImageName, ImageReference, Inside, Patterns
+from farm.definition.quantities import JobTimeout, ReadyTimeout
 from farm.definition.templates import Branches, Tags
-from farm.definition.values import (
-    Arguments,
-    Command,
-    Env,
-    HostName,
-    ImageName,
-    ImageReference,
-    Inside,
-    JobTimeout,
-    Patterns,
-    ReadyTimeout,
-    Script,
-    Text,
-    given,
-    kind,
-    text,
-    wrong,
-)
+from farm.definition.values import Text, given, kind, text, wrong
 
 Given = BeforeValidator(given)
 Port = Annotated[int, Field(ge=1, le=65535)]

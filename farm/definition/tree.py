@@ -1,11 +1,9 @@
 """YAML text becomes plain data and the place of each value. It knows YAML, and nothing of definitions.
 
-Only what JSON has is no text: true, false, null (also `~` and nothing), and numbers as JSON writes them. So `on`,
-`yes`, `1_000`, `010` and `12:30` are text, of which YAML 1.1 makes booleans, thousands, octal and sixty-based numbers.
+It goes through YAML's events one by one, so that a bomb (aliases, depth, size) is refused before it is unpacked.
 Keys are always text.
 """
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from yaml.events import AliasEvent, MappingStartEvent, NodeEvent, ScalarEvent, S
 
 from farm.definition.hints import syntax
 from farm.definition.mistakes import DefinitionError, Mistake
+from farm.definition.scalars import resolve
 from farm.definition.values import shown
 
 BYTES = 256 * 1024
@@ -25,21 +24,7 @@ NODES = 20_000
 Loc = tuple[str | int, ...]
 Place = tuple[int, int]
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_INT = re.compile(r"-?(0|[1-9][0-9]{0,17})")
-_FLOAT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-
-
-class Whole(int):
-    """A whole number that remembers how it was written."""
-
-    text: str
-
-
-class Fraction(float):
-    """A number with a fraction that remembers how it was written: 3.10 is no 3.1."""
-
-    text: str
 
 
 @dataclass(slots=True)
@@ -93,7 +78,7 @@ def load(source: str, file: str) -> Tree:
 
 
 class _Composer:
-    """Builds nodes from YAML's events one by one, so that a bomb is refused before it is unpacked."""
+    """Builds nodes from events; it knows where they stand and what is amiss with them."""
 
     def __init__(self, source: str, tree: Tree) -> None:
         self.source = source
@@ -194,23 +179,7 @@ class _Composer:
     def scalar(self, event: ScalarEvent, place: Place) -> Any:
         if _CONTROL.search(event.value):
             self.wrong(place, "a control character stands in this text", "remove it")
-        return _resolve(event.value) if not event.style and not event.tag else event.value
-
-
-def _resolve(text: str) -> Any:
-    if text in ("", "~", "null"):
-        return None
-    if text in ("true", "false"):
-        return text == "true"
-    if _INT.fullmatch(text):
-        whole = Whole(text)
-        whole.text = text
-        return whole
-    if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
-        fraction = Fraction(text)
-        fraction.text = text
-        return fraction
-    return text
+        return resolve(event.value) if not event.style and not event.tag else event.value
 
 
 def _place(event: Any) -> Place:

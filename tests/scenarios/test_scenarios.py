@@ -1,4 +1,4 @@
-"""Each case is two files: NN_name.farm.yml, and what comes of it: NN_name.json (the definition) or NN_name.txt (mistakes).
+"""Each case is two files: NN_name.farm.yml and what comes of it, NN_name.json (a definition) or NN_name.txt (mistakes).
 
 The JSON Schema has to agree on each. Where only the validator can tell, the case says so: `# schema: cannot tell`.
 """

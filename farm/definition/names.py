@@ -1,0 +1,79 @@
+"""Names in a definition: paths, images, hosts, variables. Each has its rule, its JSON Schema and a hint.
+
+Whether what they name exists is not known here.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from farm.definition.values import shown, some, text, wrong
+
+
+def _matching(pattern: str, what: str, hint: str, limit: int = 255) -> Callable[[object], object]:
+    rule = re.compile(pattern)
+
+    def check(value: object) -> object:
+        value = text(value)
+        if not isinstance(value, str) or len(value) > limit or not rule.fullmatch(value):
+            raise wrong(f'"{shown(value)}" is no {what}', hint)
+        return value
+
+    return check
+
+
+def _schema(pattern: str, limit: int = 255) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$", "maxLength": limit})
+
+
+_PATH = r"(?!/)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\\]+"
+Inside = Annotated[
+    str,
+    BeforeValidator(_matching(_PATH, "path inside the repository", "no leading / and no .. in it", 1024)),
+    _schema(_PATH, 1024),
+]
+
+_NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+ImageName = Annotated[
+    str,
+    BeforeValidator(
+        _matching(_NAME, "name of an image", "lower-case letters, digits, - _ . and /; no registry and no tag", 200)
+    ),
+    _schema(_NAME, 200),
+]
+
+_REFERENCE = (
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/)?"
+    + _NAME
+    + r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
+ImageReference = Annotated[
+    str,
+    BeforeValidator(_matching(_REFERENCE, "image", "write it as for docker pull: postgres:16, host:5000/name:tag")),
+    _schema(_REFERENCE),
+]
+
+_HOST = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+
+
+def _host(value: object) -> object:
+    value = text(value)
+    if isinstance(value, str) and not re.fullmatch(_HOST, value):
+        fitting = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")[:63].strip("-")
+        hint = f'write "{fitting}"' if fitting else "lower-case letters, digits and - between them"
+        raise wrong(f'"{shown(value)}" is no host name', hint)
+    return value
+
+
+HostName = Annotated[str, BeforeValidator(_host), _schema(_HOST, 63)]
+
+_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+Variable = Annotated[
+    str,
+    BeforeValidator(_matching(_VARIABLE, "name of a variable", "letters, digits and _, no digit first")),
+    _schema(_VARIABLE),
+]
+
+Patterns = some(Inside, most=20)
