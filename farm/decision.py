@@ -1,0 +1,101 @@
+"""What a push becomes: steps to run, or a reason why none. The rule is pure; farm.dispatch gathers what it needs."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from farm.definition import Definition, DefinitionError, expand, matches, parse
+from farm.git import Commit
+from farm.pipeline import Status, Step
+from farm.push import Push
+
+FILE = ".farm.yml"
+SKIP_OPTION = "farm.skip"
+_MARKER = re.compile(r"\[(ci skip|skip ci)\]", re.IGNORECASE)
+_UNFIT = re.compile(r"[^a-z0-9]+")
+_NOTHING_TESTED = "nothing was tested, so nothing is released"
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """No stage runs: the pipeline ends with this status and reason. `messages` are the mistakes of the definition."""
+
+    status: Status
+    reason: str
+    messages: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps to run, each behind those that it needs; the tags of the release are those of this very push."""
+
+    steps: Sequence[Step]
+    definition: Definition
+    image: str
+    """The image's repository, without the registry's host."""
+    remark: str | None = None
+    """Why nothing is tested or released, where that is so."""
+
+
+def unseen(push: Push) -> Close | None:
+    """Return why a push has no stages, as far as that needs no look into the repository."""
+    if push.deleted:
+        kind = "branch" if push.branch else "tag" if push.tag else "ref"
+        return Close(Status.SKIPPED, f"the {kind} was deleted")
+    if push.branch is None and push.tag is None:
+        return Close(Status.SKIPPED, f"{push.ref} is neither a branch nor a tag")
+    if SKIP_OPTION in push.options:
+        return Close(Status.SKIPPED, f"git push -o {SKIP_OPTION}")
+    return None
+
+
+def decide(push: Push, number: int, commit: Commit, text: bytes | None, *, protected: bool, date: str) -> Plan | Close:
+    """Return what a push becomes by its commit and the text of its definition, None where it has no such file."""
+    if marker := _MARKER.search(commit.message):
+        return Close(Status.SKIPPED, f"{marker[0]} in the commit's message")
+    try:
+        definition = Definition() if text is None else parse(text, FILE)
+    except DefinitionError as error:
+        return Close(Status.FAILED, "definition", str(error).splitlines())
+    tags, remark = releases(push, number, commit, definition, protected=protected, date=date)
+    if text is None:
+        remark = f"no {FILE}: {_NOTHING_TESTED}"
+    release = definition.release.model_copy(update={"tags": tags})
+    return Plan(
+        steps=steps(definition, release=bool(tags)),
+        definition=definition.model_copy(update={"release": release}),
+        image=definition.image or image_name(push.repository),
+        remark=remark,
+    )
+
+
+def releases(
+    push: Push, number: int, commit: Commit, definition: Definition, *, protected: bool, date: str
+) -> tuple[tuple[str, ...], str | None]:
+    """Return the tags that a pipeline may move if all goes well, or none and the reason.
+
+    The server says which refs are protected and so may release; the definition can only narrow that to some branches.
+    """
+    name = push.branch or push.tag or push.ref
+    branches = definition.release.branches
+    if not definition.releasable:
+        return (), _NOTHING_TESTED
+    if not protected or (push.branch and branches and not matches(branches, push.branch)):
+        return (), f"{name} does not release"
+    tags = expand(definition.release.tags, branch=push.branch, tag=push.tag, commit=commit.id, number=number, date=date)
+    return tags, None if tags else f"no tag of `release` is for {name}, so nothing is released"
+
+
+def steps(definition: Definition, *, release: bool) -> tuple[Step, ...]:
+    """Return the steps of a definition in an order in which each comes behind those that it needs."""
+    build = Step("build", "build", queue="build")
+    names = ["test" if job == "test" else f"test/{job}" for job in definition.jobs]
+    tests = tuple(Step(name, "test", (build.name,), "test") for name in names)
+    last = Step("release", "release", tuple(names) or (build.name,), "release")
+    return (build, *tests, last) if release else (build, *tests)
+
+
+def image_name(repository: str) -> str:
+    """Return the name of a repository as a registry takes it: lower-case letters and digits, parts joined by dashes."""
+    parts = [_UNFIT.sub("-", part.lower()).strip("-") for part in repository.split("/")]
+    return "/".join(part for part in parts if part) or "image"

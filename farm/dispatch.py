@@ -1,0 +1,137 @@
+"""A push becomes a pipeline, or a reason why not. It gathers what the decision needs and writes it down.
+
+To do it twice is harmless: the record opens or closes a pipeline once, and the reaper sends what a crash between the
+record and the broker held back.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import structlog
+
+from farm import broker, git
+from farm.answer import Outcome
+from farm.decision import FILE, Close, Plan, decide, unseen
+from farm.errors import Errored, Failed, Refused
+from farm.ledger import Ledger
+from farm.pipeline import Pipeline, Status, Step
+from farm.push import Push
+from farm.record import Record
+from farm.settings import Settings
+
+Publish = Callable[[int, Sequence[Step], str], None]
+
+# Seconds since the push after which a repository that cannot be read ends the pipeline `errored`.
+PATIENCE = 3600.0
+PATIENCE_GONE = 20.0
+_GONE = re.compile(r"does not exist|not found|does not appear to be a git repository", re.IGNORECASE)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """Turns pushes of the ledger into pipelines. It runs no stage and waits for none."""
+
+    record: Record
+    ledger: Ledger
+    settings: Settings
+    publish: Publish = broker.publish
+    check: Callable[[], None] = lambda: None
+    """Called while git works; may raise to stop it."""
+
+    def dispatch(self, number: int) -> Outcome:
+        """Open or close the pipeline of a push and return what became of it.
+
+        PENDING with a reason and no stages: the repository could not be read, and another try is worth it.
+        """
+        push = self.ledger.push(number)
+        pipeline = self.record.pipeline(number)
+        if pipeline.status.final or pipeline.stages:
+            return self._standing(push, pipeline)
+        try:
+            verdict, subject = self._verdict(push, number)
+        except (Errored, OSError) as error:
+            return self._away(push, pipeline, error)
+        except (Failed, Refused) as error:
+            status = Status.FAILED if isinstance(error, Failed) else Status.ERRORED
+            verdict, subject = Close(status, str(error)), ""
+        if isinstance(verdict, Close):
+            return self._close(push, number, verdict, subject)
+        return self._open(push, number, verdict, subject)
+
+    def _verdict(self, push: Push, number: int) -> tuple[Plan | Close, str]:
+        if close := unseen(push):
+            return close, ""
+        repository = self.ledger.repository(push.repository)
+        mirror = git.mirror_path(self.settings.home, push.repository)
+        found = git.ensure(mirror, repository.url, push.new, check=self.check)
+        commit = git.describe(mirror, found)
+        self.record.describe(
+            number, subject=commit.subject, author=commit.author, commit="" if found == push.new else found
+        )
+        own = self.settings.repository(push.repository)
+        verdict = decide(
+            push,
+            number,
+            commit,
+            git.show(mirror, found, FILE),
+            protected=own.protects(push.ref, repository.default_branch),
+            date=datetime.now(UTC).strftime("%Y-%m-%d"),
+        )
+        return verdict, commit.subject
+
+    def _open(self, push: Push, number: int, plan: Plan, subject: str) -> Outcome:
+        opened = self.record.open(
+            number,
+            definition=plan.definition.model_dump_json(),
+            steps=plan.steps,
+            image_repository=plan.image,
+            reason=plan.remark,
+        )
+        if not opened:  # canceled meanwhile, or another dispatcher was faster
+            return self._standing(push, self.record.pipeline(number))
+        log.info("pipeline.opened", pipeline=number, repository=push.repository, ref=push.ref, who=push.who)
+        try:
+            self.publish(number, broker.unforked(plan.steps), broker.title(push.repository, push.ref, push.new))
+        except Exception as error:  # noqa: BLE001 - the record has it, so the reaper sends it
+            log.warning("pipeline.not_published", pipeline=number, error=str(error))
+        stages = tuple(dict.fromkeys(step.stage for step in plan.steps))
+        return Outcome(push, number, subject=subject, reason=plan.remark, stages=stages, waiting=self._unserved(number))
+
+    def _close(self, push: Push, number: int, close: Close, subject: str) -> Outcome:
+        self.record.close(number, close.status, "\n".join((close.reason, *close.messages)))
+        log.info("pipeline.closed", pipeline=number, status=close.status, reason=close.reason)
+        return Outcome(push, number, close.status, subject, close.reason, close.messages)
+
+    def _away(self, push: Push, pipeline: Pipeline, error: Exception) -> Outcome:
+        words = str(error.__cause__ or error)
+        seconds, _ = self.record.redis.time()
+        if seconds - pipeline.created > (PATIENCE_GONE if _GONE.search(words) else PATIENCE):
+            return self._close(push, pipeline.number, Close(Status.ERRORED, str(error)), pipeline.subject)
+        return Outcome(push, pipeline.number, subject=pipeline.subject, reason=str(error))
+
+    def _standing(self, push: Push, pipeline: Pipeline) -> Outcome:
+        return replace(standing(push, pipeline), waiting=self._unserved(pipeline.number))
+
+    def _unserved(self, number: int) -> str | None:
+        """Return the sentence for a queue that nobody serves; that others are ahead is no warning."""
+        sentence = self.record.waiting(number)
+        return sentence if sentence and "no worker" in sentence else None
+
+
+def standing(push: Push, pipeline: Pipeline, *, known: bool = True) -> Outcome:
+    """Return the outcome of a pipeline as the record has it."""
+    reason, *messages = (pipeline.reason or "").split("\n")
+    return Outcome(
+        push,
+        pipeline.number,
+        pipeline.status,
+        pipeline.subject,
+        reason or None,
+        messages,
+        tuple(stage.name for stage in pipeline.stages),
+        known=known,
+    )

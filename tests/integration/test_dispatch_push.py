@@ -1,0 +1,192 @@
+"""From a push in the ledger to a chain for the workers, with real git and a real Redis."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farm import dispatch
+from farm.dispatch import Dispatcher
+from farm.ledger import Ledger
+from farm.pipeline import Status
+from farm.push import ZERO, Push
+from farm.record import Record
+from farm.settings import Settings
+
+pytestmark = pytest.mark.redis
+
+TESTED = "test: make check\n"
+
+
+class Origin:
+    """A bare repository, and commits that come into it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "thyme.git"
+        self.work = folder / "work"
+        self.git("init", "-q", "-b", "main", str(self.work), where=folder)
+        self.git("clone", "-q", "--bare", str(self.work), str(self.path), where=folder)
+        self.git("config", "uploadpack.allowAnySHA1InWant", "false", where=self.path)
+        self.last = ZERO
+
+    def git(self, *command: str, where: Path | None = None) -> str:
+        env = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.environ["PATH"]}
+        who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+        done = subprocess.run(
+            ["git", *who, *command], cwd=where or self.work, env=env, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    def commit(self, definition: str | None = TESTED, message: str = "Fix VAT rounding", branch: str = "main") -> str:
+        (self.work / "Dockerfile").write_text("FROM scratch\n")
+        file = self.work / ".farm.yml"
+        if definition is None:
+            file.unlink(missing_ok=True)
+        else:
+            file.write_text(definition)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        self.git("push", "-q", "-f", str(self.path), f"HEAD:refs/heads/{branch}")
+        return self.git("rev-parse", "HEAD")
+
+
+class House:
+    """A dispatcher over a real Redis; what it would send is kept."""
+
+    def __init__(self, client: Any, home: Path, origin: Origin) -> None:
+        self.sent: list[Any] = []
+        self.client = client
+        self.record = Record(client)
+        self.ledger = Ledger(client)
+        self.ledger.register("thyme", str(origin.path), "main", {})
+        self.settings = Settings(home=home)
+        self.dispatcher = Dispatcher(self.record, self.ledger, self.settings, publish=self.send)
+        self.count = 0
+
+    def send(self, number: int, steps: Any, title: str) -> None:
+        self.sent.append((number, [step.name for step in steps], title))
+
+    def push(self, new: str, ref: str = "refs/heads/main", options: tuple[str, ...] = ()) -> int:
+        self.count += 1
+        update = Push(f"uuid-{self.count}", "thyme", ref, ZERO, new, "ada", options)
+        return self.ledger.enter("thyme", [update])[0].number
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Origin:
+    return Origin(tmp_path)
+
+
+@pytest.fixture
+def house(redis_client: Any, tmp_path: Path, origin: Origin) -> House:
+    return House(redis_client, tmp_path / "home", origin)
+
+
+def test_a_push_becomes_a_chain(house: House, origin: Origin) -> None:
+    commit = origin.commit()
+    number = house.push(commit)
+    outcome = house.dispatcher.dispatch(number)
+    assert outcome.status is Status.PENDING
+    assert outcome.stages == ("build", "test", "release")
+    assert outcome.subject == "Fix VAT rounding"
+    assert house.sent == [(number, ["build", "test", "release"], f"thyme main {commit[:7]}")]
+    pipeline = house.record.pipeline(number)
+    assert (pipeline.subject, pipeline.author) == ("Fix VAT rounding", "Ada")
+    claim = house.record.claim(number, "build", "w1")
+    assert claim.go
+    assert claim.image_repository == "thyme"
+    assert house.ledger.undispatched() == []
+
+
+def test_twice_is_once(house: House, origin: Origin) -> None:
+    number = house.push(origin.commit())
+    house.dispatcher.dispatch(number)
+    outcome = house.dispatcher.dispatch(number)
+    assert outcome.stages == ("build", "test", "release")
+    assert len(house.sent) == 1
+
+
+def test_a_crash_before_the_chain_is_healed_by_the_reaper(house: House, origin: Origin, poll: Any) -> None:
+    house.record = Record(house.client, lease=0.2)
+
+    def crash(*_: object) -> None:
+        raise ConnectionError("the broker is away")
+
+    broken = Dispatcher(house.record, house.ledger, house.settings, publish=crash)
+    number = house.push(origin.commit())
+    assert broken.dispatch(number).stages
+    wake = poll(house.record.reap)[0]
+    assert (wake.number, [step.name for step in wake.steps]) == (number, ["build", "test", "release"])
+
+
+def test_mistakes_in_the_definition(house: House, origin: Origin) -> None:
+    number = house.push(origin.commit("test:\n  scirpt: make\nbiuld: {}\n"))
+    outcome = house.dispatcher.dispatch(number)
+    assert outcome.status is Status.FAILED
+    assert outcome.reason == "definition"
+    assert len(outcome.messages) >= 2
+    pipeline = house.record.pipeline(number)
+    assert pipeline.status is Status.FAILED
+    assert (pipeline.reason or "").splitlines() == ["definition", *outcome.messages]
+    assert house.sent == []
+    again = house.dispatcher.dispatch(number)
+    assert (again.reason, list(again.messages)) == ("definition", list(outcome.messages))
+
+
+def test_no_definition(house: House, origin: Origin) -> None:
+    number = house.push(origin.commit(None))
+    assert house.dispatcher.dispatch(number).stages == ("build",)
+    assert "nothing was tested" in (house.record.pipeline(number).reason or "")
+
+
+@pytest.mark.parametrize(
+    ("message", "options", "reason"),
+    [("Docs [ci skip]", (), "[ci skip] in the commit's message"), ("Fix", ("farm.skip",), "git push -o farm.skip")],
+)
+def test_skipped(house: House, origin: Origin, message: str, options: tuple[str, ...], reason: str) -> None:
+    number = house.push(origin.commit(message=message), options=options)
+    outcome = house.dispatcher.dispatch(number)
+    assert (outcome.status, outcome.reason) == (Status.SKIPPED, reason)
+    assert house.record.pipeline(number).status is Status.SKIPPED
+
+
+def test_a_deleted_branch(house: House) -> None:
+    number = house.push(ZERO, "refs/heads/old")
+    assert house.dispatcher.dispatch(number).status is Status.SKIPPED
+
+
+def test_an_annotated_tag(house: House, origin: Origin) -> None:
+    commit = origin.commit("test: make\nrelease: {tags: ['{tag}']}\n")
+    origin.git("tag", "-a", "v1", "-m", "one")
+    origin.git("push", "-q", str(origin.path), "v1")
+    number = house.push(origin.git("rev-parse", "v1"), "refs/tags/v1")
+    assert house.dispatcher.dispatch(number).stages == ("build", "test", "release")
+    assert house.record.pipeline(number).commit == commit
+
+
+def test_a_commit_that_is_gone(house: House, origin: Origin) -> None:
+    origin.commit()
+    number = house.push("abc1234" + "0" * 33)
+    outcome = house.dispatcher.dispatch(number)
+    assert outcome.status is Status.FAILED
+    assert "gone" in (outcome.reason or "")
+
+
+def test_a_repository_that_is_gone(house: House, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = house.push(origin.commit())
+    origin.path.rename(origin.path.with_suffix(".moved"))
+    first = house.dispatcher.dispatch(number)
+    assert first.status is Status.PENDING
+    assert "git cannot read" in (first.reason or "")
+    monkeypatch.setattr(dispatch, "PATIENCE_GONE", -1.0)
+    assert house.dispatcher.dispatch(number).status is Status.ERRORED
+    assert "git cannot read" in (house.record.pipeline(number).reason or "")
+
+
+def test_canceled_before_it_was_looked_at(house: House, origin: Origin) -> None:
+    number = house.push(origin.commit())
+    house.record.cancel(number, "ada")
+    assert house.dispatcher.dispatch(number).status is Status.CANCELED
+    assert house.sent == []
