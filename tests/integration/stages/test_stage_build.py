@@ -1,0 +1,78 @@
+"""The build stage on a real engine and registry."""
+
+import pytest
+
+from farm.definition import Build, Definition
+from farm.errors import Canceled, Errored, Failed
+from farm.registry import Registry
+from workers import build
+
+pytestmark = [pytest.mark.engine, pytest.mark.registry]
+
+
+def test_a_commit_becomes_an_image_in_the_registry(repository, workspace, engine, images, client):
+    files = {"Dockerfile": f"FROM {images.busybox}\nCOPY . /app\n", "a": "1", "b.log": "2", ".dockerignore": "*.log\n"}
+    commit = repository.commit(files)
+    work = workspace(commit)
+    outcome = build.run(work)
+    image = outcome.document()["image"]
+    name, _, digest = image.partition("@")
+    assert name == work.repository
+    assert client.digest(work.claim.image_repository, f"build-{commit[:12]}") == digest
+    assert client.digest(work.claim.image_repository, "build") == digest
+    made = engine.images.get(image)
+    assert made.id == outcome.document()["image_id"]
+    assert made.labels["org.opencontainers.image.revision"] == commit
+    assert made.labels["org.opencontainers.image.source"] == repository.url
+    assert made.labels["org.opencontainers.image.title"] == image_name
+    assert "org.opencontainers.image.created" in made.labels
+    assert not any(label.startswith("farm.id") for label in made.labels)
+    found = engine.containers.run(image, ["ls", "-A", "/app"], remove=True).decode().split()
+    assert sorted(found) == [".dockerignore", "Dockerfile", "a"]
+    assert image in work.log.text
+
+
+def test_arguments_target_and_folder(repository, workspace, engine, images):
+    dockerfile = f"FROM {images.busybox} AS one\nARG WHO\nRUN echo $WHO >/who\nFROM one AS two\nRUN false\n"
+    commit = repository.commit({"sub/docker/file": dockerfile})
+    chosen = Build(context="sub", dockerfile="docker/file", target="one", args={"WHO": "me"})
+    outcome = build.run(workspace(commit, Definition(build=chosen)))
+    assert engine.containers.run(outcome.document()["image"], ["cat", "/who"], remove=True) == b"me\n"
+
+
+def test_a_step_that_fails_is_the_pushed_codes_fault(repository, workspace, images, said):
+    commit = repository.commit({"Dockerfile": f"FROM {images.busybox}\nRUN echo hello; exit 3\n"})
+    with pytest.raises(Failed, match="exit code 3"):
+        build.run(workspace(commit))
+    assert "hello" in said.text
+
+
+def test_no_dockerfile(repository, workspace):
+    commit = repository.commit({"a": "1"})
+    with pytest.raises(
+        Failed, match=rf'^no Dockerfile at "Dockerfile" in {commit[:7]}; add one or set build.dockerfile$'
+    ):
+        build.run(workspace(commit))
+
+
+def test_a_commit_that_is_gone(repository, workspace):
+    repository.commit({"a": "1"})
+    with pytest.raises(Failed, match="commit 1111111 is gone"):
+        build.run(workspace("1" * 40))
+
+
+def test_a_registry_that_is_down(repository, workspace, images, ports):
+    commit = repository.commit({"Dockerfile": f"FROM {images.busybox}\n"})
+    with Registry(f"127.0.0.1:{ports(1)[0]}") as nobody, pytest.raises(Errored, match="registry"):
+        build.run(workspace(commit, registry=nobody))
+
+
+def test_a_cancel_stops_the_build(repository, workspace, images, said):
+    commit = repository.commit({"Dockerfile": f"FROM {images.busybox}\nRUN echo beg''un; sleep 60\n"})
+
+    def check():
+        if "begun" in said.text:
+            raise Canceled("canceled")
+
+    with pytest.raises(Canceled):
+        build.run(workspace(commit, check=check))
