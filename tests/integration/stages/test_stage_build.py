@@ -24,7 +24,7 @@ def test_a_commit_becomes_an_image_in_the_registry(repository, workspace, engine
     assert made.id == outcome.document()["image_id"]
     assert made.labels["org.opencontainers.image.revision"] == commit
     assert made.labels["org.opencontainers.image.source"] == repository.url
-    assert made.labels["org.opencontainers.image.title"] == image_name
+    assert made.labels["org.opencontainers.image.title"] == work.claim.image_repository
     assert "org.opencontainers.image.created" in made.labels
     assert not any(label.startswith("farm.id") for label in made.labels)
     found = engine.containers.run(image, ["ls", "-A", "/app"], remove=True).decode().split()
