@@ -15,6 +15,19 @@ from farm.errors import Errored, LeaseLost
 from farm.record import Claim, Record
 
 _PATIENCE = 600.0  # seconds that an outside effect waits for Redis to come back
+_held: "set[Lease]" = set()
+
+
+class Stopped(LeaseLost):
+    """This process was told to end: stop the work and hand the step back, nothing is wrong with it."""
+
+
+def stop_all() -> bool:
+    """Let the work of this process stop at its next check; False when there is none. Fit for a signal handler."""
+    held = tuple(_held)
+    for lease in held:
+        lease.stop()
+    return bool(held)
 
 
 class Lease:
@@ -44,17 +57,19 @@ class Lease:
                 self._changed.wait(0.5)
         self.check()
 
-    def give_up(self, error: LeaseLost) -> None:
-        """Let every later check raise this error: the worker shuts down."""
-        self._lost = self._lost or error
+    def stop(self) -> None:
+        """Let every later check raise Stopped. It takes no lock, for the thread that it interrupts may hold it."""
+        self._lost = self._lost or Stopped("the worker shuts down")
 
     def __enter__(self) -> Self:
+        _held.add(self)
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _held.discard(self)
         with self._changed:
             self._over = True
             self._changed.notify_all()

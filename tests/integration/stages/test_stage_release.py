@@ -1,0 +1,150 @@
+"""The release stage on a real registry and a real record."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from farm.decision import steps
+from farm.definition import Definition, Job, Release
+from farm.errors import Canceled, Errored
+from farm.ledger import Ledger
+from farm.pipeline import Status
+from farm.push import ZERO, Push
+from farm.record import Claim, Record
+from farm.registry import MEDIA_TYPES, Manifest, Registry
+from workers import release
+from workers.workspace import Workspace
+
+pytestmark = [pytest.mark.redis, pytest.mark.registry]
+
+
+def upload(client: Registry, repository: str, text: str) -> str:
+    """Put an image of one blob into the registry and return its digest."""
+    blob = text.encode()
+    digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
+    with httpx.Client(base_url=f"http://{client.address}", trust_env=False) as http:
+        place = httpx.URL(http.post(f"/v2/{repository}/blobs/uploads/").headers["location"])
+        assert http.put(place.copy_add_param("digest", digest), content=blob).status_code == 201
+    part = {"mediaType": "application/octet-stream", "digest": digest, "size": len(blob)}
+    config = {**part, "mediaType": "application/vnd.oci.image.config.v1+json"}
+    body = json.dumps({"schemaVersion": 2, "mediaType": MEDIA_TYPES[1], "config": config, "layers": [part]}).encode()
+    manifest = Manifest(f"sha256:{hashlib.sha256(body).hexdigest()}", MEDIA_TYPES[1], body)
+    client.put(repository, f"build-{text}", manifest)
+    return manifest.digest
+
+
+class Farm:
+    """A record with one repository whose pushes are opened, built and tested in no time."""
+
+    def __init__(self, redis_client, client: Registry, image_name: str) -> None:
+        self.ledger, self.record = Ledger(redis_client), Record(redis_client)
+        self.client, self.image = client, image_name
+        self.ledger.register("thyme", "/srv/thyme.git", "main", {})
+        self.last = ZERO
+
+    def push(self, tags: tuple[str, ...] = ("latest",), ref: str = "refs/heads/main") -> int:
+        new = hashlib.sha1(uuid.uuid4().bytes).hexdigest()
+        old, self.last = (self.last, new) if ref == "refs/heads/main" else (ZERO, self.last)
+        [entry] = self.ledger.enter("thyme", [Push(str(uuid.uuid4()), "thyme", ref, old, new)])
+        definition = Definition(jobs={"test": Job(script=("true",))}, release=Release(tags=tags))
+        self.record.open(
+            entry.number,
+            definition=definition.model_dump_json(),
+            steps=steps(definition, release=True),
+            image_repository=self.image,
+        )
+        return entry.number
+
+    def tested(self, number: int) -> Claim:
+        digest = upload(self.client, self.image, str(number))
+        build = self.record.claim(number, "build", "w1@here")
+        self.record.commit(build, Status.PASSED, result={"image": f"{self.client.address}/{self.image}@{digest}"})
+        self.record.commit(self.record.claim(number, "test", "w1@here"), Status.PASSED)
+        return self.record.claim(number, "release", "w1@here")
+
+
+@pytest.fixture
+def farm(redis_client, client, image_name) -> Farm:
+    return Farm(redis_client, client, image_name)
+
+
+@pytest.fixture
+def lay_out(workspace) -> Callable:
+    def lay_out(claim: Claim, **other: Any) -> Workspace:
+        work = workspace("1" * 40, Definition.model_validate_json(claim.definition), step="release", **other)
+        return replace(work, claim=claim)
+
+    return lay_out
+
+
+def digest_of(claim: Claim) -> str:
+    return str(claim.image).partition("@")[2]
+
+
+def test_the_tested_digest_gets_the_tags(farm, lay_out):
+    claim = farm.tested(farm.push(("latest", "v7")))
+    outcome = release.run(lay_out(claim), farm.record)
+    assert outcome.status is Status.PASSED
+    assert outcome.document() == {"released": ["latest", "v7"], "digest": digest_of(claim)}
+    assert farm.client.digest(farm.image, "latest") == digest_of(claim)
+    assert farm.client.digest(farm.image, "v7") == digest_of(claim)
+    farm.record.commit(claim, outcome.status, result=outcome.document())
+    assert farm.record.pipeline(claim.number).released == ("latest", "v7")
+
+
+def test_an_older_push_never_moves_the_tag_back(farm, lay_out):
+    older, newer = farm.push(("latest", "x")), farm.push(("latest",))
+    late, early = farm.tested(older), farm.tested(newer)
+    release.run(lay_out(early), farm.record)
+    outcome = release.run(lay_out(late), farm.record)
+    assert outcome.document()["released"] == ["x"]
+    assert outcome.reason == f"superseded by #{newer}"
+    assert farm.client.digest(farm.image, "latest") == digest_of(early)
+
+
+def test_a_push_whose_turn_has_passed_is_superseded(farm, lay_out):
+    older, newer = farm.push(), farm.push()
+    late, early = farm.tested(older), farm.tested(newer)
+    release.run(lay_out(early), farm.record)
+    outcome = release.run(lay_out(late), farm.record)
+    assert (outcome.status, outcome.reason) == (Status.SUPERSEDED, f"superseded by #{newer}")
+    farm.record.commit(late, outcome.status, reason=outcome.reason, result=outcome.document())
+    assert farm.record.pipeline(older).status is Status.SUPERSEDED
+    assert farm.record.pipeline(older).reason == outcome.reason
+
+
+def test_a_tag_of_another_ref_is_refused_with_a_word(farm, lay_out):
+    claim = farm.tested(farm.push(("latest",)))
+    release.run(lay_out(claim), farm.record)
+    other = farm.tested(farm.push(("latest",), ref="refs/heads/other"))
+    outcome = release.run(lay_out(other), farm.record)
+    assert outcome.status is Status.FAILED
+    assert "belongs to refs/heads/main of thyme" in str(outcome.reason)
+    assert farm.client.digest(farm.image, "latest") == digest_of(claim)
+
+
+def test_a_canceled_pipeline_releases_nothing(farm, lay_out):
+    claim = farm.tested(farm.push())
+    farm.record.cancel(claim.number, "me")
+    with pytest.raises(Canceled):
+        release.run(lay_out(claim), farm.record)
+    assert farm.client.digest(farm.image, "latest") is None
+
+
+def test_a_registry_that_is_down_errs(farm, lay_out, ports):
+    claim = farm.tested(farm.push())
+    with Registry(f"127.0.0.1:{ports(1)[0]}") as nobody, pytest.raises(Errored, match="does not answer"):
+        release.run(lay_out(claim, registry=nobody), farm.record)
+
+
+def test_an_image_that_is_gone_errs(farm, lay_out):
+    claim = farm.tested(farm.push())
+    farm.client.delete(farm.image, digest_of(claim))
+    with pytest.raises(Errored, match="is gone from the registry; push again"):
+        release.run(lay_out(claim), farm.record)

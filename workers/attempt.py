@@ -1,0 +1,102 @@
+"""One attempt at a step: claim, run, commit. It knows no broker; who called it decides what is published.
+
+Every error ends here: Failed is committed, Errored is given back, and what nobody expected is logged once and ours.
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import structlog
+from redis.exceptions import RedisError
+
+from farm.errors import Canceled, Errored, Failed, LeaseLost
+from farm.pipeline import Status, Step
+from farm.record import Claim
+from workers import build, cleanup, release, test
+from workers.lease import Lease, Stopped
+from workers.tools import Tools
+from workers.workspace import Log, Outcome, Workspace
+
+_logger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended: with no status it had no effect. `next` says that a step behind it still waits."""
+
+    status: Status | None = None
+    reason: str | None = None
+    ready: tuple[Step, ...] = ()
+    next: bool = False
+    claim: Claim | None = None
+
+
+def attempt(tools: Tools, number: int, step: str, teardown: ExitStack) -> Ended:
+    """Try to do the step; whoever calls closes `teardown` in any case, after passing the word on.
+
+    Errors of Redis pass through while nothing is claimed: the reaper sends the wake-up again.
+    """
+    claim = tools.record.claim(number, step, tools.settings.worker_name)
+    if not claim.go:
+        return Ended(next=claim.verdict == "done" and claim.next)
+    with Lease(tools.record, claim) as lease:
+        try:
+            with tools.logs.writer(number, step, claim.fence) as log:
+                teardown.callback(tools.logs.complete, number, step)
+                log.line(f"--- attempt {claim.attempt} on {claim.worker} ---")
+                outcome = _outcome(tools, claim, lease, log, teardown)
+            ready = tools.record.commit(claim, outcome.status, reason=outcome.reason, result=outcome.document())
+        except Stopped:
+            tools.record.give_back(claim, "the worker shuts down", counted=False)
+            return Ended()
+        except LeaseLost:
+            return Ended()
+        except Errored as error:
+            return _given_back(tools, claim, str(error))
+    return Ended(outcome.status, outcome.reason, ready, claim=claim)
+
+
+def _outcome(tools: Tools, claim: Claim, lease: Lease, log: Log, teardown: ExitStack) -> Outcome:
+    try:
+        work = tools.workspace(claim, lease, log, teardown)
+        cleanup.remove_older(work.engine, work.owner)
+        outcome = _run(work, tools)
+    except Failed as error:
+        outcome = Outcome(Status.FAILED, str(error))
+    except Canceled:
+        log.line("canceled")
+        raise
+    except Errored as error:
+        log.line(f"errored: {error}")
+        raise
+    except LeaseLost:
+        raise
+    except RedisError as error:
+        log.line("errored: Redis does not answer")
+        raise Errored(f"Redis does not answer: {error}; is it running?") from error
+    except Exception as error:
+        _logger.exception("attempt", pipeline=claim.number, step=claim.step, fence=claim.fence)
+        sentence = f"the worker met an error of its own, {type(error).__name__}: {error}; its log has the details"
+        log.line(f"errored: {sentence}")
+        raise Errored(sentence) from error
+    log.line(f"{outcome.status}: {outcome.reason}" if outcome.reason else str(outcome.status))
+    return outcome
+
+
+def _run(work: Workspace, tools: Tools) -> Outcome:
+    match work.claim.stage:
+        case "build":
+            return build.run(work)
+        case "test":
+            return test.run(work)
+        case "release":
+            return release.run(work, tools.record)
+        case other:
+            raise Errored(f"this worker knows no stage `{other}`; is it of an older version than the dispatcher?")
+
+
+def _given_back(tools: Tools, claim: Claim, reason: str) -> Ended:
+    try:
+        return Ended(tools.record.give_back(claim, reason), reason, claim=claim)
+    except LeaseLost:
+        return Ended()

@@ -1,0 +1,126 @@
+"""The workers' door: Celery's tasks and signals. A message is a wake-up; the record says what is to be done.
+
+Only here do a Celery message and the work meet; the work itself is `attempt`.
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cache
+from typing import Any
+
+import structlog
+from celery.exceptions import Ignore
+from celery.signals import task_postrun, worker_process_init, worker_ready, worker_shutdown
+from celery.worker import state
+from kombu.exceptions import OperationalError
+
+from farm.broker import TASKS, app, publish, title
+from farm.pipeline import Status
+from farm.settings import Settings
+from workers.attempt import Ended, attempt
+from workers.heartbeat import Heartbeat
+from workers.lease import stop_all
+from workers.tools import Tools
+
+_logger = structlog.get_logger()
+_teardowns: dict[str, ExitStack] = {}
+_heartbeats: list[Heartbeat] = []
+_ending = False
+
+
+class StepFailed(Exception):
+    """The pushed code's fault; the record has it, this is for Flower."""
+
+
+class StepErrored(Exception):
+    """The farm's fault; the record has it and tries again, this is for Flower."""
+
+
+@cache
+def tools() -> Tools:
+    """Return this process's tools, connected at the first use after the fork."""
+    return Tools.connect(Settings.load())
+
+
+def _stage(task: Any, number: int, step: str) -> str:
+    """Do one step; what it returns or raises is what Flower shows and whether the chain goes on."""
+    teardown = _teardowns[task.request.id] = ExitStack()
+    ended = attempt(tools(), number, step, teardown)
+    if ended.next:
+        return f"#{number} {step} had passed; waking what waits for it"
+    if ended.status is None:
+        raise Ignore
+    if ended.status is Status.FAILED:
+        raise StepFailed(ended.reason)
+    if ended.status in (Status.PENDING, Status.ERRORED):
+        raise StepErrored(ended.reason)
+    _wake(task, number, ended)
+    return f"#{number} {step} {ended.status}" + (f": {ended.reason}" if ended.reason else "")
+
+
+for _name in TASKS.values():
+    app.task(_stage, name=_name, bind=True, throws=(StepFailed, StepErrored))
+
+
+def _wake(task: Any, number: int, ended: Ended) -> None:
+    """Publish the steps that became ready and that the rest of the message's chain does not carry."""
+    carried = [link["args"][1] for link in (task.request.chain or ())[-1:]]
+    for step in ended.ready:
+        if step.name not in carried and ended.claim is not None:
+            try:
+                publish(number, [step], title(ended.claim.repository, ended.claim.ref, ended.claim.commit))
+            except OperationalError as error:
+                _logger.warning("publish", pipeline=number, step=step.name, error=str(error))  # the reaper does it
+
+
+@task_postrun.connect  # type: ignore[untyped-decorator]
+def _tear_down(task_id: str, **_: Any) -> None:
+    """Take away what the step used, after the next link is on its way."""
+    if teardown := _teardowns.pop(task_id, None):
+        try:
+            teardown.close()
+        except Exception:
+            _logger.exception("teardown")  # the sweep takes the rest
+    if _ending:
+        sys.exit(0)
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _warm_up(**_: Any) -> None:
+    """Connect before the first step, and give running work back when the slot is told to end."""
+    signal.signal(signal.SIGTERM, _end_slot)
+    tools.cache_clear()  # the main process may have its own by now
+    try:
+        tools().record.redis.ping()
+        tools().engine.info()
+        tools().registry.digest("farm", "warm")
+    except Exception as error:  # noqa: BLE001 - each step will say it in its own log
+        _logger.warning("warm-up", error=str(error))
+
+
+def _end_slot(*_: Any) -> None:
+    """End now, or after the running step has stopped and was given back."""
+    global _ending  # noqa: PLW0603
+    _ending = True
+    if not stop_all():
+        sys.exit(0)
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def _begin(**_: Any) -> None:
+    heartbeat = Heartbeat(tools(), sorted(app.amqp.queues.consume_from), _busy)
+    _heartbeats.append(heartbeat)
+    heartbeat.start()
+
+
+@worker_shutdown.connect  # type: ignore[untyped-decorator]
+def _end(**_: Any) -> None:
+    while _heartbeats:
+        _heartbeats.pop().stop()
+
+
+def _busy() -> Sequence[str]:
+    requests = [request.info()["args"] for request in list(state.active_requests)]
+    return sorted(f"#{args[0]} {args[1]}" for args in requests)

@@ -1,0 +1,143 @@
+"""The test stage: one job's script runs in the very image that was built, with its services beside it.
+
+It does not judge what is tested: the script's exit code and the reports that it leaves do.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+
+from farm.definition import Job
+from farm.errors import Errored, Failed
+from farm.pipeline import Status
+from workers import junit, services
+from workers.engine import ContainerSpec, Exit
+from workers.workspace import Outcome, Workspace
+
+REPORT_LIMIT = 32 << 20  # bytes of all reports of a job together
+_SHOWN = 300  # characters of output that a reason quotes
+_NOT_EXECUTABLE, _NOT_FOUND, _KILLED = 126, 127, 137
+
+
+def run(work: Workspace) -> Outcome:
+    """Run the job of the claimed step. Raises Failed for a job that cannot run, Errored when the engine is away."""
+    job = job_of(work)
+    image = job.image or work.claim.image or ""
+    work.engine.pull(image, check=work.check, log=work.log.write)
+    network = work.engine.create_network(work.owner)
+    work.teardown.callback(work.engine.remove, "network", network)
+    services.start(work, job.services, network)
+    output = _Output(work.log.write)
+    container = _start(work, job, image, network)
+    work.teardown.callback(work.engine.remove, "container", container)
+    try:
+        deadline = time.monotonic() + job.timeout
+        ended = work.engine.wait(container, check=work.check, output=output, deadline=deadline)
+    except TimeoutError:
+        work.engine.remove("container", container)
+        return Outcome(Status.FAILED, f"timed out after {job.timeout:g} s")
+    report = _report(work, job, container)
+    reason = _reason(ended, report, output.last, work.limits.memory)
+    result = {"exit": ended.code} | ({"tests": report.document()} if report else {})
+    return Outcome(Status.FAILED if reason else Status.PASSED, reason, result)
+
+
+def job_of(work: Workspace) -> Job:
+    """Return the job that a step stands for: `test` is the unnamed one, `test/unit` is `unit`."""
+    name = work.claim.step.removeprefix("test/")
+    try:
+        return work.definition.jobs[name]
+    except KeyError:
+        raise Errored(
+            f"the definition has no job for the step {work.claim.step}; the dispatcher is another version"
+        ) from None
+
+
+def environment(work: Workspace) -> Mapping[str, str]:
+    """Return what every script is told about where it runs."""
+    claim = work.claim
+    told = {
+        "CI": "true",
+        "FARM": "true",
+        "FARM_PIPELINE": str(claim.number),
+        "FARM_STEP": claim.step,
+        "FARM_ATTEMPT": str(claim.attempt),
+        "FARM_REPOSITORY": claim.repository,
+        "FARM_COMMIT": claim.commit,
+        "FARM_REF": claim.ref,
+        "FARM_IMAGE": claim.image or "",
+    }
+    for prefix, name in (("refs/heads/", "FARM_BRANCH"), ("refs/tags/", "FARM_TAG")):
+        if claim.ref.startswith(prefix):
+            told[name] = claim.ref.removeprefix(prefix)
+    return told
+
+
+def _start(work: Workspace, job: Job, image: str, network: str) -> str:
+    spec = ContainerSpec(
+        owner=work.owner,
+        image=image,
+        entrypoint=(),
+        command=("sh", "-ec", "\n".join(job.script)),
+        env={**environment(work), **job.env},
+        network=network,
+        limits=work.limits,
+        attach=True,
+    )
+    try:
+        return work.engine.start(spec)
+    except Failed as error:
+        if " cannot run sh:" in str(error):
+            raise Failed(
+                "the image has no `sh`, which runs the script; add one, or give the test an image that has it"
+            ) from error
+        raise
+
+
+def _report(work: Workspace, job: Job, container: str) -> junit.Report | None:
+    """Read what the job has left; a report that cannot be read is told and does not count."""
+    if not job.junit:
+        return None
+    files = work.engine.read(container, job.junit, limit=REPORT_LIMIT, check=work.check)
+    if not files:
+        work.log.line(f"warning: the script left no file that matches {', '.join(job.junit)}")
+        return None
+    try:
+        return junit.read(file.content for file in files)
+    except ValueError as error:
+        work.log.line(f"warning: a report is no JUnit XML: {error}")
+        return None
+
+
+def _reason(ended: Exit, report: junit.Report | None, last: str, memory: int | None) -> str | None:
+    """Say in one sentence why the job failed, or return None."""
+    if report and report.failed:
+        return report.sentence
+    if ended.code == 0:
+        return None
+    if ended.oom:
+        limit = f"{memory / (1 << 20):.0f} MiB" if memory else "what the machine has"
+        return f"out of memory: the test needs more than {limit}; raise the limit of the farm or let the test need less"
+    if ended.code in (_NOT_FOUND, _NOT_EXECUTABLE):
+        what = "not found in the image" if ended.code == _NOT_FOUND else "not executable"
+        return f"script ended with exit code {ended.code}: a command is {what}" + (f" ({last})" if last else "")
+    if ended.code == _KILLED:
+        return "script was killed (exit code 137)"
+    passed = f", although no test failed ({report.total} ran)" if report else ""
+    return f"script ended with exit code {ended.code}{passed}"
+
+
+class _Output:
+    """Passes output on and remembers its last line."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self._end = b""
+
+    def __call__(self, data: bytes) -> None:
+        self._write(data)
+        self._end = (self._end + data)[-4096:]
+
+    @property
+    def last(self) -> str:
+        lines = [line.strip() for line in self._end.decode(errors="replace").splitlines() if line.strip()]
+        return "".join(char for char in lines[-1] if char.isprintable())[:_SHOWN] if lines else ""

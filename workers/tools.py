@@ -1,0 +1,74 @@
+"""What one worker process works with: settings, record, logs, engine, registry; connected once and kept warm.
+
+It is made after a fork, never before: connections that two processes share would mix their answers.
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from time import time
+from typing import Self
+
+import redis
+
+from farm.definition import Definition
+from farm.logs import Logs
+from farm.record import Claim, Record
+from farm.registry import Registry
+from farm.settings import Settings
+from workers.docker_engine import DockerEngine
+from workers.engine import Engine, Limits, Owner
+from workers.lease import Lease
+from workers.workspace import Log, Workspace
+
+_GRACE = 3600  # seconds beyond its timeout after which nothing of a step can still be wanted
+_BUILD = 6 * 3600  # seconds that a build may take in all
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The parts, ready to use. It holds no state of a step."""
+
+    settings: Settings
+    record: Record
+    logs: Logs
+    engine: Engine
+    registry: Registry
+
+    @classmethod
+    def connect(cls, settings: Settings, engine: Engine | None = None) -> Self:
+        """Make the parts from the settings; nothing is asked of any of them yet."""
+        client = redis.Redis.from_url(
+            settings.redis_url,
+            decode_responses=True,
+            socket_connect_timeout=min(5.0, settings.lease / 2),
+            socket_timeout=settings.lease / 2,  # a renewal that hangs must leave time for another one
+            socket_keepalive=True,
+            health_check_interval=30,
+        )
+        return cls(
+            settings=settings,
+            record=Record(client, settings.lease),
+            logs=Logs(client, head=settings.log_head, tail=settings.log_tail, budget=settings.log_budget),
+            engine=engine or DockerEngine(),
+            registry=Registry(settings.registry, timeout=settings.lease / 2, user_timeout=settings.lease / 2),
+        )
+
+    def workspace(self, claim: Claim, lease: Lease, log: Log, teardown: ExitStack) -> Workspace:
+        """Lay out what a stage needs for this claim; ValueError if the definition is of another version."""
+        definition = Definition.model_validate_json(claim.definition)
+        job = definition.jobs.get(claim.step.removeprefix("test/"))
+        expires = int(time() + _GRACE + (job.timeout if job else _BUILD))
+        settings = self.settings
+        return Workspace(
+            claim=claim,
+            definition=definition,
+            engine=self.engine,
+            registry=self.registry,
+            log=log,
+            check=lease.check,
+            guard=lease.guard,
+            owner=Owner(settings.farm_id, claim.number, claim.step, claim.fence, expires),
+            home=settings.home,
+            limits=Limits(memory=settings.memory, cpus=settings.cpus, pids=settings.pids),
+            teardown=teardown,
+        )
