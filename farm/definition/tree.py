@@ -23,7 +23,7 @@ NODES = 20_000
 
 Loc = tuple[str | int, ...]
 Place = tuple[int, int]
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
@@ -98,7 +98,7 @@ class _Composer:
         return root
 
     def _events(self) -> Iterator[Any]:
-        loader = _Loader(self.source)
+        loader: Any = yaml.CSafeLoader(self.source)
         try:
             while loader.check_event():
                 event = loader.get_event()
