@@ -1,0 +1,31 @@
+.DEFAULT_GOAL := help
+.PHONY: help up stop check test long bench format lock
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: ## Run the farm with the sample application on this machine
+	deploy/quickstart
+
+stop: ## End what `make up` started
+	deploy/quickstart --stop
+
+check: ## Lint, format, types, import law, unit tests: seconds
+	tests/run lint unit
+
+test: ## Everything that runs before a change is merged
+	tests/run
+
+long: ## Everything, also what takes long
+	tests/run --long
+
+bench: ## Pushes to the farm and the same Docker work by hand, interleaved
+	.venv/bin/python tests/bench/run.py
+
+format: ## Format, and mend what can be mended without thinking
+	.venv/bin/ruff check --fix-only --quiet
+	.venv/bin/ruff format
+
+lock: ## Write both locks anew from pyproject.toml
+	uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml -o requirements.lock
+	uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --group dev pyproject.toml -o requirements-dev.lock
