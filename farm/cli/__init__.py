@@ -1,5 +1,53 @@
-"""`farm ...`: the command line. It reaches the stages only through the dispatcher or as a subprocess."""
+"""`farm ...`: the command line. It reaches the stages only through the dispatcher or as a subprocess.
+
+A command's module is imported when the command runs, and not for `farm --help`: start-up is most of what a reading
+command costs.
+"""
+
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
-app = typer.Typer()
+from farm.cli.group import LazyGroup, Place
+
+
+class Commands(LazyGroup):
+    """The commands of `farm`, in the order of the help."""
+
+    places = {  # noqa: RUF012 - a table, never changed
+        "up": Place("farm.cli.up", "up", "Run everything on this machine; `--stop` ends it."),
+        "hook": Place("farm.cli.hook", "hook_app", "Install, remove or check the hook of a bare repository."),
+        "lint": Place("farm.cli.lint", "lint", "Check a .farm.yml without a server."),
+        "list": Place("farm.cli.pipelines", "list_", "List the pipelines of this branch, newest first."),
+        "show": Place("farm.cli.pipelines", "show", "Show one pipeline: stages, failing tests, image."),
+        "watch": Place("farm.cli.watch", "watch", "Follow a pipeline to its end; the exit code is its result."),
+        "logs": Place("farm.cli.output", "logs", "Print the logs of a pipeline, `-f` follows them."),
+        "cancel": Place("farm.cli.pipelines", "cancel", "Cancel a pipeline."),
+        "worker": Place("farm.cli.worker", "worker", "Run a worker on this machine."),
+        "dispatcher": Place(
+            "farm.cli.dispatcher", "dispatcher", "Run the dispatcher: the API and the loops beside it."
+        ),
+    }
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"farm {metadata.version('farm')}")
+        raise typer.Exit
+
+
+@app.callback()
+def farm(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Git push, and a tested image comes out: the farm's command line.
+
+    Exit codes: 0 done, or the pipeline passed; 1 it failed; 2 refused or used wrongly; 3 it ended errored, which is the
+    farm's fault; 4 canceled; 5 skipped or superseded; 6 the farm does not answer.
+    """

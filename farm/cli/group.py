@@ -1,0 +1,68 @@
+"""Commands whose modules are imported when they are called, and the one door where errors become sentences."""
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, ClassVar, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from farm.errors import FarmError, Refused, Unreachable
+
+REFUSED, UNREACHABLE, BROKEN = 2, 6, 70
+
+
+class Place(NamedTuple):
+    """Where a command is, and the line of help that is shown without importing it."""
+
+    module: str
+    name: str
+    help: str
+
+
+class LazyGroup(TyperGroup):
+    """Knows its commands by place. It ends with one sentence where a command raises, never with a traceback."""
+
+    places: ClassVar[Mapping[str, Place]] = {}
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        for name, place in self.places.items():
+            self.commands[name] = TyperCommand(name, short_help=place.help)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Replace the stub of the help by the command itself."""
+        if args and args[0] in self.places:
+            self.commands[args[0]] = load(args[0], self.places[args[0]])
+        return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, **keys: Any) -> Any:
+        """Run the command line and end the process with the code that the help promises."""
+        try:
+            return super().main(*args, **keys)
+        except FarmError as error:
+            typer.echo(f"error: {error}", err=True)
+            code = UNREACHABLE if isinstance(error, Unreachable) else REFUSED if isinstance(error, Refused) else 1
+            sys.exit(code)
+        except Exception as error:
+            if os.environ.get("FARM_DEBUG"):
+                raise
+            typer.echo(
+                f"error: the farm has a fault of its own: {type(error).__name__}: {error};"
+                " run it again with FARM_DEBUG=1 and report what it prints",
+                err=True,
+            )
+            sys.exit(BROKEN)
+
+
+def load(name: str, place: Place) -> Any:
+    """Import a command's module and return the command."""
+    found = getattr(import_module(place.module), place.name)
+    if isinstance(found, typer.Typer):
+        found.info.name = name
+        return typer.main.get_command(found)
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    alone.command(name)(found)
+    return typer.main.get_command(alone)

@@ -1,0 +1,119 @@
+"""`farm hook ...`: makes a bare repository report its pushes, and undoes it. The hook itself is deploy/post-receive."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from farm.cli import timer as timers
+from farm.cli.bare import Bare
+from farm.client import Client
+from farm.errors import FarmError, Refused
+from farm.settings import Settings
+
+hook_app = typer.Typer(
+    help="Install, remove or check the hook of a bare repository.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+_Repository = Annotated[Path, typer.Argument(metavar="REPO.git", help="The bare repository on this machine.")]
+
+
+@hook_app.command()
+def install(
+    repository: _Repository,
+    name: Annotated[str | None, typer.Option(help="The name on the farm. Default: the folder's, without .git.")] = None,
+    url: Annotated[str | None, typer.Option(help="Where workers can clone it. Default: its path.")] = None,
+    timer: Annotated[
+        timers.Kind, typer.Option(help="What delivers pushes that were left in the spool.")
+    ] = timers.Kind.AUTO,
+) -> None:
+    """Register the repository with the farm and put the hook in place; safe to repeat.
+
+    The refs that are there now are the baseline: only what is pushed from now on gets a pipeline. A post-receive hook
+    that is there already is kept and runs first.
+    """
+    bare = Bare.find(repository)
+    settings = Settings.load()
+    known = bare.settings
+    name = name or (known["repository"] if known else bare.name)
+    with Client(settings.url, settings.token) as client:
+        answer = client.register(name, url or str(bare.path), bare.default_branch, bare.refs())
+    kept = bare.install({"url": settings.url, "token": answer["token"], "repository": answer["name"]})
+    typer.echo(f"farm: {bare.path} is the repository {answer['name']}; every push to it starts a pipeline")
+    if kept:
+        typer.echo(f"farm: the hook that was there is kept as {kept} and runs as before")
+    typer.echo(f"farm: {timers.install(timer, bare, answer['name'])}")
+
+
+@hook_app.command()
+def remove(repository: _Repository) -> None:
+    """Take the hook away and put back the one that was there before; pipelines and their images stay."""
+    bare = Bare.find(repository)
+    known = bare.settings
+    if not known and not bare.installed:
+        raise Refused(f"{bare.path} has no hook of the farm; `farm hook install {bare.path}` would put it there")
+    if known:
+        timers.remove(bare, known["repository"])
+    left = len(bare.spooled())
+    restored = bare.remove()
+    typer.echo(f"farm: {bare.path} reports no pushes any more")
+    if restored:
+        typer.echo(f"farm: the hook that was there before is back: {restored}")
+    if left:
+        typer.echo(f"warning: {left} pushes were never delivered and stay in {bare.spool}; installing again sends them")
+
+
+@hook_app.command()
+def status(
+    repository: _Repository,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Say whether pushes to the repository reach the farm, and how to mend it; exits with 1 if they do not."""
+    bare = Bare.find(repository)
+    mistakes = [*bare.mistakes(), *_answer(bare)]
+    refused = [_refusal(path) for path in bare.refused()]
+    name = bare.settings["repository"] if bare.settings else None
+    document = {
+        "path": str(bare.path),
+        "repository": name,
+        "spooled": len(bare.spooled()),
+        "refused": refused,
+        "mistakes": mistakes,
+    }
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        typer.echo(f"{bare.path}: " + (f"repository {name}" if name else "on no farm"))
+        typer.echo(f"  waiting in the spool: {document['spooled']}")
+        for sentence in refused:
+            typer.echo(f"  refused: {sentence}")
+        for sentence in mistakes:
+            typer.echo(f"  error: {sentence}")
+        if not mistakes:
+            typer.echo("  ok: pushes reach the farm")
+    raise typer.Exit(1 if mistakes else 0)
+
+
+def _answer(bare: Bare) -> list[str]:
+    if not bare.settings:
+        return []
+    try:
+        with Client(bare.settings["url"], bare.settings["token"]) as client:
+            client.health()
+            client.pipelines(repository=bare.settings["repository"], limit=1)
+    except FarmError as error:
+        return [f"{error}"]
+    return []
+
+
+def _refusal(path: Path) -> str:
+    try:
+        document = json.loads(path.read_text())
+        report = json.loads(document["report"])
+        return f"{report['ref']}: {document['refused']} ({path})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{path} cannot be read"

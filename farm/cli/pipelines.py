@@ -1,0 +1,93 @@
+"""`farm list`, `farm show`, `farm cancel`: what the record says about pipelines. They wait for nothing."""
+
+import getpass
+import json
+import time
+from typing import Annotated, Any
+
+import typer
+
+from farm.cli import terminal, view
+from farm.cli.here import Here, choose, here
+from farm.client import Client
+from farm.errors import Refused
+from farm.plain import plain
+from farm.settings import Settings
+
+Number = Annotated[int | None, typer.Argument(metavar="[N]", help="The pipeline. Default: this branch's newest.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def list_(  # noqa: PLR0917 - the options of a command
+    repository: Annotated[str | None, typer.Option("--repository", "-r", help="Default: this one.")] = None,
+    branch: Annotated[str | None, typer.Option("--branch", "-b", help="A branch, or a full ref.")] = None,
+    status: Annotated[str | None, typer.Option(help="passed, failed, running, ...")] = None,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="All repositories and branches.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="How many.")] = 20,
+    before: Annotated[int | None, typer.Option(help="Only those below this number.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List pipelines, newest first: in a clone those of its repository and branch, elsewhere all."""
+    settings = Settings.load()
+    with Client(settings.url, settings.token) as client:
+        place = Here(repository) if repository or everything else here(client)
+        if branch:
+            place = Here(place.repository, branch if branch.startswith("refs/") else f"refs/heads/{branch}")
+        if place.ref and not place.repository:
+            raise Refused("a branch needs its repository here; add --repository NAME")
+        found = client.pipelines(repository=place.repository, ref=place.ref, status=status, before=before, limit=limit)
+    if as_json:
+        typer.echo(json.dumps(found))
+    elif not found:
+        typer.echo(
+            f"no pipeline of {place.words} yet; all: farm list --all" if place.words else "no pipeline yet", err=True
+        )
+    else:
+        for line, document in zip(view.table(found, time.time(), terminal.width()), found, strict=True):
+            typer.echo(terminal.paint(line, document["status"]))
+
+
+def show(number: Number = None, as_json: AsJson = False) -> None:
+    """Show one pipeline: who pushed what, its stages, failing tests, the image, why it waits."""
+    settings = Settings.load()
+    with Client(settings.url, settings.token) as client:
+        document = client.pipeline(choose(client, number))
+    if as_json:
+        typer.echo(json.dumps(document))
+    else:
+        describe(document, f"{settings.web_url}/pipelines/{document['number']}")
+
+
+def cancel(number: Annotated[int, typer.Argument(metavar="N", help="The pipeline.")]) -> None:
+    """Cancel a pipeline; too late once it is being released."""
+    settings = Settings.load()
+    with Client(settings.url, settings.token) as client:
+        document = client.cancel(number, _who())
+    typer.echo(f"farm: pipeline #{number} is {document.get('status', 'canceled')}")
+
+
+def describe(document: dict[str, Any], link: str) -> None:
+    """Print how a pipeline stands."""
+    now = time.time()
+    status = document["status"]
+    typer.echo(view.headline(document))
+    author, who = document.get("author"), document.get("who")
+    by = [f"by {author}" if author else "", f"pushed by {who}" if who else ""]
+    age = view.duration(now - document["created"])
+    typer.echo(f"  {', '.join(plain(part) for part in [*by, f'{age} ago'] if part)}")
+    typer.echo(terminal.paint(view.summary(document, now), status))
+    for each, line in view.jobs(document, now):
+        typer.echo(terminal.paint(line, each))
+    if document.get("waiting"):
+        typer.echo(f"  waits: {plain(document['waiting'])}")
+    for line in view.failing(document):
+        typer.echo(terminal.paint(line, "failed"))
+    for line in view.outcome(document, link):
+        typer.echo(line)
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"

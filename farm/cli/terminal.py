@@ -1,0 +1,47 @@
+"""What the output is: a terminal or not, how wide, with colour or not. And strangers' text made fit for it."""
+
+import os
+import re
+import shutil
+import sys
+
+import typer
+
+from farm.plain import plain
+
+STYLES = {"running": "blue", "passed": "green", "failed": "red", "errored": "magenta", "canceled": "yellow"}
+_SGR = re.compile(r"(\x1b\[[0-9;:]*m)")
+
+
+def is_terminal() -> bool:
+    """Return whether a person looks at the output as it comes."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def has_colour() -> bool:
+    """Return whether colours are wanted: on a terminal, unless NO_COLOR says no."""
+    return is_terminal() and not os.environ.get("NO_COLOR")
+
+
+def width() -> int:
+    """Return the columns of the terminal; where there is none a line may be long."""
+    return shutil.get_terminal_size().columns if is_terminal() else 160
+
+
+def paint(line: str, status: str) -> str:
+    """Return the line in the colour of a status, where there is colour."""
+    colour = STYLES.get(status)
+    return typer.style(line, fg=colour) if colour and has_colour() else line
+
+
+def shown(line: str, *, colour: bool) -> str:
+    """Return a line of a log without what could act on a terminal; with colour its own colours stay."""
+    if not colour or "\x1b" not in line:
+        return plain(line)
+    parts = _SGR.split(line.rstrip("\r\n").rsplit("\r", 1)[-1])
+    return "".join(part if _SGR.fullmatch(part) else _kept(part) for part in parts) + "\x1b[0m"
+
+
+def _kept(part: str) -> str:
+    spaces = len(part) - len(part.rstrip())
+    return plain(part) + " " * spaces

@@ -1,0 +1,120 @@
+"""`farm watch`: follows a pipeline to its end, as a live display on a terminal, as plain lines elsewhere."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from farm.cli import output, terminal, view
+from farm.cli.here import choose
+from farm.client import Client
+from farm.plain import plain
+from farm.settings import Settings
+
+EVERY = 0.5  # seconds between two looks
+TICK = 15.0  # seconds between two plain lines when nothing changes
+TAIL = 20  # lines of the log that end a failure
+
+Look = Callable[[], dict[str, Any]]
+
+
+def watch(
+    number: Annotated[
+        int | None, typer.Argument(metavar="[N]", help="The pipeline. Default: this branch's newest.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print nothing but the last state as JSON.")] = False,
+) -> None:
+    """Follow a pipeline to its end.
+
+    Exit codes: 0 passed, 1 failed, 3 errored, 4 canceled, 5 skipped or superseded.
+    """
+    settings = Settings.load()
+    with Client(settings.url, settings.token) as client:
+        chosen = choose(client, number)
+
+        def look() -> dict[str, Any]:
+            return dict(output.patiently(lambda: client.pipeline(chosen)))
+
+        first = client.pipeline(chosen)
+        if as_json:
+            document = _silently(first, look)
+            typer.echo(json.dumps(document))
+        else:
+            document = _live(first, look) if terminal.is_terminal() else _plainly(first, look)
+            _end(client, document, f"{settings.web_url}/pipelines/{chosen}")
+    raise typer.Exit(view.CODES.get(document["status"], 3))
+
+
+def _silently(document: dict[str, Any], look: Look) -> dict[str, Any]:
+    while not view.is_final(document):
+        time.sleep(EVERY)
+        document = look()
+    return document
+
+
+def _plainly(document: dict[str, Any], look: Look) -> dict[str, Any]:
+    """Print a line at each change and now and then."""
+    typer.echo(view.headline(document))
+    told, spoken = "", time.monotonic()
+    while not view.is_final(document):
+        line = _line(document)
+        if line != told or time.monotonic() - spoken >= TICK:
+            told, spoken = line, time.monotonic()
+            typer.echo(f"  {view.duration(time.time() - document['created'])}: {line}")
+        time.sleep(EVERY)
+        document = look()
+    return document
+
+
+def _line(document: dict[str, Any]) -> str:
+    stages = ", ".join(f"{stage['name']} {stage['status']}" for stage in document["stages"]) or document["status"]
+    notes = [job["reason"] for stage in document["stages"] for job in stage["jobs"] if job["reason"]]
+    words = [stages, *notes, document.get("waiting") or ""]
+    return "; ".join(plain(word) for word in words if word)
+
+
+def _live(document: dict[str, Any], look: Look) -> dict[str, Any]:
+    """Draw the stages again and again until the end; what is drawn last stays."""
+    from rich.console import Console  # noqa: PLC0415 - only a terminal pays for it
+    from rich.live import Live  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    with Live(_picture(document), console=console, refresh_per_second=8) as live:
+        while not view.is_final(document):
+            time.sleep(EVERY)
+            document = look()
+            live.update(_picture(document))
+    return document
+
+
+def _picture(document: dict[str, Any]) -> Any:
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    now = time.time()
+    picture = Text(view.headline(document) + "\n", overflow="ellipsis", no_wrap=True)
+    for status, line in view.jobs(document, now):
+        picture.append(line + "\n", style=terminal.STYLES.get(status, ""))
+    if document.get("waiting"):
+        picture.append(f"  waits: {plain(document['waiting'])}\n")
+    picture.append(view.summary(document, now), style=terminal.STYLES.get(document["status"], ""))
+    return picture
+
+
+def _end(client: Client, document: dict[str, Any], link: str) -> None:
+    """Print what matters now: the failing tests, the end of the log, the link, the next command."""
+    if not terminal.is_terminal():
+        now = time.time()
+        for status, line in view.jobs(document, now):
+            typer.echo(terminal.paint(line, status))
+        typer.echo(terminal.paint(view.summary(document, now), document["status"]))
+    for line in view.failing(document):
+        typer.echo(terminal.paint(line, "failed"))
+    for step in view.broken(document)[:1]:
+        typer.echo(f"--- the end of the log of {step} ---")
+        for line in output.tail(client, document["number"], step, TAIL):
+            typer.echo(terminal.shown(line, colour=terminal.has_colour()))
+        typer.echo("---")
+    for line in view.outcome(document, link):
+        typer.echo(line)
