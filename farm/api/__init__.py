@@ -1,0 +1,41 @@
+"""The dispatcher's HTTP service: pushes come in, people and the command line ask how things stand, and cancel.
+
+It decides nothing about pipelines. Every error is `{"detail": one sentence}`.
+"""
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from redis.exceptions import RedisError
+
+from farm.api import pipelines, pushes, repositories
+from farm.api.body import BodyLimit
+from farm.api.service import Farm, Service, away, invalid, refused
+from farm.errors import Refused
+
+BODY = 16 << 20  # bytes of a request at most
+
+__all__ = ["Service", "create"]
+
+
+def create(service: Service) -> FastAPI:
+    """Return the application; it starts nothing."""
+    api = FastAPI(title="farm dispatcher", summary="Takes pushes and tells how their pipelines stand.", version="1")
+    api.state.service = service
+    for part in (pushes, pipelines, repositories):
+        api.include_router(part.routes)
+    api.add_api_route("/health", health, summary="Whether the dispatcher can work; 503 when it cannot", tags=["health"])
+    api.add_middleware(BodyLimit, limit=BODY)
+    api.add_exception_handler(Refused, refused)
+    api.add_exception_handler(RequestValidationError, invalid)
+    api.add_exception_handler(RedisError, away)
+    return api
+
+
+def health(farm: Farm) -> JSONResponse:
+    """Ask Redis, which everything stands on."""
+    try:
+        alive = bool(farm.record.redis.ping())
+    except RedisError:
+        alive = False
+    return JSONResponse({"redis": alive}, 200 if alive else 503)

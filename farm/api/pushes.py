@@ -1,0 +1,86 @@
+"""Pushes come in. What was answered with 200 is in the ledger; otherwise whoever reported it keeps it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, Field
+
+from farm.answer import Outcome, compose
+from farm.api.service import LONGEST_WAIT, Farm, Token, admit
+from farm.intake import Intake
+from farm.ledger import Entry
+from farm.push import Push
+
+UPDATES = 10_000  # refs of one `git push` at most
+
+routes = APIRouter(tags=["pushes"])
+Text = Annotated[str, Field(max_length=500)]
+
+
+class Update(BaseModel):
+    """One moved ref; `reflog` is the last part of git's own list of its moves, oldest first."""
+
+    id: Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9-]+$")]
+    ref: Annotated[str, Field(max_length=1000)]
+    old: str
+    new: str
+    reflog: Annotated[list[tuple[str, str]], Field(max_length=200)] = []
+
+
+class Report(BaseModel):
+    """The ref updates of one `git push`; `wait` is how many seconds the answer may wait for the pipelines' outcome."""
+
+    repository: Annotated[str, Field(min_length=1, max_length=200)]
+    pusher: Text = ""
+    options: Annotated[list[Text], Field(max_length=100)] = []
+    wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT)] = 0.0
+    updates: Annotated[list[Update], Field(max_length=UPDATES)]
+
+
+@routes.post("/pushes", summary="Report the ref updates of one git push")
+async def pushes(report: Report, farm: Farm, token: Token) -> dict[str, Any]:
+    """Answer when all of them are in the ledger, and with what is known about their pipelines by then."""
+    admit(await run_in_threadpool(farm.access.repository, token, report.repository))
+    updates = [
+        Push(update.id, report.repository, update.ref, update.old, update.new, report.pusher, tuple(report.options))
+        for update in report.updates
+    ]
+    reflogs = {update.ref: update.reflog for update in report.updates if update.reflog}
+    entries = await run_in_threadpool(farm.ledger.enter, report.repository, updates, reflogs)
+    outcomes = await _outcomes(farm.intake, updates, entries, report.wait)
+    return {
+        "pipelines": [_brief(outcome, farm.settings.web_url) for outcome in outcomes],
+        "lines": compose(outcomes, farm.settings.web_url),
+    }
+
+
+async def _outcomes(intake: Intake, updates: Sequence[Push], entries: Sequence[Entry], wait: float) -> list[Outcome]:
+    futures = [
+        asyncio.wrap_future(intake.take(push.repository, entry.number))
+        for push, entry in zip(updates, entries, strict=True)
+    ]
+    for future in futures:
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())  # the intake has logged it
+    if futures:
+        await asyncio.wait(futures, timeout=wait)
+    outcomes = []
+    for push, entry, future in zip(updates, entries, futures, strict=True):
+        told = future.done() and not future.cancelled() and not future.exception()
+        outcome = future.result() if told else Outcome(push, entry.number)
+        outcomes.append(replace(outcome, push=push, known=entry.known))
+    return outcomes
+
+
+def _brief(outcome: Outcome, web_url: str) -> dict[str, Any]:
+    return {
+        "id": outcome.push.id,
+        "number": outcome.number,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "url": f"{web_url}/pipelines/{outcome.number}",
+        "messages": list(outcome.messages),
+    }

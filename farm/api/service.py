@@ -1,0 +1,91 @@
+"""What all routes of the dispatcher's HTTP service share: its parts, who may ask, and how errors are said."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import structlog
+from fastapi import Depends, HTTPException, Request
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from redis.exceptions import OutOfMemoryError
+
+from farm.access import Access
+from farm.errors import Refused
+from farm.intake import Intake
+from farm.ledger import Ledger
+from farm.logs import Logs
+from farm.pipeline import Pipeline
+from farm.record import Record
+from farm.settings import Settings
+
+LONGEST_WAIT = 30.0  # seconds that a request is held at most
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts of the dispatcher that its HTTP service needs."""
+
+    settings: Settings
+    record: Record
+    ledger: Ledger
+    logs: Logs
+    intake: Intake
+    access: Access
+
+
+def service_of(request: Request) -> Service:
+    """Return the parts that the application was created with."""
+    service: Service = request.app.state.service
+    return service
+
+
+_bearer = HTTPBearer(auto_error=False, description="The farm's token, or a hook's for its own repository.")
+
+
+def token_of(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str:
+    """Return the token of a request; 401 without one."""
+    if credentials is None:
+        raise HTTPException(401, "send the farm's token: `Authorization: Bearer …`", {"WWW-Authenticate": "Bearer"})
+    return credentials.credentials
+
+
+Farm = Annotated[Service, Depends(service_of)]
+Token = Annotated[str, Depends(token_of)]
+
+
+def admit(allowed: bool) -> None:
+    """Answer 403 unless the token may do what is asked."""
+    if not allowed:
+        raise HTTPException(403, "this token may not do that here; use the farm's own, or the repository's")
+
+
+def seen(farm: Service, token: str, number: int) -> Pipeline:
+    """Return a pipeline to somebody who may see it; 404 when there is none of this number."""
+    try:
+        found = farm.record.pipeline(number)
+    except Refused as refusal:
+        raise HTTPException(404, str(refusal)) from refusal
+    admit(farm.access.repository(token, found.repository))
+    return found
+
+
+async def refused(_: Request, error: Any) -> JSONResponse:
+    """Answer a request that cannot be granted."""
+    return JSONResponse({"detail": str(error)}, 422)
+
+
+async def invalid(_: Request, error: Any) -> JSONResponse:
+    """Answer a request that has not the form that the API's description asks for."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"] if part != "body")
+    return JSONResponse({"detail": f"{place or 'the request'}: {first['msg']}"}, 422)
+
+
+async def away(request: Request, error: Any) -> JSONResponse:
+    """Answer while Redis is away or full."""
+    log.warning("redis.away", path=request.url.path, error=str(error))
+    full = isinstance(error, OutOfMemoryError)
+    part = "Redis is full, give it more memory" if full else "Redis does not answer, see `farm up` or its log"
+    return JSONResponse({"detail": f"{part}; nothing was changed, ask again"}, 503, {"Retry-After": "2"})

@@ -1,0 +1,83 @@
+"""Finds what was lost and puts it right: steps without an owner, tags that drifted from the record. It decides nothing.
+
+Each function is the work of one loop and returns after how many seconds it wants to be called again.
+"""
+
+import structlog
+
+from farm import broker
+from farm.dispatch import Publish
+from farm.errors import Errored
+from farm.ledger import Ledger
+from farm.record import Intent, Record
+from farm.registry import Registry
+
+REAP_MOST = 1.0  # seconds between two calls of the reaper at most; a quarter of a short lease if that is less
+LOOK = 1.0  # seconds between two looks for tags that are due
+DRIFT = 3.5  # seconds after which a tag is read again, for a write let loose late is put right within five
+A_TAG = 0.02  # seconds that reading one tag may take of the whole, so that many tags are read less often
+FORGET = 600.0  # seconds between two rounds of forgetting
+DAYS, KEEP = 90.0, 10_000  # how long, and how many, finished pipelines are kept
+
+log = structlog.get_logger()
+
+
+def reap(record: Record, ledger: Ledger, publish: Publish = broker.publish) -> float:
+    """Send again the steps whose worker was lost or whose message nobody heard."""
+    for wake in record.reap():
+        push = ledger.push(wake.number)
+        publish(wake.number, broker.unforked(wake.steps), broker.title(push.repository, push.ref, push.new))
+        log.info("step.sent_again", pipeline=wake.number, step=wake.steps[0].name)
+    return min(REAP_MOST, record.lease / 4)
+
+
+def settle_tags(record: Record, registry: Registry) -> float:
+    """Read the tags that are due and point those back that are not what the record says."""
+    due = record.intents(due=True)
+    pause = max(DRIFT, A_TAG * len(due))
+    for intent in due:
+        try:
+            settle(record, registry, intent, pause)
+        except Errored as error:
+            raise Errored(f"tags of the registry cannot be compared with the record: {error}") from error
+    return LOOK
+
+
+def settle(record: Record, registry: Registry, intent: Intent, again_in: float) -> None:
+    """Make one tag what the record says it shall be; raises Errored when the registry is away."""
+    current: Intent | None = intent
+    while current:
+        moved = _point(record, registry, current)
+        if record.checked(current, again_in) or not moved:
+            return
+        current = _newest(record, current)  # a release came between: what was just written may be the older digest
+
+
+def forget(record: Record) -> float:
+    """Delete pipelines that are old."""
+    if gone := record.forget(days=DAYS, keep=KEEP):
+        log.info("pipelines.forgotten", count=gone)
+    return FORGET
+
+
+def _point(record: Record, registry: Registry, intent: Intent) -> bool:
+    """Return whether the tag had to be moved."""
+    found = registry.digest(intent.repository, intent.tag)
+    if found == intent.digest:
+        return False
+    manifest = registry.manifest(intent.repository, intent.digest)
+    words = {"image": intent.repository, "tag": intent.tag, "found": found, "wanted": intent.digest}
+    if manifest is None:
+        log.warning("tag.lost", **words, hint="the image is gone from the registry; push again to build it again")
+        return False
+    if _newest(record, intent) != intent:  # it was read from the record a moment ago
+        return False
+    registry.put(intent.repository, intent.tag, manifest)
+    if intent.confirmed:  # else the worker that began the release did not come to its end
+        log.warning("tag.drifted", **words)
+    return True
+
+
+def _newest(record: Record, intent: Intent) -> Intent | None:
+    same = (intent.repository, intent.tag)
+    return next((other for other in record.intents() if (other.repository, other.tag) == same), None)
