@@ -1,0 +1,190 @@
+"""A farm without a dispatcher: Redis, registry and engine are real, workers are processes that a test may kill."""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farm.broker import unforked
+from farm.cli.worker import celery
+from farm.decision import decide
+from farm.git import Commit
+from farm.ledger import Ledger
+from farm.logs import Logs
+from farm.pipeline import Pipeline, Step
+from farm.push import ZERO, Push
+from farm.record import Record
+from farm.registry import Registry
+from farm.settings import Settings
+from workers.docker_engine import DockerEngine
+
+LEASE = 1.6
+# A process with the farm's broker of its own: one line of JSON in, one chain out.
+PUBLISHER = """
+import json, sys
+from farm.broker import publish
+from farm.pipeline import Step
+for line in sys.stdin:
+    number, steps = json.loads(line)
+    publish(number, [Step(**step) for step in steps], "thyme main")
+    print(number, flush=True)
+"""
+
+
+class Farm:
+    """One repository, one image; what dispatcher and reaper do is done by the test's hand."""
+
+    def __init__(self, folder: Path, redis_server: Any, registry: Any) -> None:
+        self.folder, self.redis_server, self.image = folder, redis_server, f"t{secrets.token_hex(4)}"
+        self.settings = Settings(
+            home=folder / "home",
+            farm_id=secrets.token_hex(6),
+            redis_url=redis_server.url,
+            registry=registry.host,
+            slots=2,
+            lease=LEASE,
+        )
+        keys = ("farm_id", "redis_url", "registry", "slots", "lease")
+        self.env = {
+            **os.environ,
+            "FARM_HOME": str(folder / "home"),
+            **{
+                ("FARM_ID" if key == "farm_id" else f"FARM_{key.upper()}"): str(getattr(self.settings, key))
+                for key in keys
+            },
+        }
+        self.redis = redis_server.client()
+        self.record, self.ledger, self.logs = Record(self.redis, LEASE), Ledger(self.redis), Logs(self.redis)
+        self.registry, self.engine = Registry(registry.host), DockerEngine()
+        self.last = ZERO
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.tree = folder / "tree"
+        self.git("init", "-q", "-b", "main", str(self.tree), cwd=folder)
+        self.ledger.register("thyme", str(self.tree), "main", {})
+        self.publisher = subprocess.Popen(
+            [sys.executable, "-c", PUBLISHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.env
+        )
+
+    def git(self, *command: str, cwd: Path | None = None) -> str:
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        return subprocess.run(
+            ["git", *who, *command], cwd=cwd or self.tree, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    def push(self, files: Mapping[str, str]) -> int:
+        """Commit the files and open the pipeline; nobody is woken yet."""
+        for name, text in files.items():
+            (self.tree / name).write_text(text)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", "x")
+        old, self.last = self.last, self.git("rev-parse", "HEAD")
+        push = Push(str(uuid.uuid4()), "thyme", "refs/heads/main", old, self.last)
+        [entry] = self.ledger.enter("thyme", [push])
+        plan = decide(
+            push,
+            entry.number,
+            Commit(self.last, "x", "a", "a@example.org", "x", 0),
+            files[".farm.yml"].encode(),
+            protected=True,
+            date="2026-01-01",
+        )
+        self.record.open(
+            entry.number, definition=plan.definition.model_dump_json(), steps=plan.steps, image_repository=self.image
+        )
+        self.steps: Sequence[Step] = plan.steps
+        return entry.number
+
+    def wake(self, number: int, steps: Sequence[Step] | None = None) -> None:
+        """Send one message for the whole chain, or for these steps."""
+        chosen = unforked(self.steps) if steps is None else steps
+        rows = [{"name": s.name, "stage": s.stage, "needs": list(s.needs), "queue": s.queue} for s in chosen]
+        assert self.publisher.stdin is not None
+        assert self.publisher.stdout is not None
+        self.publisher.stdin.write(json.dumps([number, rows]).encode() + b"\n")
+        self.publisher.stdin.flush()
+        assert self.publisher.stdout.readline()
+
+    def worker(self, name: str = "w1", **env: str) -> subprocess.Popen[bytes]:
+        """Start a worker with two slots in a process group of its own."""
+        settings = self.settings.model_copy(update={"worker_name": f"{name}@here"})
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *celery(settings)],
+                env={**self.env, "FARM_WORKER_NAME": settings.worker_name, **env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def kill(self, process: subprocess.Popen[bytes], sig: int = signal.SIGKILL) -> None:
+        """Send a signal to the worker and all of its slots."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sig)
+
+    def reap(self) -> None:
+        """Do what the dispatcher's reaper does."""
+        for wake in self.record.reap():
+            self.wake(wake.number, wake.steps)
+
+    def ended(self, number: int) -> Pipeline | None:
+        """Reap once and return the pipeline if it is over."""
+        self.reap()
+        pipeline = self.record.pipeline(number)
+        return pipeline if pipeline.status.final else None
+
+    def log(self, number: int, step: str) -> str:
+        return "".join(self.logs.text(number, step))
+
+    def left(self) -> list[str]:
+        """Name what is left on the engine."""
+        return [item.name for item in self.engine.objects({"farm.id": self.settings.farm_id})]
+
+    def close(self) -> None:
+        self.publisher.kill()
+        for process in self.processes:
+            self.kill(process)
+            process.wait()
+        self.publisher.communicate()
+        for item in self.engine.objects({"farm.id": self.settings.farm_id}):
+            self.engine.remove(item.kind, item.name)
+        for name, _ in self.engine.images(f"{self.registry.address}/{self.image}"):
+            self.engine.remove_image(name)
+        self.registry.close()
+        self.redis.close()
+
+
+@pytest.fixture
+def farm(tmp_path: Path, redis_server: Any, registry: Any, images: Any) -> Iterator[Farm]:
+    """Give a farm of the test's own; nothing of it is left afterwards. On failure the workers' logs are printed."""
+    assert images
+    farm = Farm(tmp_path, redis_server, registry)
+    try:
+        yield farm
+    finally:
+        farm.close()
+        for log in sorted(tmp_path.glob("*.log")):
+            sys.stderr.write(f"==> {log.name}\n{log.read_text(errors='replace')[-6000:]}")
+
+
+@pytest.fixture
+def files(images: Any) -> Callable[..., dict[str, str]]:
+    """Give a function for the files of a small repository whose test runs a script."""
+
+    def files(script: str, more: str = "") -> dict[str, str]:
+        lines = "\n".join(f"    {line}" for line in script.splitlines())
+        definition = f"test:\n  script: |\n{lines}\n{more}"
+        return {"Dockerfile": f"FROM {images.busybox}\nCOPY . /app\nWORKDIR /app\n", ".farm.yml": definition}
+
+    return files
