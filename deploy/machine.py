@@ -176,9 +176,15 @@ def ensure_environment(lock: str) -> Path:
     python = str(programs / "python")
     pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input", "install"]
     quiet([*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / lock)])
-    # The checkout itself needs no building: a path file and the one program that pyproject.toml names.
+    # The checkout itself needs no building: a path file, its name and version, and the one program of pyproject.toml.
     library = Path(output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip())
     (library / "farm.pth").write_text(f"{ROOT}\n")
+    import tomllib  # noqa: PLC0415 - from 3.11 on, which was checked
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    about = library / f"farm-{project['version']}.dist-info"
+    about.mkdir(exist_ok=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: farm\nVersion: {project['version']}\n")
     program = programs / "farm"
     program.write_text(f"#!{python}\nfrom farm.cli import app\n\napp()\n")
     program.chmod(0o755)

@@ -18,7 +18,7 @@ from farm.home import LOCAL, State, choose_state, default_home, is_free, state_f
 from farm.settings import Settings, config_file
 from farm.supervisor import Lines, Supervisor
 
-_READY_WITHIN = 90.0
+_READY_WITHIN = 60.0
 _STOPPED_WITHIN = 60.0
 _REGISTRY_PROGRAMS = ("docker-registry", "registry")
 
