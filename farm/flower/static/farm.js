@@ -1,0 +1,193 @@
+// Keeps an open page of the farm up to date. Without it every page works and loads itself again.
+(() => {
+  "use strict";
+  const page = document.querySelector(".farm");
+  if (!page) return;
+  document.title = `${page.dataset.title} · Flower`;
+  const BLOCK = 500; // as in lines.py
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+  const awake = () => document.hidden
+    ? new Promise((done) => document.addEventListener("visibilitychange", done, { once: true })) : null;
+  const parsed = (html) => { const holder = document.createElement("template"); holder.innerHTML = html; return holder.content; };
+
+  // Times, written as words.py writes them.
+  const soFar = (s) => {
+    const whole = Math.max(Math.floor(s), 0), two = (n) => String(n).padStart(2, "0");
+    if (whole < 60) return `${whole} s`;
+    if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+    if (whole < 86400) return `${Math.floor(whole / 3600)} h ${two(Math.floor(whole % 3600 / 60))} min`;
+    return `${Math.floor(whole / 86400)} d ${Math.floor(whole % 86400 / 3600)} h`;
+  };
+  const ago = (s) => {
+    s = Math.floor(s);
+    if (s < 10) return "just now";
+    for (const [unit, name] of [[86400, "d"], [3600, "h"], [60, "min"]]) if (s >= unit) return `${Math.floor(s / unit)} ${name} ago`;
+    return `${s} s ago`;
+  };
+  const say = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+  const tick = () => {
+    const now = Date.now() / 1000;
+    for (const node of page.querySelectorAll("[data-age]")) say(node, ago(now - node.dataset.age));
+    for (const node of page.querySelectorAll("[data-since]")) say(node, soFar(now - node.dataset.since));
+  };
+  setInterval(tick, 1000);
+
+  // What changed is said once, in words, to those who listen.
+  const announce = (texts) => { if (texts.length) page.querySelector("[data-announce]").textContent = texts.join(". "); };
+  const sayings = (root) => new Set([...root.querySelectorAll("[data-says]"), ...(root.dataset?.says ? [root] : [])].map((node) => node.dataset.says));
+  const swap = (old, fresh) => {
+    const before = sayings(old), link = old.contains(document.activeElement) && document.activeElement.getAttribute("href");
+    const texts = [...sayings(fresh)].filter((text) => !before.has(text));
+    old.replaceWith(fresh);
+    if (link) fresh.querySelector(`[href="${CSS.escape(link)}"]`)?.focus();
+    ready(fresh);
+    return texts;
+  };
+
+  const ready = (root) => {
+    for (const button of root.querySelectorAll(".farm-copy")) {
+      button.hidden = !navigator.clipboard;
+      button.onclick = async () => { await navigator.clipboard.writeText(button.dataset.copy); button.querySelector("span").textContent = "copied"; };
+    }
+    for (const form of root.querySelectorAll("form[data-confirm]")) form.onsubmit = () => confirm(form.dataset.confirm);
+  };
+  ready(page);
+
+  // The list and the queues: the same page once more, and what differs is put in.
+  const refresh = async (selector, every, put) => {
+    for (;;) {
+      await pause(every);
+      await awake();
+      try {
+        const answer = await fetch(location.href, { cache: "no-cache" });
+        if (!answer.ok) continue;
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(selector);
+        const old = page.querySelector(selector);
+        if (fresh && old) announce(put(old, fresh));
+        tick();
+      } catch { /* away; it is asked again */ }
+    }
+  };
+  const putList = (old, fresh) => {
+    if (old.tagName !== fresh.tagName) return swap(old, fresh);
+    const texts = [], have = new Map([...old.children].map((row) => [row.id, row]));
+    [...fresh.children].forEach((row, at) => {
+      const known = have.get(row.id);
+      have.delete(row.id);
+      if (known && known.dataset.version === row.dataset.version) { if (old.children[at] !== known) old.insertBefore(known, old.children[at]); return; }
+      if (known) texts.push(...swap(known, row));
+      else { old.insertBefore(row, old.children[at] || null); texts.push(row.dataset.says); }
+    });
+    for (const row of have.values()) row.remove();
+    return texts;
+  };
+  const list = page.querySelector("[data-live-list]");
+  if (list && !("still" in list.dataset)) refresh("[data-live-list]", 1500, putList);
+  if (page.querySelector("[data-live-page]")) refresh("[data-live-page]", 2000, swap);
+  if (!page.dataset.live) return;
+
+  // One pipeline: a question that the server answers when something has changed.
+  const logs = new Map();
+  let asking = null, final = "final" in page.dataset, version = page.dataset.version;
+  const whole = page.querySelector(".farm-whole"), follow = page.querySelector(".farm-follow");
+  const scrolled = (log) => log.whole ? document.scrollingElement : log.node.querySelector(".farm-scroll");
+  const atEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 48;
+  const toEnd = (box) => { box.scrollTop = box.scrollHeight; };
+  const addressed = () => {
+    const line = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (const old of page.querySelectorAll(".farm-target")) old.classList.remove("farm-target");
+    if (line && line.closest(".farm-lines")) { line.classList.add("farm-target"); line.scrollIntoView({ block: "center" }); return true; }
+    return false;
+  };
+  const append = (log, html) => {
+    const rows = [...parsed(html).children], box = scrolled(log), follows = log.began && atEnd(box);
+    const lines = log.node.querySelector(".farm-lines");
+    log.node.querySelector(".farm-empty")?.remove();
+    while (rows.length) {
+      let last = lines.lastElementChild;
+      if (!last || last.children.length >= BLOCK) { last = document.createElement("ol"); last.className = "farm-block"; lines.append(last); }
+      last.append(...rows.splice(0, BLOCK - last.children.length));
+    }
+    if (!log.addressed) log.addressed = addressed();
+    if (follows && !log.addressed) toEnd(box);
+    log.began = true;
+    if (follow) follow.hidden = final || atEnd(box);
+  };
+  const open = (node, position, complete) => {
+    const log = { node, position, complete, whole: node === whole, began: Boolean(position) };
+    if (!position) log.node.querySelector(".farm-lines").replaceChildren();
+    logs.set(node.dataset.step, log);
+    asking?.abort();
+  };
+  for (const node of page.querySelectorAll("details[data-step]")) {
+    if ("excerpt" in node.dataset) continue;
+    const opened = () => { if (node.open && !logs.has(node.dataset.step)) { open(node, "", false); run(); } };
+    node.addEventListener("toggle", opened);
+    if (node.open) open(node, "", false);
+  }
+  if (whole) {
+    open(whole, whole.dataset.position, "complete" in whole.dataset);
+    addressed();
+    addEventListener("hashchange", addressed);
+    addEventListener("scroll", () => { follow.hidden = final || atEnd(document.scrollingElement); }, { passive: true });
+    follow.onclick = () => toEnd(document.scrollingElement);
+  } else if (/-L\d+$/.test(location.hash) && !addressed()) {
+    const step = decodeURIComponent(location.hash.slice(1).replace(/-L\d+$/, ""));
+    const node = page.querySelector(`details[data-step="${CSS.escape(step)}"]`);
+    if (node && "excerpt" in node.dataset) location.replace(node.querySelector(".farm-log-bar a").href.split("#")[0] + location.hash);
+    else if (node) node.open = true;
+  }
+
+  const put = (answer) => {
+    const texts = [];
+    if (answer.html !== null) {
+      version = answer.version;
+      if (answer.steps !== page.dataset.steps) { location.reload(); return; }
+      for (const fresh of [...parsed(answer.html).querySelectorAll("[data-region]")]) {
+        const old = page.querySelector(`[data-region="${CSS.escape(fresh.dataset.region)}"]`);
+        if (old && old.outerHTML !== fresh.outerHTML) texts.push(...swap(old, fresh));
+      }
+      // A stage that begins shows its log; one that fails is shown at its first error.
+      for (const node of page.querySelectorAll("details[data-step]:not([open])"))
+        if (!node.dataset.shown && node.querySelector(".farm-is-running")) { node.dataset.shown = "1"; node.open = true; }
+    }
+    for (const [step, part] of Object.entries(answer.logs)) {
+      const log = logs.get(step);
+      if (!log) continue;
+      if (part.html) append(log, part.html);
+      log.position = part.position;
+      log.complete = part.complete;
+    }
+    const ended = answer.final && !final;
+    final = answer.final || final;
+    announce(texts);
+    tick();
+    if (ended && !whole && page.querySelector(".farm-hero.farm-is-failed, .farm-hero.farm-is-errored")) location.reload();
+  };
+  let running = false;
+  const run = async () => {
+    if (running) return;
+    running = true;
+    let failures = 0;
+    for (;;) {
+      await awake();
+      const wanted = [...logs].filter(([, log]) => !log.complete);
+      if (final && !wanted.length) break;
+      const query = new URLSearchParams({ version });
+      for (const [step, log] of wanted) query.append("log", `${step}@${log.position}`);
+      asking = new AbortController();
+      try {
+        const answer = await fetch(`${page.dataset.live}?${query}`, { signal: asking.signal, cache: "no-store" });
+        if (!answer.ok) throw new Error(answer.status);
+        put(await answer.json());
+        failures = 0;
+      } catch (error) {
+        if (error.name !== "AbortError") await pause(Math.min(500 * 2 ** failures++, 8000));
+      }
+      asking = null;
+    }
+    running = false;
+    if (follow) follow.hidden = true;
+  };
+  run();
+})();
