@@ -71,16 +71,14 @@ local function position_behind(key, rows, index)
   if #rows == 0 then return 1 end
   if index == #rows then return rows[index].position + 1 end
   local upper = rows[index + 1].position
-  if index == 0 then
-    if #rows < WINDOW then return upper - 1 end
-    local below = call('ZREVRANGEBYSCORE', key, '(' .. precise(upper), '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
-    return below[2] and (tonumber(below[2]) + upper) / 2 or upper - 1
-  end
-  local middle = (rows[index].position + upper) / 2
-  if middle > rows[index].position and middle < upper then return middle end
+  local lower = index > 0 and rows[index].position
+    or tonumber(call('ZREVRANGEBYSCORE', key, '(' .. precise(upper), '-inf', 'WITHSCORES', 'LIMIT', 0, 1)[2])
+  if not lower then return upper - 1 end
+  local middle = (lower + upper) / 2
+  if middle > lower and middle < upper then return middle end
   -- No room between two floats: everything above moves up by one. Positions only grow, so a mark stays below.
   for i = index + 1, #rows do call('ZADD', key, precise(rows[i].position + 1), rows[i].number) end
-  return rows[index].position + 0.5
+  return lower + 0.5
 end
 
 local function create(update)

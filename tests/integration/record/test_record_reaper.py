@@ -1,0 +1,144 @@
+"""REAP: lost workers, lost wake-ups, and when nobody may be taken from."""
+
+from dataclasses import replace
+
+import pytest
+
+from farm.errors import LeaseLost
+from farm.pipeline import Status
+from farm.record import Record
+from tests.records import FAN, Farm
+
+pytestmark = pytest.mark.redis
+
+
+def test_a_lost_worker_is_replaced_and_stays_locked_out(hasty: Farm) -> None:
+    number = hasty.open()
+    hasty.settle_reaper()
+    lost = hasty.claim(number, "build", "w1")
+    wakes = hasty.reap_until(lambda _: hasty.step(number, "build").get("offered"))
+    assert [step.name for step in wakes[-1].steps] == ["build", "test", "release"]
+    assert "w1 does not answer" in str(hasty.record.waiting(number))
+    new = hasty.claim(number, "build", "w2")
+    assert new.fence > lost.fence
+    assert new.attempt == 2
+    for act in (
+        hasty.record.renew,
+        lambda c: hasty.record.commit(c, Status.PASSED),
+        lambda c: hasty.record.give_back(c, ""),
+    ):
+        with pytest.raises(LeaseLost):
+            act(lost)
+    assert hasty.record.pipeline(number).stages[0].jobs[0].reason == "taken over from w1, which was lost"
+    hasty.record.commit(new, Status.PASSED)
+
+
+def test_an_expired_lease_is_not_taken_before_the_reaper_offers_it(hasty: Farm, poll) -> None:
+    number = hasty.open()
+    hasty.claim(number, "build", "w1")
+    poll(lambda: float(hasty.step(number, "build")["lease"]) < hasty.now())
+    assert hasty.record.claim(number, "build", "w2").verdict == "busy"
+
+
+def test_renewal_after_expiry_succeeds_if_nobody_claimed(hasty: Farm) -> None:
+    number = hasty.open()
+    hasty.settle_reaper()
+    claim = hasty.claim(number, "build", "w1")
+    hasty.reap_until(lambda _: hasty.step(number, "build").get("offered"))
+    hasty.record.renew(claim)
+    assert hasty.record.claim(number, "build", "w2").verdict == "busy"
+    assert hasty.step(number, "build")["takeovers"] == "0"
+
+
+def test_commit_after_expiry_succeeds_if_nobody_claimed(hasty: Farm) -> None:
+    number = hasty.open()
+    hasty.settle_reaper()
+    claim = hasty.claim(number, "build", "w1")
+    hasty.reap_until(lambda _: hasty.step(number, "build").get("offered"))
+    hasty.record.commit(claim, Status.PASSED)
+    assert hasty.record.claim(number, "build", "w2").verdict == "done"
+
+
+def test_the_third_lost_worker_is_the_last(hasty: Farm) -> None:
+    number = hasty.open()
+    hasty.settle_reaper()
+    for k in range(2):
+        hasty.claim(number, "build", f"w{k}")
+        hasty.reap_until(lambda _: hasty.step(number, "build").get("offered"))
+    hasty.claim(number, "build", "w3")
+    hasty.reap_until(lambda _: hasty.status(number).final)
+    pipeline = hasty.record.pipeline(number)
+    assert (pipeline.status, pipeline.reason) == (Status.ERRORED, "lost 3 workers")
+    assert hasty.step(number, "test")["status"] == "skipped"
+
+
+def test_publishing_a_waiting_step_again_is_free_and_backed_off(hasty: Farm) -> None:
+    number = hasty.open()
+    gaps = []
+    for _ in range(4):
+        before = hasty.redis.zscore("farm:deadlines", f"{number} build")
+        hasty.reap_until(lambda wakes: wakes)
+        gaps.append(hasty.redis.zscore("farm:deadlines", f"{number} build") - before)
+    assert gaps == sorted(gaps)
+    assert gaps[-1] > 4 * gaps[0] > 0
+    assert hasty.step(number, "build")["takeovers"] == "0"
+    assert hasty.claim(number, "build").attempt == 1
+
+
+def test_one_wake_up_is_outstanding_while_the_queue_holds_it(hasty: Farm, poll) -> None:
+    first, second = hasty.open("-", "a"), hasty.open("a", "b")
+    hasty.redis.lpush("build", "message", "message")
+    poll(lambda: hasty.redis.zscore("farm:deadlines", f"{second} build") < hasty.now())
+    assert hasty.record.reap() == []
+    hasty.redis.lpop("build")
+    wakes = hasty.reap_until(lambda wakes: {wake.number for wake in wakes} == {first, second})
+    assert wakes
+
+
+def test_a_wake_up_of_several_jobs_holds_what_is_surely_next(hasty: Farm) -> None:
+    number = hasty.open(steps=FAN)
+    wakes = hasty.reap_until(lambda wakes: wakes)
+    assert [step.name for step in wakes[0].steps] == ["build"]
+    hasty.pass_step(number, "build")
+    wakes = hasty.reap_until(lambda wakes: len(wakes) == 2)
+    assert sorted(wake.steps[0].name for wake in wakes) == ["test/a", "test/b"]
+    assert {len(wake.steps) for wake in wakes} == {1}
+
+
+def test_after_a_gap_nobody_is_taken_from_for_a_whole_lease(hasty: Farm, poll) -> None:
+    number = hasty.open()
+    hasty.settle_reaper()
+    hasty.claim(number, "build", "w1")
+    hasty.redis.hset("farm:reaper:tick", "tick", hasty.now() - 0.11)  # half a lease and a little
+    poll(lambda: float(hasty.step(number, "build")["lease"]) < hasty.now())
+    began = hasty.now()
+    hasty.redis.hset("farm:reaper:tick", "tick", began - 0.11)
+    hasty.record.reap()
+    assert "offered" not in hasty.step(number, "build")
+    hasty.reap_until(lambda _: hasty.step(number, "build").get("offered"))
+    assert hasty.now() - began >= 0.2
+
+
+def test_two_reapers_wake_a_step_once(hasty: Farm, poll) -> None:
+    number = hasty.open()
+    poll(lambda: hasty.redis.zscore("farm:deadlines", f"{number} build") < hasty.now())
+    other = Record(hasty.redis, 0.2)
+    assert len(hasty.record.reap() + other.reap()) == 1
+
+
+def test_a_loop_is_held_by_one_dispatcher(hasty: Farm, poll) -> None:
+    assert hasty.record.hold("reaper", "d1", 0.1)
+    assert hasty.record.hold("reaper", "d1", 0.1)
+    assert not hasty.record.hold("reaper", "d2", 0.1)
+    poll(lambda: hasty.record.hold("reaper", "d2", 0.1))
+
+
+def test_a_zombie_of_the_first_round_is_locked_out_of_the_second(hasty: Farm) -> None:
+    number = hasty.open()
+    build = hasty.claim(number, "build")
+    hasty.record.commit(build, Status.FAILED, reason="no")
+    hasty.record.retry(number, "jo")
+    with pytest.raises(LeaseLost):
+        hasty.record.commit(build, Status.PASSED)
+    with pytest.raises(LeaseLost):
+        hasty.record.renew(replace(build, fence=0))
