@@ -119,9 +119,9 @@ class DockerEngine:
 
     def images(self, repository: str) -> Sequence[tuple[str, float]]:
         """List the names of a repository here, newest first."""
-        found = self._api.call("GET", "/images/json", params={"filters": _filters(reference=[f"{repository}:*"])})
-        names = [(name, float(image["Created"])) for image in found for name in image["RepoTags"] or ()]
-        return sorted((n for n in names if n[0].startswith(f"{repository}:")), key=lambda n: n[1], reverse=True)
+        found = self._api.call("GET", "/images/json", params={"filters": _filters(reference=[repository])})
+        names = [(name, float(item["Created"])) for item in found for name in values.names(item, repository)]
+        return sorted(names, key=lambda name: name[1], reverse=True)
 
     def remove_image(self, reference: str) -> bool:
         """Take a name away."""

@@ -77,6 +77,12 @@ def _healthcheck(test: Sequence[str], shell: Sequence[str] | None) -> Sequence[s
     return tuple(test[1:])
 
 
+def names(item: Mapping[str, Any], repository: str) -> Sequence[str]:
+    """Return the names that a listed image has in a repository: its tags, without one its digests."""
+    tags = [name for name in item["RepoTags"] or () if name.startswith(f"{repository}:")]
+    return tags or [name for name in item["RepoDigests"] or () if name.startswith(f"{repository}@")]
+
+
 def state(found: Mapping[str, Any]) -> ContainerState:
     """Read an inspected container."""
     now = found["State"]

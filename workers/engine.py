@@ -217,7 +217,10 @@ class Engine(Protocol):
         """Return an image that is on this engine (by name, digest or id), or None."""
 
     def images(self, repository: str) -> Sequence[tuple[str, float]]:
-        """List the names `repository:tag` on this engine with the time when each image was made, newest first."""
+        """List the names that images of a repository have here and when each image was made, newest first.
+
+        Names are `repository:tag`, or `repository@digest` for an image that was pulled and has no tag of it.
+        """
 
     def remove_image(self, reference: str) -> bool:
         """Take a name away, and the image with its last one; False if a container needs it. None such is fine."""

@@ -1,7 +1,7 @@
 """What an engine promises about containers: what they may, what is heard of them, how they end, what stays."""
 
-import itertools
 import gc
+import itertools
 import threading
 import time
 from typing import Any
@@ -169,7 +169,7 @@ def test_volumes_and_memory_file_systems_are_mounted(hands, owner, run):
     volume = hands.create_volume(owner)
     run("echo kept > /v/file", mounts=(Mount(volume, "/v"),))
     ended, said = run(
-        "cat /v/file; mount | grep -c 'tmpfs on /m '; echo no > /v/file",
+        "exec 2>&1; cat /v/file; mount | grep -c 'tmpfs on /m '; echo no > /v/file",
         mounts=(Mount(volume, "/v", read_only=True),),
         tmpfs=("/m",),
     )

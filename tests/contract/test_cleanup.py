@@ -1,0 +1,122 @@
+"""What is left behind is found by its labels and taken away; what is not ours is never touched."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from workers import cleanup
+from workers.engine import BuildSpec, ContainerSpec, Mount
+
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("engine")]
+
+
+@pytest.fixture
+def foreign(engine: Any, images: Any) -> Iterator[Any]:
+    """A container that no farm has made."""
+    container = engine.containers.run(images.busybox, ["sleep", "600"], detach=True)
+    yield container
+    container.remove(force=True)
+
+
+def leave(hands, owner, images):
+    """Leave one object of each kind behind, all in use."""
+    network, volume = hands.create_network(owner), hands.create_volume(owner)
+    mounts = (Mount(volume, "/v"),)
+    hands.start(ContainerSpec(owner, images.busybox, command=("sleep", "600"), network=network, mounts=mounts))
+
+
+def fences(hands, owner):
+    return sorted({item.owner.fence for item in hands.objects({"farm.id": owner.farm})})
+
+
+def test_an_attempt_removes_what_older_ones_of_its_step_left_and_nothing_else(hands, owner, images, foreign):
+    others = (replace(owner, step="test/other", fence=1), replace(owner, pipeline=217, fence=2))
+    for each in (replace(owner, fence=5), replace(owner, fence=6), replace(owner, fence=8), *others):
+        hands.create_volume(each)
+    leave(hands, replace(owner, fence=6), images)
+    hands.create_volume(owner)
+
+    assert cleanup.remove_older(hands, owner) == 5
+
+    assert fences(hands, owner) == [1, 2, 7, 8]
+    foreign.reload()
+    assert foreign.status == "running"
+
+
+def test_a_sweep_removes_what_no_living_attempt_owns(hands, owner, images, foreign):
+    leave(hands, owner, images)
+    leave(hands, replace(owner, fence=8, expires=1), images)
+
+    def alive(asked):
+        return asked.fence == 8  # expired by the clock, yet at work
+
+    assert cleanup.sweep(hands, owner.farm, alive) == 3
+
+    assert fences(hands, owner) == [8]
+    foreign.reload()
+    assert foreign.status == "running"
+
+
+def test_another_farm_keeps_what_has_not_expired(hands, owner):
+    other = replace(owner, farm=secrets.token_hex(6))
+    hands.create_volume(owner)
+    hands.create_volume(replace(owner, fence=6, expires=int(time.time()) - 1))
+
+    cleanup.sweep(hands, other.farm, lambda _: pytest.fail("not this farm's, so nobody knows"))
+
+    assert fences(hands, owner) == [7]
+
+
+def test_labels_without_the_name_are_not_enough(hands, owner, engine, images):
+    # An image may carry any label, and every container of it inherits them.
+    container = engine.containers.run(images.busybox, ["sleep", "600"], detach=True, labels=owner.labels())
+    try:
+        assert not hands.objects({"farm.id": owner.farm})
+        assert cleanup.sweep(hands, owner.farm, lambda _: False) == 0
+        container.reload()
+        assert container.status == "running"
+    finally:
+        container.remove(force=True)
+
+
+def test_unnamed_volumes_go_with_their_container(hands, owner, context, images, engine):
+    tag = f"farm-test/{secrets.token_hex(4)}:a"
+    files = {"Dockerfile": f"FROM {images.busybox}\nVOLUME /data\n"}
+    hands.build(context(files), BuildSpec(tags=(tag,)), log=lambda _: None, check=lambda: None)
+    container = hands.start(ContainerSpec(owner, tag, command=("sleep", "600")))
+    volume = engine.containers.get(container).attrs["Mounts"][0]["Name"]
+
+    cleanup.sweep(hands, owner.farm, lambda _: False)
+
+    assert volume not in [each.id for each in engine.volumes.list()]
+    hands.remove_image(tag)
+
+
+def test_old_images_go_and_the_newest_stay(hands, context, images):
+    repository = f"farm-test/{secrets.token_hex(4)}"
+    made = []
+    for number in range(4):
+        tag = f"{repository}:build-{number}"
+        files = {"Dockerfile": f"FROM {images.busybox}\nRUN sleep 0.{number % 2}; echo {repository} {number} > /n\n"}
+        hands.build(context(files), BuildSpec(tags=(tag,)), log=lambda _: None, check=lambda: None)
+        made.append(tag)
+        # Docker lists an image's age in whole seconds.
+        last = hands.images(repository)[0][1]
+        while time.time() < last + 1.05:
+            time.sleep(0.02)
+    hands.build(
+        context({"Dockerfile": f"FROM {repository}:build-0\n"}),
+        BuildSpec(tags=(f"{repository}:latest",)),
+        log=lambda _: None,
+        check=lambda: None,
+    )
+
+    assert cleanup.trim_images(hands, repository, keep=2) == 2
+
+    assert {name for name, _ in hands.images(repository)} == {*made[2:], f"{repository}:latest"}
+    for name, _ in hands.images(repository):
+        hands.remove_image(name)

@@ -1,0 +1,184 @@
+"""Services of a job: ready when they say so, told when they do not come up, gone with the job."""
+
+import secrets
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from farm.definition import Ready, Service
+from farm.errors import Errored, Failed, LeaseLost
+from workers import services
+from workers.engine import BuildSpec, ContainerSpec
+from workers.workspace import Workspace
+
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("engine")]
+
+LISTEN = ("sh", "-c", "sleep 0.4; while true; do echo hello | nc -l -p 4000; done")
+
+
+class Log:
+    """What a person would see."""
+
+    def __init__(self) -> None:
+        self.bytes = b""
+
+    def write(self, data: bytes) -> None:
+        self.bytes += data
+
+    def line(self, text: str) -> None:
+        self.bytes += f"{text}\n".encode()
+
+
+@pytest.fixture
+def work(hands, owner):
+    """A workspace with all that services use, whose teardown takes everything away again."""
+    nothing = cast("Any", None)
+    with ExitStack() as teardown:
+        yield Workspace(
+            claim=nothing, definition=nothing, engine=hands, registry=nothing, log=Log(), check=lambda: None,
+            guard=lambda: None, owner=owner, home=Path("/none"), teardown=teardown,
+        )  # fmt: skip
+    assert not hands.objects({"farm.id": owner.farm})
+
+
+@pytest.fixture
+def network(work):
+    """A network of the job."""
+    name = work.engine.create_network(work.owner)
+    work.teardown.callback(work.engine.remove, "network", name)
+    return name
+
+
+def test_a_port_is_awaited_and_reached_under_the_services_name(work, network, images):
+    containers = services.start(
+        work, {"db": Service(image=images.busybox, command=LISTEN, ready=Ready(port=4000))}, network
+    )
+
+    script = "nc db 4000 </dev/null"
+    job = work.engine.start(
+        ContainerSpec(work.owner, images.busybox, command=("sh", "-ec", script), network=network, attach=True)
+    )
+    work.teardown.callback(work.engine.remove, "container", job)
+    said = []
+    ended = work.engine.wait(job, check=lambda: None, output=said.append, deadline=time.monotonic() + 10)
+
+    assert (ended.code, said) == (0, [b"hello\n"])
+    assert list(containers) == ["db"]
+    assert b"service db is ready after 0." in work.log.bytes
+
+
+def test_a_command_is_asked_in_the_container_until_it_succeeds(work, network, images):
+    service = Service(
+        image=images.busybox,
+        command=("sh", "-c", "sleep 0.3; touch /ready; sleep 600"),
+        ready=Ready(command="test -e $FILE"),
+        env={"FILE": "/ready"},
+    )
+    begun = time.monotonic()
+    services.start(work, {"db": service}, network)
+    assert 0.3 < time.monotonic() - begun < 3
+
+
+def test_the_images_own_health_check_is_asked(work, network, context, images):
+    dockerfile = f"FROM {images.busybox}\nHEALTHCHECK --interval=10m CMD test -e /ready\n"
+    tag = f"farm-test/{secrets.token_hex(4)}:a"
+    spec = BuildSpec(tags=(tag,))
+    work.engine.build(context({"Dockerfile": dockerfile}), spec, log=work.log.write, check=work.check)
+    work.teardown.callback(work.engine.remove_image, tag)
+    service = Service(image=tag, command=("sh", "-c", "sleep 0.3; touch /ready; sleep 600"))
+    begun = time.monotonic()
+    services.start(work, {"db": service}, network)
+    assert 0.3 < time.monotonic() - begun < 3
+
+
+def test_without_either_it_only_has_to_run(work, network, images):
+    services.start(work, {"db": Service(image=images.busybox, command=("sleep", "600"))}, network)
+
+
+def test_services_start_side_by_side(work, network, images):
+    slow = Service(
+        image=images.busybox, command=("sh", "-c", "sleep 1; touch /r; sleep 600"), ready=Ready(command="test -e /r")
+    )
+    begun = time.monotonic()
+    services.start(work, {f"s{number}": slow for number in range(3)}, network)
+    assert time.monotonic() - begun < 3.5
+
+
+def test_a_service_that_never_gets_ready_is_told_with_its_last_lines(work, network, images):
+    service = Service(
+        image=images.busybox, command=("sh", "-c", "echo cannot open; sleep 600"), ready=Ready(port=1), timeout=1
+    )
+    with pytest.raises(Failed, match=r"^service db did not get ready within 1 s$"):
+        services.start(work, {"db": service}, network)
+    assert work.log.bytes.endswith(
+        b"service db did not get ready within 1 s; the last lines of db:\ncannot open\n--- end of db ---\n"
+    )
+
+
+def test_a_command_that_hangs_does_not_hold_the_deadline_up(work, network, images):
+    service = Service(image=images.busybox, command=("sleep", "600"), ready=Ready(command="sleep 600"), timeout=0.6)
+    begun = time.monotonic()
+    with pytest.raises(Failed, match=r"within 0\.6 s"):
+        services.start(work, {"db": service}, network)
+    assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize("ready", [Ready(port=1), Ready(command="false"), Ready()])
+def test_a_service_that_ends_is_told_at_once_with_its_exit_code(work, network, images, ready):
+    service = Service(image=images.busybox, command=("sh", "-c", "echo no password; sleep 0.1; exit 3"), ready=ready)
+    if ready == Ready():
+        containers = services.start(work, {"db": service}, network)
+        work.engine.wait(containers["db"], check=lambda: None)
+        services.fallen(work, containers)
+        assert b"service db has ended with exit code 3" in work.log.bytes
+    else:
+        begun = time.monotonic()
+        with pytest.raises(Failed, match=r"^service db ended with exit code 3 before it was ready$"):
+            services.start(work, {"db": service}, network)
+        assert time.monotonic() - begun < 5
+    assert b"no password\n" in work.log.bytes
+
+
+def test_an_image_that_nobody_has_is_their_fault(work, network, registry):
+    with pytest.raises(Failed, match=rf"^image {registry.host}/none:1 cannot be pulled"):
+        services.start(work, {"db": Service(image=f"{registry.host}/none:1")}, network)
+
+
+def test_a_registry_that_is_down_is_ours(work, network, ports):
+    with pytest.raises(Errored, match="does not answer"):
+        services.start(work, {"db": Service(image=f"127.0.0.1:{ports(1)[0]}/none:1")}, network)
+
+
+def test_a_lost_lease_ends_the_wait_within_a_second(work, network, images):
+    lost = []
+    waiting = threading.Event()
+
+    def check():
+        if waiting.wait(0) or work.engine.objects({"farm.id": work.owner.farm})[0].kind == "container":
+            waiting.set()
+            lost.append(time.monotonic())
+            raise LeaseLost
+
+    service = Service(image=images.busybox, command=("sleep", "600"), ready=Ready(port=1))
+    changed = Workspace(**{name: getattr(work, name) for name in work.__slots__} | {"check": check})
+    with pytest.raises(LeaseLost):
+        services.start(changed, {"db": service}, network)
+    assert time.monotonic() - lost[0] < 1
+
+
+def test_postgres_is_ready_when_it_takes_queries(work, network, engine):
+    """The ordinary image, or whatever has taken its name here."""
+    if not engine.images.list("postgres:16"):
+        pytest.skip("no image postgres:16 here")
+    service = Service(
+        image="postgres:16", env={"POSTGRES_PASSWORD": "thyme"}, ready=Ready(command="pg_isready -U postgres")
+    )
+    containers = services.start(work, {"db": service}, network)
+    address = work.engine.state(containers["db"]).address
+    assert address
+    socket.create_connection((address, 5432), timeout=5).close()

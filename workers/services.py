@@ -1,0 +1,161 @@
+"""The services of a job: started side by side on the job's network, and awaited. Their removal is the caller's.
+
+A service is asked whether it is ready from here, much more often than the engine would run a health check: a port by a
+TCP connection from this host to the container every 10 ms, a command inside it every 50 ms.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+
+from farm.definition import Service
+from farm.errors import Errored, Failed, LeaseLost
+from workers.engine import ContainerSpec, Engine, Image
+from workers.stream import BEAT
+from workers.workspace import Workspace
+
+PORT_EVERY, COMMAND_EVERY, STATE_EVERY = 0.01, 0.05, 0.1  # seconds
+_PROBE = 5.0  # seconds that one question may take
+_LINES = 50
+
+
+def start(work: Workspace, services: Mapping[str, Service], network: str) -> Mapping[str, str]:
+    """Start services and return their containers by name once all are ready.
+
+    Failed: one has ended or did not get ready in its time; its last lines are in the log then.
+    """
+    if not services:
+        return {}
+    stop = threading.Event()
+
+    def check() -> None:
+        if stop.is_set():
+            raise LeaseLost("the other services are given up")
+
+    with ThreadPoolExecutor(len(services), thread_name_prefix="service") as pool:
+        coming = {pool.submit(_Coming(work, name, service, network, check)): name for name, service in services.items()}
+        try:
+            return _await(work, coming)
+        finally:
+            stop.set()
+
+
+def fallen(work: Workspace, containers: Mapping[str, str]) -> None:
+    """Write into the log which services have ended although nobody asked them to, with their last lines."""
+    for name, container in containers.items():
+        state = work.engine.state(container)
+        if state.exit is not None:
+            _show(work, name, container, f"service {name} has ended with exit code {state.exit.code}")
+
+
+def _await(work: Workspace, coming: Mapping[Future[str], str]) -> Mapping[str, str]:
+    begun, ready = time.monotonic(), dict[str, str]()
+    waiting = set(coming)
+    while waiting:
+        done, waiting = wait(waiting, timeout=BEAT, return_when="FIRST_COMPLETED")
+        work.check()
+        for future in done:
+            name = coming[future]
+            try:
+                ready[name] = future.result()
+            except _Lost as lost:
+                _show(work, name, lost.container, str(lost))
+                raise Failed(str(lost)) from None
+            work.log.line(f"service {name} is ready after {time.monotonic() - begun:.2f} s")
+    return ready
+
+
+def _show(work: Workspace, name: str, container: str, sentence: str) -> None:
+    work.log.line(f"{sentence}; the last lines of {name}:")
+    with suppress(Errored):
+        work.log.write(work.engine.tail(container, _LINES))
+    work.log.line(f"--- end of {name} ---")
+
+
+class _Lost(Failed):
+    """A service that will not serve."""
+
+    def __init__(self, sentence: str, container: str) -> None:
+        super().__init__(sentence)
+        self.container = container
+
+
+class _Coming:
+    """One service on its way, in a thread of its own."""
+
+    def __init__(self, work: Workspace, name: str, service: Service, network: str, check: Callable[[], None]) -> None:
+        self._work = work
+        self._engine: Engine = work.engine
+        self._name = name
+        self._service = service
+        self._network = network
+        self._check = check
+
+    def __call__(self) -> str:
+        service = self._service
+        image = self._engine.pull(service.image, check=self._check)
+        spec = ContainerSpec(
+            owner=self._work.owner,
+            image=service.image,
+            command=service.command,
+            env=service.env,
+            network=self._network,
+            aliases=(self._name,),
+            limits=self._work.limits,
+            word=self._name,
+        )
+        container = self._engine.start(spec)
+        self._work.teardown.callback(self._engine.remove, "container", container)
+        self._until_ready(container, image)
+        return container
+
+    def _until_ready(self, container: str, image: Image) -> None:
+        end = time.monotonic() + self._service.timeout
+        asked, pause = self._question(container, image, end)
+        looked = 0.0
+        while True:
+            self._check()
+            if time.monotonic() >= looked + STATE_EVERY:
+                self._must_run(container)
+                looked = time.monotonic()
+            if asked():
+                return
+            if time.monotonic() >= end:
+                raise _Lost(f"service {self._name} did not get ready within {self._service.timeout:g} s", container)
+            time.sleep(pause)
+
+    def _question(self, container: str, image: Image, end: float) -> tuple[Callable[[], bool], float]:
+        ready = self._service.ready
+        if ready.port is not None:
+            address, port = self._engine.state(container).address, ready.port
+            return (lambda: address is not None and _connects(address, port)), PORT_EVERY
+        command = ("sh", "-ec", ready.command) if ready.command is not None else image.healthcheck
+        if command is None:
+            return (lambda: True), 0.0
+
+        def asked() -> bool:
+            try:
+                deadline = min(end, time.monotonic() + _PROBE)
+                return self._engine.exec(container, command, check=self._check, deadline=deadline).code == 0
+            except TimeoutError:
+                return False
+            except Errored:
+                self._must_run(container)  # a command cannot run in what has ended
+                raise
+
+        return asked, COMMAND_EVERY
+
+    def _must_run(self, container: str) -> None:
+        ended = self._engine.state(container).exit
+        if ended is not None:
+            why = "ran out of memory" if ended.oom else f"ended with exit code {ended.code}"
+            raise _Lost(f"service {self._name} {why} before it was ready", container)
+
+
+def _connects(address: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((address, port), timeout=0.5):
+        return True
+    return False
