@@ -7,20 +7,19 @@ loop does may happen twice without harm.
 import threading
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
 import structlog
-from redis import Redis
 
 LEASE = 5.0  # seconds until another dispatcher takes over the loops of one that died
 PAUSE = 1.0  # seconds before a loop that broke, or that another dispatcher holds, is tried again
 
-# Both do nothing unless the lease is still ours.
-_RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
-
 log = structlog.get_logger()
+
+Hold = Callable[[str, str, float], bool]
+"""Takes or prolongs the lease (loop, holder, seconds); False while another has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Loop:
 class Loops:
     """The threads that run the loops until they are stopped. An error in the work is logged once and ends nothing."""
 
-    redis: Redis
+    hold: Hold
     loops: Iterable[Loop]
     owner: str = field(default_factory=lambda: uuid.uuid4().hex)
     lease: float = LEASE
@@ -73,27 +72,20 @@ class Loops:
         self._release(loop.name)
 
     def _acquire(self, name: str) -> bool:
-        key, milliseconds = f"farm:lease:{name}", int(self.lease * 1000)
-        mine = bool(
-            self.redis.eval(_RENEW, 1, key, self.owner, milliseconds)
-            or self.redis.set(key, self.owner, nx=True, px=milliseconds)
-        )
+        mine = self.hold(name, self.owner, self.lease)
         (self._held.add if mine else self._held.discard)(name)
         return mine
 
     def _keep(self) -> None:
         while not self._stop.wait(self.lease / 3):
             for name in tuple(self._held):
-                try:
-                    self.redis.eval(_RENEW, 1, f"farm:lease:{name}", self.owner, int(self.lease * 1000))
-                except Exception:  # noqa: BLE001 - the loop itself meets the same error and logs it
-                    break
+                with suppress(Exception):  # the loop itself meets the same error and logs it
+                    self._acquire(name)
 
     def _release(self, name: str) -> None:
-        try:
-            self.redis.eval(_RELEASE, 1, f"farm:lease:{name}", self.owner)
-        except Exception as error:  # noqa: BLE001 - it runs out by itself
-            log.debug("lease.kept", loop=name, error=str(error))
+        if name in self._held:
+            with suppress(Exception):  # it runs out by itself
+                self.hold(name, self.owner, 0.001)
 
 
 def _expected(error: Exception) -> bool:

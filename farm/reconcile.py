@@ -3,6 +3,8 @@
 Each function is the work of one loop and returns after how many seconds it wants to be called again.
 """
 
+from typing import Literal
+
 import structlog
 
 from farm import broker
@@ -47,8 +49,8 @@ def settle(record: Record, registry: Registry, intent: Intent, again_in: float) 
     """Make one tag what the record says it shall be; raises Errored when the registry is away."""
     current: Intent | None = intent
     while current:
-        moved = _point(record, registry, current)
-        if record.checked(current, again_in) or not moved:
+        found = _point(record, registry, current)
+        if record.checked(current, FORGET if found == "lost" else again_in) or found != "moved":
             return
         current = _newest(record, current)  # a release came between: what was just written may be the older digest
 
@@ -60,22 +62,21 @@ def forget(record: Record) -> float:
     return FORGET
 
 
-def _point(record: Record, registry: Registry, intent: Intent) -> bool:
-    """Return whether the tag had to be moved."""
+def _point(record: Record, registry: Registry, intent: Intent) -> Literal["right", "moved", "lost"]:
     found = registry.digest(intent.repository, intent.tag)
     if found == intent.digest:
-        return False
+        return "right"
     manifest = registry.manifest(intent.repository, intent.digest)
     words = {"image": intent.repository, "tag": intent.tag, "found": found, "wanted": intent.digest}
     if manifest is None:
         log.warning("tag.lost", **words, hint="the image is gone from the registry; push again to build it again")
-        return False
+        return "lost"
     if _newest(record, intent) != intent:  # it was read from the record a moment ago
-        return False
+        return "right"
     registry.put(intent.repository, intent.tag, manifest)
     if intent.confirmed:  # else the worker that began the release did not come to its end
         log.warning("tag.drifted", **words)
-    return True
+    return "moved"
 
 
 def _newest(record: Record, intent: Intent) -> Intent | None:

@@ -4,6 +4,7 @@ The record queues the events in the scripts that change it, so none is lost; a r
 in the stream and holds up nobody else. What is told, and where, is the reporter's own business.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,8 +13,11 @@ import structlog
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from farm.definition import Definition
 from farm.errors import Refused
+from farm.logs import Logs
 from farm.pipeline import Pipeline, Status
+from farm.record import Record
 from farm.reporters import Later, News, Reporter, Useless
 
 OUTBOX = "farm:outbox"
@@ -127,3 +131,29 @@ class Delivery:
     def _old(self, identity: str) -> bool:
         seconds, _ = self.redis.time()
         return seconds - int(identity.split("-", maxsplit=1)[0]) / 1000 > PATIENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The source of the news: the record, its definitions and the logs."""
+
+    record: Record
+    logs: Logs
+
+    def pipeline(self, number: int) -> Pipeline:
+        """Return how the pipeline stands; raises Refused if it is gone."""
+        return self.record.pipeline(number)
+
+    def when(self, number: int) -> str | None:
+        """Return what the definition wants told, None where it says nothing or cannot be read."""
+        text = self.record.redis.hget(f"farm:pipeline:{number}", "definition")
+        return Definition.model_validate_json(text).notify.slack if text else None
+
+    def tail(self, number: int, step: str, lines: int) -> list[str]:
+        """Return the last lines of a step's log."""
+        kept: deque[str] = deque(maxlen=lines)
+        rest = ""
+        for piece in self.logs.text(number, step):
+            *whole, rest = (rest + piece).split("\n")
+            kept.extend(whole)
+        return [*kept, rest] if rest else list(kept)

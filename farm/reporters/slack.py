@@ -4,7 +4,7 @@ A webhook can neither edit nor thread; what it says is a pure function of the ne
 a section, 50 blocks (https://docs.slack.dev/reference/block-kit/blocks/section-block).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from pydantic import SecretStr
@@ -57,7 +57,7 @@ class Slack:
     """The reporter that posts to one webhook; it remembers in Redis how each branch stood when it last said so."""
 
     name = "slack"
-    kinds = ("finished",)
+    kinds: Collection[str] = ("finished",)
 
     def __init__(self, database: Redis, webhook: SecretStr, *, when: str, web_url: str) -> None:
         self._redis = database

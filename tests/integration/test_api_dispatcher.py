@@ -1,0 +1,306 @@
+"""The dispatcher as a process of its own, over a real Redis and real git, asked by the real client and by bare HTTP."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from farm.client import Client
+from farm.errors import Refused, Unreachable
+from farm.push import ZERO
+
+pytestmark = pytest.mark.redis
+
+PROGRAM = "import typer; from farm.cli.dispatcher import dispatcher; typer.run(dispatcher)"
+TOKEN = "admin-token"
+GIT = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+
+
+class Running:
+    """A dispatcher, its repository `thyme`, and the token of that one's hook."""
+
+    def __init__(self, folder: Path, redis_url: str, port: int, poll: Any) -> None:
+        self.folder, self.redis_url, self.poll = folder, redis_url, poll
+        self.url = f"http://127.0.0.1:{port}"
+        self.hook = ""
+        self.process: subprocess.Popen[bytes] | None = None
+        self.origin = folder / "thyme.git"
+        self.git("init", "-q", "-b", "main", str(folder / "work"), where=folder)
+        self.git("init", "-q", "--bare", str(self.origin), where=folder)
+
+    def git(self, *command: str, where: Path | None = None) -> str:
+        env = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.environ["PATH"]}
+        where = where or self.folder / "work"
+        return subprocess.run([*GIT, *command], cwd=where, env=env, check=True, capture_output=True, text=True).stdout
+
+    def start(self, **env: str) -> None:
+        mine = {"FARM_REDIS_URL": self.redis_url, "FARM_TOKEN": TOKEN, "FARM_URL": self.url, "FARM_LEASE": "2"}
+        mine |= {"FARM_HOME": str(self.folder / "home"), "FARM_WEB_URL": "https://farm.example", **env}
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM], env={**os.environ, **mine}, stdout=log, stderr=log
+            )
+        self.poll(lambda: httpx.get(f"{self.url}/health", timeout=2).status_code in (200, 503), deadline=20)
+
+    def stop(self, number: int = signal.SIGTERM, deadline: float = 8) -> None:
+        if self.process:
+            self.process.send_signal(number)
+            self.process.wait(deadline)
+            self.process = None
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def register(self) -> None:
+        with self.client() as client:
+            self.hook = client.register("thyme", str(self.origin), "main", {})["token"]
+
+    def client(self, token: str = TOKEN) -> Client:
+        return Client(self.url, token)
+
+    def commit(self, definition: str = "test: make check\n", message: str = "Fix VAT rounding") -> str:
+        (self.folder / "work" / ".farm.yml").write_text(definition)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        self.git("push", "-q", str(self.origin), "HEAD:refs/heads/main")
+        return self.git("rev-parse", "HEAD").strip()
+
+    def push(self, new: str, wait: float = 10, **changes: Any) -> dict[str, Any]:
+        update = {"id": f"00000000-{new[:12]}", "ref": "refs/heads/main", "old": ZERO, "new": new, "reflog": []}
+        with self.client(self.hook) as client:
+            return client.pushes("thyme", [update | changes], pusher="ada", wait=wait)
+
+
+@pytest.fixture
+def farm(tmp_path: Path, redis_server: Any, ports: Any, poll: Any) -> Iterator[Running]:
+    running = Running(tmp_path, redis_server.url, ports(1)[0], poll)
+    running.start()
+    running.register()
+    yield running
+    running.stop()
+
+
+def test_a_push_is_answered_with_its_pipeline(farm: Running, redis_client: Any) -> None:
+    commit = farm.commit()
+    answer = farm.push(commit)
+    number = answer["pipelines"][0]["number"]
+    assert answer["pipelines"] == [
+        {
+            "id": f"00000000-{commit[:12]}",
+            "number": number,
+            "status": "pending",
+            "reason": None,
+            "url": f"https://farm.example/pipelines/{number}",
+            "messages": [],
+        }
+    ]
+    assert answer["lines"] == [
+        f'farm: thyme main {commit[:7]} "Fix VAT rounding"',
+        f"success: pipeline #{number} queued (build -> test -> release)",
+        "warning: no worker serves `build`",
+        f"  https://farm.example/pipelines/{number}",
+        f"hint: farm watch {number}  |  git push -o farm.watch  |  -o farm.skip",
+    ]
+    message = json.loads(redis_client.lindex("build", 0))
+    assert message["headers"]["task"] == "stage.build"
+    assert message["headers"]["argsrepr"] == f"#{number} thyme main {commit[:7]}"
+    again = farm.push(commit)
+    assert again["pipelines"][0]["number"] == number
+    assert "known already" in again["lines"][1]
+    assert redis_client.llen("build") == 1
+
+
+def test_mistakes_are_answered_with_the_push(farm: Running) -> None:
+    answer = farm.push(farm.commit("test:\n  scirpt: make\n"))
+    assert answer["pipelines"][0]["status"] == "failed"
+    assert answer["pipelines"][0]["messages"][0].startswith(".farm.yml:2:3: ")
+    assert answer["lines"][1].startswith("error: .farm.yml:2:3: ")
+    assert answer["lines"][-3] == f"error: pipeline #{answer['pipelines'][0]['number']} failed: definition"
+
+
+def test_what_people_ask(farm: Running) -> None:
+    number = farm.push(farm.commit())["pipelines"][0]["number"]
+    with farm.client() as client:
+        assert client.health() == {"redis": True}
+        assert [repository["name"] for repository in client.repositories()] == ["thyme"]
+        assert "token_hash" not in client.repositories()[0]
+        shown = client.pipeline(number)
+        assert (shown["status"], shown["waiting"]) == ("pending", "no worker serves `build`")
+        assert [stage["name"] for stage in shown["stages"]] == ["build", "test", "release"]
+        assert shown["stages"][0]["jobs"][0]["name"] == "build"
+        listed = client.pipelines(repository="thyme", status="pending")
+        assert [pipeline["number"] for pipeline in listed] == [number]
+        assert "jobs" not in listed[0]["stages"][0]
+        assert client.cancel(number, "ada")["status"] == "canceled"
+        with pytest.raises(Refused, match="over already"):
+            client.cancel(number, "ada")
+        with pytest.raises(Refused, match="no pipeline #99"):
+            client.pipeline(99)
+        with pytest.raises(Refused, match="has no step"):
+            client.logs(number, "deploy")
+        assert client.logs(number, "test")["complete"]
+
+
+def test_who_may_do_what(farm: Running) -> None:
+    number = farm.push(farm.commit())["pipelines"][0]["number"]
+    with farm.client() as admin:
+        other = admin.register("other", "https://git.example/other.git", "main", {})["token"]
+    with farm.client(farm.hook) as hook:
+        assert hook.pipeline(number)["number"] == number
+        assert hook.pipelines(repository="thyme")
+        for refused in (
+            lambda: hook.cancel(number, "eve"),
+            hook.repositories,
+            hook.pipelines,
+            lambda: hook.register("mine", "https://git.example/mine.git", "main", {}),
+            lambda: hook.pushes("other", []),
+        ):
+            with pytest.raises(Refused, match="token"):
+                refused()
+    for token in (other, "wrong", f"{TOKEN}x", "é"):
+        answer = httpx.get(
+            f"{farm.url}/pipelines/{number}", headers={"Authorization": f"Bearer {token}".encode()}, timeout=5
+        )
+        assert answer.status_code == 403
+    answer = httpx.get(f"{farm.url}/pipelines/{number}", timeout=5)
+    assert (answer.status_code, "token" in answer.json()["detail"]) == (401, True)
+    assert "token" not in (farm.folder / "log").read_text()
+
+
+def test_a_name_has_one_url(farm: Running) -> None:
+    with farm.client() as client:
+        with pytest.raises(Refused, match="is registered with"):
+            client.register("thyme", "https://git.example/thyme.git", "main", {})
+        assert client.register("thyme", str(farm.origin), "main", {})["token"] != farm.hook
+        with pytest.raises(Refused):
+            client.register("../etc", "https://git.example/etc.git", "main", {})
+        with pytest.raises(Refused):
+            client.register("x", "ext::sh -c id", "main", {})
+    with pytest.raises(Refused, match="token"):  # the old one is worth nothing any more
+        farm.push("a" * 40)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"ref": "refs/heads/-x..y"}, "no full ref name"),
+        ({"ref": "main"}, "no full ref name"),
+        ({"new": "HEAD"}, "no full object id"),
+        ({"id": "x"}, "updates.0.id"),
+        ({"reflog": [["a"]]}, "updates.0.reflog"),
+    ],
+)
+def test_reports_that_are_wrong(farm: Running, change: dict[str, Any], words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        farm.push(**({"new": "a" * 40} | change))
+
+
+def test_too_much(farm: Running) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    body = b"[" + b"1," * (9 << 20)
+
+    def pieces() -> Iterator[bytes]:
+        yield from (body[start : start + (1 << 20)] for start in range(0, len(body), 1 << 20))
+
+    declared = httpx.post(
+        f"{farm.url}/pushes", headers=headers | {"Content-Length": "20000000"}, content=b"x" * 20000000
+    )
+    assert declared.status_code == 413
+    undeclared = httpx.post(f"{farm.url}/pushes", headers=headers, content=pieces())
+    assert undeclared.status_code == 413
+    update = {"ref": "refs/heads/main", "old": ZERO, "new": "a" * 40}
+    with farm.client() as client, pytest.raises(Refused, match="updates"):
+        client.pushes("thyme", [update | {"id": f"many-{n:08}"} for n in range(10_001)])
+
+
+def test_many_refs(farm: Running) -> None:
+    commit = farm.commit()
+    updates = [
+        {"id": f"many-{n:08}", "ref": f"refs/heads/b{n}", "old": ZERO, "new": commit, "reflog": []} for n in range(17)
+    ]
+    for n in range(17):
+        farm.git("push", "-q", str(farm.origin), f"HEAD:refs/heads/b{n}")
+    with farm.client(farm.hook) as client:
+        answer = client.pushes("thyme", updates, wait=10)
+    assert len({pipeline["number"] for pipeline in answer["pipelines"]}) == 17
+    assert answer["lines"][-2] == "and 12 more: https://farm.example/pipelines"
+
+
+def test_without_redis_nothing_is_taken_and_nothing_lost(farm: Running, redis_server: Any, poll: Any) -> None:
+    commit = farm.commit()
+    redis_server.kill()
+    with farm.client(farm.hook) as client:
+        with pytest.raises(Unreachable, match="Redis does not answer"):
+            farm.push(commit)
+        assert client.health() == {"redis": False}
+    redis_server.start()
+    answer = poll(lambda: farm.push(commit))
+    assert answer["pipelines"][0]["status"] == "pending"
+    assert farm.process
+    assert farm.process.poll() is None
+
+
+def test_a_full_redis_says_so(farm: Running, redis_client: Any) -> None:
+    commit = farm.commit()
+    redis_client.config_set("maxmemory", "1")
+    with pytest.raises(Unreachable, match="full"):
+        farm.push(commit)
+    redis_client.config_set("maxmemory", "0")
+    assert farm.push(commit)["pipelines"][0]["status"] == "pending"
+
+
+def test_a_push_that_nobody_took_up_is_taken_up(farm: Running, poll: Any) -> None:
+    """The dispatcher dies between the ledger and the chain; another one finds the push."""
+    commit = farm.commit()
+    moved = farm.origin.with_suffix(".moved")
+    farm.origin.rename(moved)
+    answer = farm.push(commit)
+    number = answer["pipelines"][0]["number"]
+    assert answer["lines"][1].startswith(f"warning: pipeline #{number} waits: git cannot read")
+    farm.stop(signal.SIGKILL)
+    moved.rename(farm.origin)
+    farm.start()
+    with farm.client() as client:
+        poll(lambda: client.pipeline(number)["stages"], deadline=15)
+
+
+def test_the_end_comes_soon_even_with_somebody_waiting(farm: Running) -> None:
+    number = farm.push(farm.commit())["pipelines"][0]["number"]
+    asked = threading.Event()
+
+    def follow() -> None:
+        with farm.client() as client:
+            asked.set()
+            with contextlib.suppress(Unreachable):
+                client.logs(number, "build", wait=25)
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    asked.wait(5)
+    process = farm.process
+    assert process
+    farm.stop(deadline=6)
+    assert process.returncode == 0
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_the_description_of_the_api(farm: Running) -> None:
+    document = httpx.get(f"{farm.url}/openapi.json").json()
+    assert document["info"]["title"] == "farm dispatcher"
+    assert {"/pushes", "/repositories", "/pipelines", "/pipelines/{number}", "/health"} <= set(document["paths"])
+
+
+def test_nobody_there() -> None:
+    with Client("http://127.0.0.1:9", "x") as client, pytest.raises(Unreachable, match="does not answer"):
+        client.pipelines()
