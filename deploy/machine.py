@@ -6,7 +6,6 @@ What is there already is used and left alone; where nothing may be installed, it
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -42,6 +41,13 @@ TESTS = {
     "sshd": "openssh-server",
     "ssh": "openssh-client",
 }
+# Run by the environment's own Python: whether it has every version that the lock names.
+_SATISFIED = """
+import re, sys
+from importlib.metadata import version
+for name, wanted in re.findall(r"^([A-Za-z0-9._-]+)==([^ ;]+)", open(sys.argv[1]).read(), re.MULTILINE):
+    assert version(name) == wanted
+"""
 _SERVICES = ("docker-registry", "redis-server", "ssh")
 
 
@@ -162,13 +168,7 @@ def ensure_environment(lock: str) -> Path:
     """Return the programs of .venv, filled from a lock whose hashes pip checks, with the checkout on its path."""
     environment = ROOT / ".venv"
     programs = environment / "bin"
-    note = environment / "installed.json"
-    wanted = hashlib.sha256((ROOT / lock).read_bytes()).hexdigest()
-    try:
-        known = json.loads(note.read_text())
-    except (OSError, ValueError):
-        known = {}
-    if known.get(lock) == wanted and (programs / "python").exists():
+    if (programs / "farm").exists() and not _fails([str(programs / "python"), "-c", _SATISFIED, str(ROOT / lock)]):
         return programs
     say(f"installing {lock} into .venv")
     if not (programs / "python").exists() or _fails([str(programs / "python"), "-m", "pip", "--version"]):
@@ -188,7 +188,6 @@ def ensure_environment(lock: str) -> Path:
     program = programs / "farm"
     program.write_text(f"#!{python}\nfrom farm.cli import app\n\napp()\n")
     program.chmod(0o755)
-    note.write_text(json.dumps({**known, lock: wanted}))
     return programs
 
 
@@ -215,7 +214,7 @@ def _fails(command: Sequence[str]) -> bool:
 def _has(program: str) -> bool:
     if program == "python3 -m venv":
         # Debian keeps ensurepip, which venv needs, in a package of its own.
-        return (ROOT / ".venv/installed.json").exists() or not _fails([sys.executable, "-c", "import ensurepip, venv"])
+        return (ROOT / ".venv/bin/farm").exists() or not _fails([sys.executable, "-c", "import ensurepip, venv"])
     return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin") is not None
 
 
