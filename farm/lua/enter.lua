@@ -8,11 +8,11 @@
 local repository = ARGV[1]
 if call('EXISTS', 'farm:repository:' .. repository) == 0 then return '"unknown"' end
 local updates, reflogs = cjson.decode(ARGV[2]), cjson.decode(ARGV[3])
-local WINDOW = 120 -- newest pushes of a ref that are looked at
+local WINDOWS = {120, 2000} -- newest pushes of a ref that are looked at; more only for one that comes very late
 
-local function neighbours(key)
+local function neighbours(key, window)
   local rows = {}
-  local raw = call('ZREVRANGE', key, 0, WINDOW - 1, 'WITHSCORES')
+  local raw = call('ZREVRANGE', key, 0, window - 1, 'WITHSCORES')
   for i = #raw - 1, 1, -2 do
     local old, new, source = unpack(call('HMGET', pipeline_key(raw[i]), 'old', 'new', 'source'))
     rows[#rows + 1] = {number = raw[i], position = tonumber(raw[i + 1]), old = old, new = new, source = source}
@@ -64,7 +64,7 @@ local function place_by_ids(rows, update)
   for i = count - 1, 1, -1 do
     if rows[i].new == update.old and rows[i + 1].old ~= rows[i].new then return i end
   end
-  return count
+  return nil
 end
 
 local function position_behind(key, rows, index)
@@ -76,8 +76,14 @@ local function position_behind(key, rows, index)
   if not lower then return upper - 1 end
   local middle = (lower + upper) / 2
   if middle > lower and middle < upper then return middle end
-  -- No room between two floats: everything above moves up by one. Positions only grow, so a mark stays below.
-  for i = index + 1, #rows do call('ZADD', key, precise(rows[i].position + 1), rows[i].number) end
+  -- No room between two floats: those above move up until there is. Positions only grow, so none falls below a mark
+  -- whose pipeline is forgotten.
+  local least = lower + 1
+  for i = index + 1, #rows do
+    if rows[i].position >= least then break end
+    call('ZADD', key, precise(least), rows[i].number)
+    least = least + 1
+  end
   return lower + 0.5
 end
 
@@ -87,10 +93,14 @@ local function create(update)
     'new', update.new, 'who', update.who, 'options', update.options, 'source', update.source, 'push', update.id,
     'status', 'pending', 'created', stamp(NOW), 'round', 1)
   local key = ref_key(repository, update.ref)
-  local rows = neighbours(key)
   local lines = reflogs[update.ref]
-  local index = lines and place_by_reflog(rows, update, lines) or place_by_ids(rows, update)
-  call('ZADD', key, precise(position_behind(key, rows, index)), number)
+  local rows, index
+  for _, window in ipairs(WINDOWS) do
+    rows = neighbours(key, window)
+    index = lines and place_by_reflog(rows, update, lines) or place_by_ids(rows, update)
+    if #rows < window or (index and index > 0) then break end
+  end
+  call('ZADD', key, precise(position_behind(key, rows, index or #rows)), number)
   call('ZADD', 'farm:pipelines', number, number)
   call('ZADD', 'farm:pipelines:' .. repository, number, number)
   call('ZADD', 'farm:pipelines:' .. repository .. ':' .. update.ref, number, number)
@@ -102,7 +112,7 @@ end
 -- A guess from another source that ended at the same id: the pipeline stays, what git reported goes into it.
 local function take_over_guess(update, occurrences, pair)
   if update.source == 'ls-remote' then return nil end
-  local rows = neighbours(ref_key(repository, update.ref))
+  local rows = neighbours(ref_key(repository, update.ref), WINDOWS[1])
   for i = #rows, 1, -1 do
     local row = rows[i]
     if row.new == update.old then return nil end -- it follows a push that is newer than any guess below
