@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from farm.errors import Errored
 from farm.record import WorkerInfo
 from workers import cleanup
+from workers.engine import Owner
 from workers.tools import Tools
 
 BEAT = 3.0  # seconds
@@ -45,7 +46,7 @@ class Heartbeat:
             try:
                 self._beat()
                 if monotonic() >= sweep:
-                    cleanup.sweep(self._tools.engine, self._tools.record, self._tools.settings.farm_id)
+                    cleanup.sweep(self._tools.engine, self._tools.settings.farm_id, self._alive)
                     sweep = monotonic() + SWEEP
                 self._wrong = None
             except (RedisError, Errored) as error:
@@ -54,6 +55,9 @@ class Heartbeat:
                     _logger.warning("heartbeat", error=self._wrong)
             if self._stopped.wait(BEAT):
                 return
+
+    def _alive(self, owner: Owner) -> bool:
+        return self._tools.record.holds(owner.pipeline, owner.step, owner.fence)
 
     def _beat(self) -> None:
         settings = self._tools.settings

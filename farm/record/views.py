@@ -50,6 +50,11 @@ class Views(Base):
             ]
         return chosen[:limit]
 
+    def holds(self, number: int, step: str, fence: int) -> bool:
+        """Say whether a step runs now and under this fence."""
+        status, current = self.redis.hmget(f"farm:pipeline:{number}:step:{step}", "status", "fence")
+        return bool(status == Status.RUNNING and current == str(fence))
+
     def beat(self, worker: WorkerInfo) -> None:
         """Say that a worker is there; call it every few seconds."""
         lists = (dumps(list(part)) for part in (worker.labels, worker.queues, worker.busy))
