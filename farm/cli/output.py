@@ -69,15 +69,17 @@ def steps(document: dict[str, Any], stage: str | None, *, failed: bool) -> list[
 
 def lines(client: Client, number: int, step: str, *, follow: bool) -> Iterator[str]:
     """Give the lines of a log; a running one until its step is done, if it is to be followed."""
-    after = "0"
+    after, number_of_next = "0", 1
     while True:
         page = patiently(partial(client.logs, number, step, after=after, wait=WAIT if follow else 0.0))
         for chunk in page["chunks"]:
-            yield from chunk["text"].removesuffix("\n").split("\n")
+            if chunk["line"] > number_of_next:
+                yield f"--- {chunk['line'] - number_of_next} lines were left out here ---"
+            texts = chunk["text"].removesuffix("\n").split("\n")
+            number_of_next = chunk["line"] + len(texts)
+            yield from texts
         after = page["cursor"]
         if page["complete"] or not (follow or page["chunks"]):
-            if page.get("dropped"):
-                yield f"--- {page['dropped']} lines were left out: the log was longer than the farm keeps ---"
             return
         if follow and not page["chunks"] and _over(client, number, step):
             follow = False

@@ -1,0 +1,97 @@
+"""The real API over a real record, and the real `farm` program beside it."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from farm.access import Access
+from farm.api import Service, create
+from farm.dispatch import Dispatcher
+from farm.intake import Intake
+from farm.settings import Settings
+from tests.records import Farm
+
+PROGRAM = Path(sys.executable).parent / "farm"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Cli:
+    """`cli("list", "--json")` runs the program in a folder of the test's, with the settings of the test's farm."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    more: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def env(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "FARM_"))}
+        return {**kept, "HOME": str(self.folder), "LC_ALL": "C.UTF-8", **self.environment, **self.more}
+
+    def __call__(self, *arguments: object, cwd: Path | None = None) -> Ran:
+        command = [str(PROGRAM), *map(str, arguments)]
+        done = subprocess.run(
+            command, cwd=cwd or self.folder, env=self.env, check=False, capture_output=True, stdin=subprocess.DEVNULL
+        )
+        ran = Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+        assert "Traceback" not in ran.err, ran.err
+        return ran
+
+    def git(self, *arguments: str, cwd: Path | None = None) -> str:
+        command = ["git", "-c", "user.name=Ada", "-c", "user.email=a@example.org", *arguments]
+        done = subprocess.run(
+            command, cwd=cwd or self.folder, env=self.env, check=False, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip() + done.stderr.strip()
+
+
+@pytest.fixture
+def farm(redis_client: Any) -> Iterator[Farm]:
+    """Record, ledger and logs, with a repository `thyme`."""
+    farm = Farm(redis_client)
+    yield farm
+    farm.logs.close()
+
+
+@pytest.fixture
+def cli(farm: Farm, redis_server: Any, tmp_path: Path, ports: Callable[[int], list[int]], poll: Any) -> Iterator[Cli]:
+    """The program, and an API that answers it."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (port,) = ports(1)
+    url = f"http://127.0.0.1:{port}"
+    settings = Settings(home=home, url=url, redis_url=redis_server.url, token="all", web_url="http://farm.example")
+    dispatcher = Dispatcher(farm.record, farm.ledger, settings, publish=lambda *_: None)
+    intake = Intake(dispatcher)
+    service = Service(settings, farm.record, farm.ledger, farm.logs, intake, Access("all", farm.ledger))
+    server = uvicorn.Server(uvicorn.Config(create(service), port=port, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    poll(lambda: server.started)
+    variables = {"FARM_HOME": str(home), "FARM_URL": url, "FARM_TOKEN": "all", "FARM_WEB_URL": "http://farm.example"}
+    yield Cli(tmp_path, variables)
+    server.should_exit = True
+    thread.join()
+    intake.close()

@@ -1,0 +1,262 @@
+"""What the reading commands print about a real record, and how they end."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+import threading
+
+import pytest
+from rich.cells import cell_len
+
+from farm.pipeline import Status
+from tests.integration.cli.conftest import PROGRAM
+
+FAILING = {
+    "tests": {
+        "total": 41,
+        "passed": 39,
+        "failed": 2,
+        "skipped": 0,
+        "failing": [
+            {"name": "tests/test_vat.py::test_rounding", "message": "assert 19.01 == 19.0\nmore", "seconds": 0.1},
+            {"name": "tests/test_vat.py::test_\x1b[31mzero", "message": "", "seconds": 0.1},
+        ],
+    },
+    "exit": 1,
+}
+
+
+def _log(farm, number, step, text):
+    with farm.logs.writer(number, step, int(farm.step(number, step).get("fence", 1))) as writer:
+        writer.write(text.encode())
+
+
+@pytest.fixture
+def broken(farm):
+    """A pipeline whose test failed."""
+    number = farm.open()
+    farm.record.describe(number, subject="Fix VAT", author="Ada")
+    farm.pass_step(number, "build")
+    claim = farm.claim(number, "test")
+    _log(farm, number, "test", "collecting\n\x1b[31mE assert\x1b[0m 19.01\x1b]0;owned\x07\nlast line\n")
+    farm.record.commit(claim, Status.FAILED, reason="2 of 41 tests failed", result=FAILING)
+    return number
+
+
+@pytest.fixture
+def released(farm):
+    """A pipeline that passed."""
+    number = farm.open()
+    farm.record.describe(number, subject="Round", author="Ada")
+    farm.release(number)
+    return number
+
+
+def test_show_names_what_failed_and_what_to_do_next(cli, broken):
+    ran = cli("show", broken)
+    assert ran.code == 0
+    assert f'#{broken} thyme main {("61" * 20)[:7]} "Fix VAT"' in ran.out
+    assert "by Ada, pushed by jo" in ran.out
+    assert "✗ test      failed" in ran.out
+    assert "39 of 41 tests passed, 2 of 41 tests failed" in ran.out
+    assert "✗ tests/test_vat.py::test_rounding  assert 19.01 == 19.0" in ran.out
+    assert f"http://farm.example/pipelines/{broken}" in ran.out
+    assert f"farm logs {broken} test" in ran.out
+    assert "\x1b" not in ran.out
+
+
+def test_show_of_a_release_gives_the_line_that_runs_it(cli, released):
+    ran = cli("show", released)
+    assert "docker run --rm -P host:5000/thyme:latest" in ran.out
+    assert "released  latest" in ran.out
+
+
+def test_json_has_the_shapes_of_the_design(cli, released, broken):
+    document = cli("show", released, "--json").document
+    assert document["number"] == released
+    assert document["released"] == ["latest"]
+    assert [stage["name"] for stage in document["stages"]] == ["build", "test", "release"]
+    assert document["stages"][0]["jobs"][0]["worker"] == "w1"
+    listed = cli("list", "--json").document
+    assert [each["number"] for each in listed] == [broken, released]
+    assert "jobs" not in listed[0]["stages"][0]
+    assert [each["number"] for each in cli("list", "--json", "--status", "failed").document] == [broken]
+    assert cli("list", "--json", "-r", "thyme", "-b", "other").document == []
+    assert len(cli("list", "--json", "-n", "1", "--before", broken).document) == 1
+
+
+def test_list_is_a_table(cli, released, broken):
+    lines = cli("list").out.splitlines()
+    assert lines[0].split()[:5] == ["✗", f"#{broken}", "failed", "thyme", "main"]
+    assert lines[0].endswith("Fix VAT")
+    assert lines[1].split()[:3] == ["✓", f"#{released}", "passed"]
+
+
+def test_the_default_is_this_repository_and_this_branch(cli, farm, broken, tmp_path):
+    cli.git("init", "-q", "-b", "main", "clone")
+    clone = tmp_path / "clone"
+    cli.git("remote", "add", "origin", "ssh://git@farm.example/srv/git/thyme.git", cwd=clone)
+    other = farm.open("-", "b", ref="refs/heads/other")
+    assert [each["number"] for each in cli("list", "--json", cwd=clone).document] == [broken]
+    assert len(cli("list", "--json", "--all", cwd=clone).document) == 2
+    assert f"#{broken} " in cli("show", cwd=clone).out
+    cli.git("checkout", "-q", "-b", "other", cwd=clone)
+    assert f"#{other} " in cli("show", cwd=clone).out
+    cli.git("checkout", "-q", "-b", "third", cwd=clone)
+    assert "thyme third has no pipeline yet" in cli("show", cwd=clone).err
+    assert "no clone of a registered repository" in cli("show").err
+
+
+def test_logs(cli, broken):
+    ran = cli("logs", broken, "test")
+    assert (ran.code, ran.out) == (0, "collecting\nE assert 19.01\nlast line\n")
+    assert cli("logs", broken, "--failed").out == ran.out
+    raw = cli("logs", broken, "test", "--raw").out
+    assert "\x1b[31mE assert\x1b[0m 19.01\x1b]0;owned\x07" in raw
+    assert "=== build\n=== test\ncollecting" in cli("logs", broken).out
+    ran = cli("logs", broken, "deploy")
+    assert ran.code == 2
+    assert "no stage 'deploy'; it has build, test, release" in ran.err
+
+
+def test_logs_follow_a_running_step_to_its_end(cli, farm):
+    number = farm.open()
+    farm.pass_step(number, "build")
+    claim = farm.claim(number, "test")
+    process = subprocess.Popen(
+        [PROGRAM, "logs", str(number), "test", "-f"], env=cli.env, cwd=cli.folder, stdout=subprocess.PIPE, text=True
+    )
+    with farm.logs.writer(number, "test", claim.fence) as writer:
+        writer.line("first")
+        assert process.stdout.readline() == "first\n"
+        writer.line("second")
+        assert process.stdout.readline() == "second\n"
+    farm.record.commit(claim, Status.PASSED)
+    assert process.stdout.read() == ""
+    assert process.wait(15) == 0
+    process.stdout.close()
+
+
+@pytest.mark.parametrize(("status", "code"), [(Status.PASSED, 0), (Status.FAILED, 1), (Status.ERRORED, 3)])
+def test_watch_ends_as_the_pipeline_does(cli, farm, status, code):
+    number = farm.open()
+    process = subprocess.Popen(
+        [PROGRAM, "watch", str(number)], env=cli.env, cwd=cli.folder, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline().startswith(f"#{number} thyme main")
+    assert "build pending" in process.stdout.readline()
+    if status is Status.PASSED:
+        farm.release(number)
+    else:
+        claim = farm.claim(number, "build")
+        _log(farm, number, "build", "no such file\n")
+        farm.record.commit(claim, status, reason="the Dockerfile cannot be built")
+    rest = process.stdout.read()
+    assert process.wait(15) == code
+    process.stdout.close()
+    assert f"{status} after" in rest
+    if code:
+        assert "no such file" in rest
+        assert f"farm logs {number} build" in rest
+    assert cli("watch", number, "--json").code == code
+
+
+def test_cancel(cli, farm, released):
+    number = farm.open("a", "b")
+    ran = cli("cancel", number)
+    assert (ran.code, ran.out) == (0, f"farm: pipeline #{number} is canceled\n")
+    assert cli("watch", number).code == 4
+    ran = cli("cancel", released)
+    assert ran.code == 2
+    assert ran.err.startswith("error: ")
+
+
+def test_errors_are_one_sentence(cli):
+    for arguments, words, code in (
+        (("show", 99), "#99", 2),
+        (("list", "--status", "green"), "status", 2),
+        (("nonsense",), "No such command", 2),
+    ):
+        ran = cli(*arguments)
+        assert ran.code == code
+        assert words in ran.err
+    cli.more = {"FARM_TOKEN": "wrong"}
+    assert "FARM_TOKEN" in cli("list").err
+    cli.more = {"FARM_URL": "http://127.0.0.1:9"}
+    ran = cli("list")
+    assert ran.code == 6
+    assert "farm up" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def _on_terminal(cli, arguments, *, columns=60, more=None):
+    """Run the program on a terminal of its own and return what it draws."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {**cli.env, "TERM": "xterm-256color", **(more or {})}
+    environment.pop("COLUMNS", None)
+    process = subprocess.Popen(
+        [PROGRAM, *map(str, arguments)],
+        env=environment,
+        cwd=cli.folder,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    data = b""
+
+    def read():
+        nonlocal data
+        while True:
+            try:
+                data += os.read(leader, 65536)
+            except OSError:  # the other end is closed
+                return
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    code = process.wait(30)
+    thread.join()
+    os.close(leader)
+    return code, data.decode()
+
+
+def test_a_terminal_gets_colours_unless_it_wants_none(cli, broken):
+    code, drawn = _on_terminal(cli, ("show", broken))
+    assert code == 0
+    assert "\x1b[31m" in drawn
+    _, drawn = _on_terminal(cli, ("show", broken), more={"NO_COLOR": "1"})
+    assert "\x1b" not in drawn
+    _, drawn = _on_terminal(cli, ("logs", broken, "test"))
+    assert "\x1b[31mE assert\x1b[0m 19.01" in drawn
+    assert "owned" not in drawn
+
+
+def test_a_narrow_terminal_gets_narrow_lines(cli, farm, broken):
+    farm.record.describe(broken, subject="日本語" * 40, author="Ada")
+    for columns in (30, 45, 100):
+        _, drawn = _on_terminal(cli, ("list",), columns=columns, more={"NO_COLOR": "1"})
+        (line,) = drawn.splitlines()
+        assert cell_len(line) <= columns
+
+
+def test_watch_draws_on_a_terminal(cli, broken):
+    code, drawn = _on_terminal(cli, ("watch", broken), columns=70)
+    assert code == 1
+    assert "test      failed" in drawn
+    assert "last line" in drawn
+    assert f"farm logs {broken} test" in drawn
+
+
+def test_help_starts_quickly(cli):
+    probe = "import sys, farm.cli; print([name for name in ('httpx', 'pydantic', 'rich.live') if name in sys.modules])"
+    done = subprocess.run([PROGRAM.parent / "python", "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+    for command in ((), ("list",), ("show",), ("watch",), ("logs",), ("cancel",), ("hook",), ("hook", "install")):
+        ran = cli(*command, "--help")
+        assert ran.code == 0
+        assert "Usage:" in ran.out
