@@ -89,10 +89,20 @@ def releases(
 def steps(definition: Definition, *, release: bool) -> tuple[Step, ...]:
     """Return the steps of a definition in an order in which each comes behind those that it needs."""
     build = Step("build", "build", queue="build")
-    names = ["test" if job == "test" else f"test/{job}" for job in definition.jobs]
-    tests = tuple(Step(name, "test", (build.name,), "test") for name in names)
-    last = Step("release", "release", tuple(names) or (build.name,), "release")
+    names = {job: "test" if job == "test" else f"test/{job}" for job in definition.jobs}
+    tests = tuple(
+        Step(
+            names[name], "test", tuple(names[need] for need in job.needs) or (build.name,), _queue("test", job.runs_on)
+        )
+        for name, job in definition.jobs.items()
+    )
+    last = Step("release", "release", tuple(names.values()) or (build.name,), "release")
     return (build, *tests, last) if release else (build, *tests)
+
+
+def _queue(stage: str, labels: Sequence[str]) -> str:
+    """Return the queue of the workers that have all labels: one queue for each sorted set of them."""
+    return "+".join([stage, *sorted(labels)])
 
 
 def image_name(repository: str) -> str:

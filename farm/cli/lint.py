@@ -17,6 +17,7 @@ from farm.definition.tree import BYTES
 
 NAME = ".farm.yml"
 WIDTH = 160
+NAMED = 6
 _LINES = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _WORD = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s:,\[\]{}]+|.|$")
 _UNSHOWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -58,8 +59,9 @@ def summary(definition: Definition) -> str:
     """Return in one line what a push will do."""
     if not definition.releasable:
         return "build; nothing is tested, so nothing is released (add test, or `test: none` to say so on purpose)"
-    names = [name for name in definition.jobs if name != "test"]
-    test = f"test ({', '.join(names)})" if names else "test"
+    names = list(definition.jobs)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    test = "test" if names == ["test"] else f"test ({', '.join(names[:NAMED])}{more})"
     release = f"release ({', '.join(definition.release.tags)})"
     return " -> ".join(["build", *([test] if definition.jobs else []), release])
 

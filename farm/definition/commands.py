@@ -17,6 +17,7 @@ def _env_value(value: object) -> object:
 
 _Scalar = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean"]})]
 EnvValue = Annotated[str, BeforeValidator(_env_value, json_schema_input_type=_Scalar)]
+EnvValues = some(EnvValue, most=50)
 Env = Annotated[dict[Variable, EnvValue], Field(max_length=200)]
 
 

@@ -63,11 +63,11 @@ _SYNONYMS = {
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that was probably meant."""
-    known = list(known)
+    spelled = {other[:64].lower(): other for other in known}
     lower = word[:64].lower()
-    if _SYNONYMS.get(lower) in known:
+    if _SYNONYMS.get(lower) in spelled:
         return _SYNONYMS[lower]
-    return next(iter(get_close_matches(lower, known, n=1, cutoff=0.7)), None)
+    return spelled.get(next(iter(get_close_matches(lower, spelled, n=1, cutoff=0.7)), ""))
 
 
 def syntax(error: yaml.YAMLError, source: str, file: str) -> Mistake:

@@ -48,6 +48,10 @@ class Job(Value):
     services: dict[str, Service] = {}
     junit: tuple[str, ...] = ()
     timeout: float = 1800.0
+    needs: tuple[str, ...] = ()
+    """The jobs that have to pass before this one starts."""
+    runs_on: tuple[str, ...] = ()
+    """The labels that a worker must have, sorted."""
 
 
 class Release(Value):

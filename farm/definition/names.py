@@ -49,10 +49,27 @@ _REFERENCE = (
     + _NAME
     + r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
-ImageReference = Annotated[
+_LONGEST = 255
+_FILLED = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
+
+
+def is_image(value: str) -> bool:
+    """Return whether a text can be the name of an image to pull."""
+    return len(value) <= _LONGEST and re.fullmatch(_REFERENCE, value) is not None
+
+
+def _image_template(value: object) -> object:
+    if not is_image(_FILLED.sub("x", str(text(value)))):
+        raise wrong(f'"{shown(value)}" is no image', "write it as for docker pull: postgres:16, host:5000/name:tag")
+    return value
+
+
+ImageTemplate = Annotated[
     str,
-    BeforeValidator(_matching(_REFERENCE, "image", "write it as for docker pull: postgres:16, host:5000/name:tag")),
-    _schema(_REFERENCE),
+    BeforeValidator(_image_template),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^(?:{_REFERENCE}|(?=.*\\{{)[A-Za-z0-9_{{}}.:/@-]+)$", "maxLength": 255}
+    ),
 ]
 
 _HOST = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -77,3 +94,19 @@ Variable = Annotated[
 ]
 
 Patterns = some(Inside, most=20)
+
+_JOB = r"[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?"
+JobName = Annotated[
+    str,
+    BeforeValidator(_matching(_JOB, "name of a job", "lower-case letters, digits, - and _ between them, 40 at most")),
+    _schema(_JOB, 40),
+]
+Needs = some(JobName, most=50)
+
+_LABEL = r"[a-z0-9](?:[a-z0-9_.-]{0,30}[a-z0-9])?"
+Label = Annotated[
+    str,
+    BeforeValidator(_matching(_LABEL, "label of a worker", "lower-case letters, digits, and - _ . between them")),
+    _schema(_LABEL, 32),
+]
+Labels = some(Label, most=4)

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ValidationError
 
 from farm.definition.document import Document
 from farm.definition.hints import nearest, sentence
+from farm.definition.meaning import check
 from farm.definition.mistakes import DefinitionError, Mistake
 from farm.definition.models import Definition
 from farm.definition.tree import Loc, Tree, load
@@ -27,6 +28,8 @@ def parse(text: str | bytes, name: str = ".farm.yml") -> Definition:
             document = Document.model_validate(tree.data)
     except ValidationError as error:
         mistakes += _mistakes(error, tree)
+    for loc, message, hint in check(tree.data):
+        mistakes.append(Mistake(*tree.place(loc), message, hint, name))
     if mistakes:
         raise DefinitionError(list(dict.fromkeys(mistakes)))
     return document.resolve()

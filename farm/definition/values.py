@@ -59,11 +59,14 @@ def text(value: object) -> object:
 Text = Annotated[str, BeforeValidator(text), Field(min_length=1, max_length=1000)]
 
 
-def given(value: object) -> object:
+def _given(value: object) -> object:
     """Refuse a key without a value."""
     if value is None:
         raise wrong("nothing stands here", "remove the key, or give it a value")
     return value
+
+
+Given = BeforeValidator(_given)
 
 
 def _several(value: object) -> object:

@@ -58,22 +58,26 @@ def mapping(**values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 env = mapping(A=some(["a", 1, True, None, 1.5, ""]), a_1=some(["x"]), **{"1a": some(["x"])}) | anything
 durations = some([5, 0, 1.5, "5", "5m", "1h30m", "5x", "", "m", "-1", 100000, True])
-images = some(["a", "a/b", "host:5000/a:b", "A", "a:b:c", "", " a", "a\n"])
+images = some(["a", "a:{A}", "{A}", "{B}{A}", "a/b", "host:5000/a:b", "A", "a:b:c", "", " a", "a\n"])
 ready = mapping(command=some(["x", ""]), port=some([1, 0, "1"]), timeout=durations) | some(["x", 5])
 service = mapping(image=images, env=env, command=some(["x y", "'", [], ""]), ready=ready) | images
 script = some(["x", "", " ", 5, True, {"a": "b"}, []])
-job = mapping(
-    script=script,
-    image=images,
-    env=env,
-    services=mapping(db=service, a_b=service),
-    reports=mapping(junit=some(["*.xml", "/x", "../x", ""])),
-    timeout=durations,
-)
+surroundings = {
+    "image": images,
+    "env": env,
+    "services": mapping(db=service, a_b=service),
+    "reports": mapping(junit=some(["*.xml", "/x", "../x", ""])),
+    "timeout": durations,
+    "runs_on": some(["gpu", "GPU", "a b"]),
+}
+variants = {"matrix": mapping(A=some([1, "x", "a b", []])), "parallel": some([2, 1, "2"])}
+job = mapping(script=script, needs=some(["a", "b", "zz", "A"]), **variants, **surroundings) | script
+jobs = mapping(a=job, b=job, c_1=job, **{"x.y": job}) | anything
+test = mapping(script=script, **variants, **surroundings) | mapping(jobs=jobs, **surroundings) | script
 documents = mapping(
     image=images,
     build=mapping(context=some([".", "..", "a/b", "/"]), dockerfile=some(["x", ""]), target=some(["x", ""]), args=env),
-    test=job | script,
+    test=test,
     release=mapping(branches=some(["main", "refs/heads/a", "a b", ""]), tags=some(["latest", "{tag}", "{x}", "-", ""])),
     notify=mapping(slack=some(["change", "off", False, True, "x"])),
     other=anything,

@@ -1,0 +1,132 @@
+"""What only the whole definition can tell: who needs whom, how many jobs a matrix makes, what fills an image.
+
+It looks at the data as written and passes over what has no proper shape; that is the models' to tell.
+"""
+
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from farm.definition.hints import nearest
+from farm.definition.matrix import MOST, fill, places
+from farm.definition.names import is_image
+from farm.definition.testing import Test
+from farm.definition.tree import Loc
+from farm.definition.values import shown, written
+
+Finding = tuple[Loc, str, str]
+Written = Mapping[str, Any]
+Jobs = dict[Loc, Written]
+
+
+def check(data: Any) -> Iterator[Finding]:
+    """Give each contradiction: where it stands, what it is, and the way out."""
+    test = _mapping(data).get("test")
+    if not isinstance(test, dict):
+        return
+    named: Jobs = {("test", "jobs", name): _mapping(job) for name, job in _mapping(test.get("jobs")).items()}
+    jobs: Jobs = named if "jobs" in test else {("test",): test}
+    yield from _form(test)
+    yield from _needs(_mapping(test.get("jobs")))
+    yield from _count(jobs)
+    for loc, job in jobs.items():
+        yield from _matrix(loc, job, test)
+    shared: Jobs = {("test",): test}
+    for loc, holder in (shared | named).items():
+        for name, service in _mapping(holder.get("services")).items():
+            if {"command", "port"} <= _mapping(_mapping(service).get("ready")).keys():
+                at = (*loc, "services", name, "ready")
+                yield at, "a service is ready by a command or by a port, not both", "keep the command; it knows more"
+
+
+def _form(test: Written) -> Iterator[Finding]:
+    if "jobs" in test:
+        for key in ("script", "matrix", "parallel"):
+            if key in test:
+                yield ("test", key), f"{key} cannot stand beside jobs", "put it into one of them"
+    elif "script" not in test:
+        slips = [key for key in test if key not in Test.model_fields and nearest(key, Test.model_fields)]
+        if not any(nearest(key, Test.model_fields) in ("script", "jobs") for key in slips):
+            yield ("test",), 'the key "script" is missing', "or jobs, for several"
+
+
+def _needs(jobs: Written) -> Iterator[Finding]:
+    graph: dict[str, list[str]] = {}
+    for name, job in jobs.items():
+        written = _mapping(job).get("needs", ())
+        needs = (written,) if isinstance(written, str) else written if isinstance(written, tuple) else ()
+        graph[name] = []
+        for index, need in enumerate(needs):
+            if not isinstance(need, str):
+                continue
+            if need in jobs:
+                graph[name].append(need)
+                continue
+            close = nearest(need, jobs)
+            hint = f'did you mean "{close}"?' if close else f"known: {', '.join(shown(other) for other in jobs)}"
+            hint = "every job comes after the build" if need == "build" else hint
+            yield ("test", "jobs", name, "needs", index), f'there is no job "{shown(need)}"', hint
+    yield from _circles(graph)
+
+
+def _circles(graph: dict[str, list[str]]) -> Iterator[Finding]:
+    for _ in graph:
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            after, first = error.args[1][-2:]
+            circle = " -> ".join(shown(name) for name in reversed(error.args[1]))
+            hint = f'take "{shown(after)}" out of the needs of "{shown(first)}"'
+            yield ("test", "jobs", first, "needs"), f"these jobs wait for each other: {circle}", hint
+            graph[first].remove(after)
+        else:
+            return
+
+
+def _count(jobs: Jobs) -> Iterator[Finding]:
+    total = 0
+    for loc, job in jobs.items():
+        shards = job.get("parallel")
+        count = shards if isinstance(shards, int) else 1
+        for values in _mapping(job.get("matrix")).values():
+            count *= len(values) if isinstance(values, tuple) else 1
+        total += count
+        if total > MOST:
+            yield loc, f"these are {total} jobs, more than {MOST}", "take away values of a matrix, or shards"
+            return
+
+
+def _matrix(loc: Loc, job: Written, test: Written) -> Iterator[Finding]:
+    matrix = _mapping(job.get("matrix"))
+    for name in matrix:
+        if name in _mapping(job.get("env")):
+            yield (*loc, "matrix", name), f'the variable "{shown(name)}" stands in env too', "remove one of them"
+    for at, image in (_images(("test",), test) | _images(loc, job)).values():
+        for place in places(image):
+            if place not in matrix:
+                close = nearest(place, matrix)
+                hint = f"did you mean {{{close}}}?" if close else "name its values under matrix"
+                yield at, f"{{{shown(place)}}} is no variable of the matrix of {_title(loc)}", hint
+                continue
+            values = matrix[place] if isinstance(matrix[place], tuple) else (matrix[place],)
+            for index, value in enumerate(values):
+                filled = fill(image, {place: written(value)})
+                if not is_image(fill(filled, dict.fromkeys(places(filled), "x"))):
+                    yield (*loc, "matrix", place, index), f'"{shown(filled)}" is no image', "choose another value"
+
+
+def _images(loc: Loc, holder: Written) -> dict[Loc, tuple[Loc, str]]:
+    """Return the images of a job by what they are for, each with its place."""
+    found: dict[Loc, tuple[Loc, Any]] = {("image",): ((*loc, "image"), holder.get("image"))}
+    for name, service in _mapping(holder.get("services")).items():
+        image = service if isinstance(service, str) else _mapping(service).get("image")
+        found["services", name] = ((*loc, "services", name, "image"), image)
+    return {what: (at, image) for what, (at, image) in found.items() if isinstance(image, str)}
+
+
+def _title(loc: Loc) -> str:
+    return f'the job "{shown(loc[-1])}"' if len(loc) > 1 else "this job"
+
+
+def _mapping(value: Any) -> Written:
+    return value if isinstance(value, dict) else {}

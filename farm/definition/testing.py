@@ -1,0 +1,128 @@
+"""How the test stage is written: one job, or several named ones that share what stands beside them."""
+
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from typing import Annotated
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from farm.definition import models
+from farm.definition.commands import Env, Script
+from farm.definition.matrix import Matrix, Shards, fill, variants
+from farm.definition.models import Value
+from farm.definition.names import ImageTemplate, JobName, Labels, Needs, Patterns
+from farm.definition.quantities import JobTimeout
+from farm.definition.services import Services
+from farm.definition.values import Given, wrong
+
+TIMEOUT = 1800.0
+
+
+class Reports(Value):
+    """Files that the tests leave behind and the farm reads."""
+
+    junit: Patterns
+    """JUnit XML files, as patterns relative to the working directory of the job."""
+
+
+class Surroundings(Value):
+    """What a job runs in. Beside `jobs` it is shared: a job's own key goes before, env and services are joined."""
+
+    image: Annotated[ImageTemplate | None, Given] = None
+    """An image to run in instead of the one that was built; {NAME} stands for a value of the matrix."""
+    env: Env = Field(default_factory=dict)
+    """The environment of the script."""
+    services: Services = Field(default_factory=dict)
+    """Containers beside the job: name to image, or name to image, env, command and ready."""
+    reports: Annotated[Reports | None, Given] = None
+    """What the tests report, so that a failure names the failing test."""
+    timeout: Annotated[JobTimeout | None, Given] = None
+    """How long the script may take; 30m unless said."""
+    runs_on: Labels = ()
+    """Labels that the worker must have, all of them."""
+
+
+class Job(Surroundings):
+    """One named job of the test stage."""
+
+    script: Script
+    """One command or several. They run as one script with `sh -ec`; the first that fails ends it."""
+    needs: Needs = ()
+    """Jobs that have to pass before this one starts."""
+    matrix: Matrix = Field(default_factory=dict)
+    """Variables with several values each: the job runs once with each combination."""
+    parallel: Annotated[Shards | None, Given] = None
+    """Runs the job so many times side by side; FARM_SHARD (from 1) and FARM_SHARDS tell each its part."""
+
+
+def _job(value: object) -> object:
+    if value is None:
+        raise wrong("the job says nothing", "give a command")
+    return value if isinstance(value, dict) else {"script": value}
+
+
+Jobs = Annotated[
+    dict[JobName, Annotated[Job, BeforeValidator(_job, json_schema_input_type=Script | Job)]],
+    Field(min_length=1, max_length=100),
+]
+
+
+class Test(Surroundings):
+    """The test stage: a script in the image that was built, or several jobs side by side."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["script"]}, {"required": ["jobs"]}]})
+
+    script: Annotated[Script | None, Given] = None
+    """One command or several. They run as one script with `sh -ec`; the first that fails ends it."""
+    matrix: Matrix = Field(default_factory=dict)
+    """Variables with several values each: the script runs once with each combination."""
+    parallel: Annotated[Shards | None, Given] = None
+    """Runs the script so many times side by side; FARM_SHARD (from 1) and FARM_SHARDS tell each its part."""
+    jobs: Jobs = Field(default_factory=dict)
+    """Several jobs by name, instead of one script."""
+
+    def resolve(self) -> dict[str, models.Job]:
+        """Return the jobs that the farm runs, each behind those that it needs."""
+        if self.script is not None:
+            alone = Job.model_construct(script=self.script, matrix=self.matrix, parallel=self.parallel)
+            return {word or "test": job for word, job in self._variants(alone, ())}
+        made: dict[str, dict[str, models.Job]] = {}
+        for name in TopologicalSorter({name: job.needs for name, job in self.jobs.items()}).static_order():
+            job = self.jobs[name]
+            needs = tuple(variant for need in job.needs for variant in made[need])
+            made[name] = {f"{name}.{word}" if word else name: one for word, one in self._variants(job, needs)}
+        return {name: job for group in made.values() for name, job in group.items()}
+
+    def _variants(self, job: Job, needs: tuple[str, ...]) -> Iterator[tuple[str, models.Job]]:
+        image, reports, services = job.image or self.image, job.reports or self.reports, self.services | job.services
+        for word, values in variants(job.matrix, job.parallel):
+            yield (
+                word,
+                models.Job(
+                    script=job.script,
+                    image=fill(image, values) if image else None,
+                    env=self.env | job.env | values,
+                    services={name: service.resolve(values) for name, service in services.items()},
+                    junit=reports.junit if reports else (),
+                    timeout=job.timeout or self.timeout or TIMEOUT,
+                    needs=needs,
+                    runs_on=tuple(sorted(job.runs_on or self.runs_on)),
+                ),
+            )
+
+
+class Nothing(Test):
+    """`test: none`: on purpose nothing is tested."""
+
+    def resolve(self) -> dict[str, models.Job]:
+        """Return no job."""
+        return {}
+
+
+def written_test(value: object) -> object:
+    """Take the short forms: a command, a list of commands, or `none`."""
+    if value is None:
+        raise wrong("test says nothing", "give a command, or `none` if nothing is to be tested on purpose")
+    if value == "none":
+        return Nothing()
+    return value if isinstance(value, dict) else {"script": value}
