@@ -61,9 +61,10 @@ class Running:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
-    def register(self) -> None:
+    def register(self) -> str:
         with self.client() as client:
             self.hook = client.register("thyme", str(self.origin), "main", {})["token"]
+        return self.hook
 
     def client(self, token: str = TOKEN) -> Client:
         return Client(self.url, token)
@@ -79,6 +80,31 @@ class Running:
         update = {"id": f"00000000-{new[:12]}", "ref": "refs/heads/main", "old": ZERO, "new": new, "reflog": []}
         with self.client(self.hook) as client:
             return client.pushes("thyme", [update | changes], pusher="ada", wait=wait)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, need: Any, ports: Any, poll: Any) -> Iterator[Running]:
+    """A dispatcher for the tests that leave it as it was; starting one takes most of a test's time."""
+    folder, (port, redis_port) = tmp_path_factory.mktemp("farm"), ports(2)
+    command = [
+        need("redis-server"),
+        "--port",
+        str(redis_port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--dir",
+        str(folder),
+    ]
+    database = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    running = Running(folder, f"redis://127.0.0.1:{redis_port}/0", port, poll)
+    running.start()
+    poll(running.register)
+    yield running
+    running.stop()
+    database.terminate()
+    database.wait()
 
 
 @pytest.fixture
@@ -120,17 +146,17 @@ def test_a_push_is_answered_with_its_pipeline(farm: Running, redis_client: Any) 
     assert redis_client.llen("build") == 1
 
 
-def test_mistakes_are_answered_with_the_push(farm: Running) -> None:
-    answer = farm.push(farm.commit("test:\n  scirpt: make\n"))
+def test_mistakes_are_answered_with_the_push(shared: Running) -> None:
+    answer = shared.push(shared.commit("test:\n  scirpt: make\n"))
     assert answer["pipelines"][0]["status"] == "failed"
     assert answer["pipelines"][0]["messages"][0].startswith(".farm.yml:2:3: ")
     assert answer["lines"][1].startswith("error: .farm.yml:2:3: ")
     assert answer["lines"][-3] == f"error: pipeline #{answer['pipelines'][0]['number']} failed: definition"
 
 
-def test_what_people_ask(farm: Running) -> None:
-    number = farm.push(farm.commit())["pipelines"][0]["number"]
-    with farm.client() as client:
+def test_what_people_ask(shared: Running) -> None:
+    number = shared.push(shared.commit())["pipelines"][0]["number"]
+    with shared.client() as client:
         assert client.health() == {"redis": True}
         assert [repository["name"] for repository in client.repositories()] == ["thyme"]
         assert "token_hash" not in client.repositories()[0]
@@ -151,11 +177,11 @@ def test_what_people_ask(farm: Running) -> None:
         assert client.logs(number, "test")["complete"]
 
 
-def test_who_may_do_what(farm: Running) -> None:
-    number = farm.push(farm.commit())["pipelines"][0]["number"]
-    with farm.client() as admin:
+def test_who_may_do_what(shared: Running) -> None:
+    number = shared.push(shared.commit())["pipelines"][0]["number"]
+    with shared.client() as admin:
         other = admin.register("other", "https://git.example/other.git", "main", {})["token"]
-    with farm.client(farm.hook) as hook:
+    with shared.client(shared.hook) as hook:
         assert hook.pipeline(number)["number"] == number
         assert hook.pipelines(repository="thyme")
         for refused in (
@@ -169,43 +195,41 @@ def test_who_may_do_what(farm: Running) -> None:
                 refused()
     for token in (other, "wrong", f"{TOKEN}x", "é"):
         answer = httpx.get(
-            f"{farm.url}/pipelines/{number}", headers={"Authorization": f"Bearer {token}".encode()}, timeout=5
+            f"{shared.url}/pipelines/{number}", headers={"Authorization": f"Bearer {token}".encode()}, timeout=5
         )
         assert answer.status_code == 403
-    answer = httpx.get(f"{farm.url}/pipelines/{number}", timeout=5)
+    answer = httpx.get(f"{shared.url}/pipelines/{number}", timeout=5)
     assert (answer.status_code, "token" in answer.json()["detail"]) == (401, True)
-    assert "token" not in (farm.folder / "log").read_text()
+    assert "token" not in (shared.folder / "log").read_text()
 
 
-def test_a_name_has_one_url(farm: Running) -> None:
-    with farm.client() as client:
+def test_a_name_has_one_url(shared: Running) -> None:
+    with shared.client() as client:
         with pytest.raises(Refused, match="is registered with"):
             client.register("thyme", "https://git.example/thyme.git", "main", {})
-        assert client.register("thyme", str(farm.origin), "main", {})["token"] != farm.hook
+        assert client.register("thyme", str(shared.origin), "main", {})["token"] != shared.hook
         with pytest.raises(Refused):
             client.register("../etc", "https://git.example/etc.git", "main", {})
         with pytest.raises(Refused):
             client.register("x", "ext::sh -c id", "main", {})
     with pytest.raises(Refused, match="token"):  # the old one is worth nothing any more
-        farm.push("a" * 40)
+        shared.push("a" * 40)
+    shared.register()
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
+def test_reports_that_are_wrong(shared: Running) -> None:
+    for change, words in (
         ({"ref": "refs/heads/-x..y"}, "no full ref name"),
         ({"ref": "main"}, "no full ref name"),
         ({"new": "HEAD"}, "no full object id"),
         ({"id": "x"}, "updates.0.id"),
         ({"reflog": [["a"]]}, "updates.0.reflog"),
-    ],
-)
-def test_reports_that_are_wrong(farm: Running, change: dict[str, Any], words: str) -> None:
-    with pytest.raises(Refused, match=words):
-        farm.push(**({"new": "a" * 40} | change))
+    ):
+        with pytest.raises(Refused, match=words):
+            shared.push(**({"new": "a" * 40} | change))
 
 
-def test_too_much(farm: Running) -> None:
+def test_too_much(shared: Running) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     body = b"[" + b"1," * (9 << 20)
 
@@ -213,24 +237,24 @@ def test_too_much(farm: Running) -> None:
         yield from (body[start : start + (1 << 20)] for start in range(0, len(body), 1 << 20))
 
     declared = httpx.post(
-        f"{farm.url}/pushes", headers=headers | {"Content-Length": "20000000"}, content=b"x" * 20000000
+        f"{shared.url}/pushes", headers=headers | {"Content-Length": "20000000"}, content=b"x" * 20000000
     )
     assert declared.status_code == 413
-    undeclared = httpx.post(f"{farm.url}/pushes", headers=headers, content=pieces())
+    undeclared = httpx.post(f"{shared.url}/pushes", headers=headers, content=pieces())
     assert undeclared.status_code == 413
     update = {"ref": "refs/heads/main", "old": ZERO, "new": "a" * 40}
-    with farm.client() as client, pytest.raises(Refused, match="updates"):
+    with shared.client() as client, pytest.raises(Refused, match="updates"):
         client.pushes("thyme", [update | {"id": f"many-{n:08}"} for n in range(10_001)])
 
 
-def test_many_refs(farm: Running) -> None:
-    commit = farm.commit()
+def test_many_refs(shared: Running) -> None:
+    commit = shared.commit()
     updates = [
         {"id": f"many-{n:08}", "ref": f"refs/heads/b{n}", "old": ZERO, "new": commit, "reflog": []} for n in range(17)
     ]
     for n in range(17):
-        farm.git("push", "-q", str(farm.origin), f"HEAD:refs/heads/b{n}")
-    with farm.client(farm.hook) as client:
+        shared.git("push", "-q", str(shared.origin), f"HEAD:refs/heads/b{n}")
+    with shared.client(shared.hook) as client:
         answer = client.pushes("thyme", updates, wait=10)
     assert len({pipeline["number"] for pipeline in answer["pipelines"]}) == 17
     assert answer["lines"][-2] == "and 12 more: https://farm.example/pipelines"
@@ -295,8 +319,8 @@ def test_the_end_comes_soon_even_with_somebody_waiting(farm: Running) -> None:
     assert not thread.is_alive()
 
 
-def test_the_description_of_the_api(farm: Running) -> None:
-    document = httpx.get(f"{farm.url}/openapi.json").json()
+def test_the_description_of_the_api(shared: Running) -> None:
+    document = httpx.get(f"{shared.url}/openapi.json").json()
     assert document["info"]["title"] == "farm dispatcher"
     assert {"/pushes", "/repositories", "/pipelines", "/pipelines/{number}", "/health"} <= set(document["paths"])
 
