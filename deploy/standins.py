@@ -46,13 +46,16 @@ def ensure(names: Sequence[str] = tuple(IMAGES)) -> None:
 
 
 def remove() -> int:
-    """Remove every stand-in and what they are made from; return how many names went."""
-    found = output(["docker", "images", "-q", "--filter", f"label={LABEL}"]).split()
-    names = output(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"label={LABEL}"]).split()
-    gone = sorted({name for name in names if "<none>" not in name}, key=lambda name: name == _BASE)
-    for name in [*gone, *(found if not gone else [])]:
-        subprocess.run(["docker", "rmi", name], capture_output=True, check=False)
-    return len(gone)
+    """Remove every stand-in and what they are made from, by label and name; return how many went.
+
+    The label alone would not do: whatever is built from a stand-in inherits it.
+    """
+    gone = 0
+    for name in (*IMAGES, _BASE):
+        query = ["docker", "images", "-q", "--filter", f"label={LABEL}", "--filter", f"reference={name}"]
+        if output(query).strip():
+            gone += not subprocess.run(["docker", "rmi", name], capture_output=True, check=False).returncode
+    return gone
 
 
 def _make_base() -> None:
