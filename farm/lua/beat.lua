@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- BEAT: a worker is there.
 -- ARGV: name, host, slots, labels, queues, busy (the last three JSON lists)
 -- Answers nothing. Workers that were not seen for a day are forgotten.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- CANCEL: end a pipeline by a person's word; its steps keep their fences, so that running workers hear why.
 -- ARGV: number, who
 -- Answers ok | unknown | finished | late (a release has begun).

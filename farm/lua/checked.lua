@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- CHECKED: the registry was read, or put right, and holds what the intent says.
 -- ARGV: image repository, tag, fence of the intent, seconds until the next look
 -- Answers 1, or 0 when another intent has come since.

@@ -1,3 +1,4 @@
+#!lua
 -- CLAIM: ask for a step on behalf of a worker.
 -- ARGV: number, step, worker, lease (s), schema that the worker knows, a word unique to this request
 -- Answers JSON: verdict go | busy | done | early | dead, and with go the fence and all that a stage needs to know.

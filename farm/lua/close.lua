@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- CLOSE: end a pipeline that never gets steps.
 -- ARGV: number, status, reason
 -- Answers 1, or 0 when it is unknown, over, or has steps.

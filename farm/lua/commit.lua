@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- COMMIT: end a step; its successors become ready or are skipped, and the pipeline ends with its last step.
 -- ARGV: number, step, fence, status, reason, result (JSON), lease (s)
 -- Answers {ok, JSON list of the steps that are ready behind it} | {lost} | {canceled}. Repeated by the same fence (the

@@ -1,3 +1,4 @@
+#!lua
 -- DESCRIBE: write down what the commit says of itself.
 -- ARGV: number, subject, author, commit ('' when it is the pushed id)
 -- Answers 1, or 0 when there is no such pipeline.

@@ -1,3 +1,4 @@
+#!lua
 -- ENTER: put all updates of one `git push` into the ledger.
 -- ARGV: repository, JSON list of updates (id ref old new who options source), JSON object ref -> [[old, new], ...]
 -- Answers a JSON list of [number, known 0 | 1] in the order of the updates, or "unknown" for a repository.

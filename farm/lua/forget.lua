@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- FORGET: delete finished pipelines with their steps and logs, the oldest first.
 -- ARGV: age (s) from which on they go, how many of the newest stay whatever their age says not, how many at once
 -- Answers how many went. The tags' marks and the order of what stays are not touched.

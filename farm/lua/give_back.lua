@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- GIVE_BACK: hand a step back after a fault of the farm; it waits for a pause that grows, or ends errored at the limit.
 -- ARGV: number, step, fence, reason, counted (0 for a worker that shuts down), limit
 -- Answers {ok, pending | errored} | {lost} | {canceled}; repeated by the same fence it answers how the step stands.

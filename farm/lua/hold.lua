@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- HOLD: take or prolong a dispatcher's lease on one of its loops.
 -- ARGV: loop, holder, seconds
 -- Answers 1, or 0 while another dispatcher has it.

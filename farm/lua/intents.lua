@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- INTENTS: what the tags shall be.
 -- ARGV: due (1: only those whose registry is to be read by now)
 -- Answers a JSON list of intents, the longest due first.

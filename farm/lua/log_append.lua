@@ -1,3 +1,4 @@
+#!lua
 -- LOG_APPEND: add whole lines to a step's log.
 -- ARGV: number, step, fence, request (unique), lines, bytes unpacked, compressed data, head, tail and budget (bytes)
 -- Answers 1, or 0 when the fence is not the step's newest. A repeated request (its reply was lost) changes nothing.

@@ -1,3 +1,4 @@
+#!lua
 -- LOG_PACK: replace the entries of a finished log by fewer.
 -- ARGV: number, step, last line that was packed, then first, last, size, marks, data of each entry
 -- Answers 1, or 0 when the step goes on, or has said more meanwhile.

@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- LOG_READ: entries of a log behind a line.
 -- ARGV: number, step, line, how many entries
 -- Answers {1 when the step is over or unknown, lines dropped, entries}.

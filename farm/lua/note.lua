@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- NOTE: leave a word that is shown while the step runs.
 -- ARGV: number, step, fence, text
 -- Answers 1, or 0 when the worker no longer owns the step.

@@ -1,3 +1,4 @@
+#!lua
 -- OPEN: create the steps of a pipeline and make those ready that need nothing.
 -- ARGV: number, definition (JSON), image repository, remark, lease (s), then each step's row (JSON: name stage needs queue)
 -- Answers 1, or 0 when the pipeline is unknown, open already, or over.

@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- QUEUES: how many steps wait in each queue and run from it.
 -- ARGV: names to look at beside those that ever had a step
 -- Answers a list of {name, depth, seconds that the first has been waiting ('' for none), running}.

@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- READ: pipelines as they stand, each in one piece.
 -- ARGV: numbers
 -- Answers a list, in that order, of {number, fields, {step, fields}, {step, fields}, ...}; unknown numbers are left out.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- REAP: find steps whose deadline has passed and say which are to be published (again).
 -- ARGV: lease (s), how many workers may be lost by one step
 -- Answers a JSON list of wakes. A step of a lost worker stays its own until somebody claims: a late renewal still

@@ -1,3 +1,4 @@
+#!lua
 -- REGISTER: one name, one clone URL; the refs that are there at first are a baseline.
 -- ARGV: repository, url, default branch, hash of the hook's token ('' keeps it), JSON object ref -> id
 -- Answers ok, or the other URL that the name has.

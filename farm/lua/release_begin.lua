@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- RELEASE_BEGIN: write the intent and the high-water mark, after the rule allowed it for this version of the tag.
 -- ARGV: number, step, fence, tag, version of the tag that the decision was made on
 -- Answers {ok, JSON intent} | {lost} | {canceled} | {untested} | {changed} (decide again). From here on nobody cancels.

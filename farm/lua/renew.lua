@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- RENEW: prolong a lease. After expiry it succeeds if nobody else has claimed, and withdraws the reaper's offer.
 -- ARGV: number, step, fence, lease (s)
 -- Answers ok | over (the worker ended it itself) | lost | canceled.

@@ -1,3 +1,4 @@
+#!lua
 -- RETRY: open a finished pipeline once more, as its next round.
 -- ARGV: number, who, failed (1: keep every step that passed; 0: keep only a build that passed), lease (s)
 -- Answers {ok, JSON list of wakes} | {unknown} | {running} | {nothing} (all passed and only the failed were wanted).

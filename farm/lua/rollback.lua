@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- ROLLBACK: an intent for an image that was released before; the high-water mark stays where it is.
 -- ARGV: image repository, tag, number whose image it is, who
 -- Answers {ok, JSON intent} | {unknown} (tag) | {never} (that pipeline never released this tag).

@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- STANDING: what the order rule needs to know about a pipeline and a tag.
 -- ARGV: number, tag
 -- Answers JSON: image_repository, position of the push in its ref, standing of the tag (see farm.release.Standing).

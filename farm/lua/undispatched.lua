@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- UNDISPATCHED: the pipelines in the ledger that no dispatcher has opened or closed yet.
 -- ARGV: age (s) from which on they count
 -- Answers their numbers, oldest first.

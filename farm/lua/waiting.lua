@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- WAITING: what the sentence about a waiting pipeline is made of.
 -- ARGV: number
 -- Answers {unknown | over | undispatched | runs} | {offered, step, note} | {pause, step, seconds, reason}

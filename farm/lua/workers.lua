@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- WORKERS: all that were seen within a day.
 -- Answers {now, {name, fields}, ...}.
 local answer = {stamp(NOW)}

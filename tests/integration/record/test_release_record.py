@@ -53,7 +53,10 @@ def test_an_older_release_that_is_overtaken_is_told(farm: Farm) -> None:
     claim = farm.to_release(older)
     assert farm.record.release_begin(claim, "latest").go
     farm.release(newer)
+    farm.record.checked(farm.record.intents()[0], 60)
+    assert farm.record.intents(due=True) == []
     assert not farm.record.release_done(claim, "latest")
+    assert farm.record.intents(due=True) != []  # its manifest may lie over the newer one
     assert farm.record.pipeline(older).released == ()
 
 
@@ -80,8 +83,10 @@ def test_nothing_is_released_without_fence_image_or_leave(farm: Farm) -> None:
     with pytest.raises(LeaseLost):
         farm.record.release_begin(zombie, "latest")
     assert farm.record.release_begin(claim, "latest").go
+    farm.record.checked(farm.record.intents()[0], 60)
     with pytest.raises(LeaseLost):
         farm.record.release_done(zombie, "latest")
+    assert farm.record.intents(due=True) != []
     canceled = farm.open("a", "b")
     claim = farm.to_release(canceled)
     farm.record.cancel(canceled, "jo")
