@@ -62,7 +62,17 @@ class DockerEngine:
     def build(self, context: IO[bytes] | Path, spec: BuildSpec, *, log: Output, check: Check) -> Built:
         """Make an image."""
         by = self._builder or (buildkit.COMMAND if spec.secrets else buildkit.builder(self._api))
-        return buildkit.build(self._api, context, spec, log=log, check=check, by=by)
+        before = {image.id for image in map(self.image, spec.tags) if image}
+        built = buildkit.build(self._api, context, spec, log=log, check=check, by=by)
+        for replaced in before - {built.image_id}:
+            self._forget(replaced)
+        return built
+
+    def _forget(self, image_id: str) -> None:
+        """Remove an image that has lost its last tag to a newer one, unless a container needs it."""
+        with suppress(Refusal):
+            if not self._api.call("GET", f"/images/{image_id}/json")["RepoTags"]:
+                self._api.call("DELETE", f"/images/{image_id}")
 
     def push(self, image_id: str, repository: str, tags: Sequence[str], *, check: Check) -> str:
         """Push an image under each tag."""

@@ -87,6 +87,14 @@ def test_images_of_a_repository_are_listed_and_taken_away(pushed, hands):
     assert hands.remove_image(f"{repository}:build")
 
 
+def test_an_image_that_loses_its_only_name_to_a_new_build_is_gone(pushed, hands, context):
+    repository, image_id, _ = pushed
+    hands.remove_image(f"{repository}:build")
+    spec = BuildSpec(tags=(f"{repository}:build-1",))
+    hands.build(context({"Dockerfile": f"{DOCKERFILE}LABEL two=2\n"}), spec, log=lambda _: None, check=calm)
+    assert hands.image(image_id) is None
+
+
 @pytest.mark.parametrize("reference", ["none:1", "none@sha256:" + "0" * 64, "Upper:1"])
 def test_an_image_that_nobody_has_is_their_fault(hands, registry, reference):
     with pytest.raises(Failed, match=rf"^image {registry.host}/{reference} cannot be pulled: .*; check its name"):
