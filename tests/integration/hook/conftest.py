@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 
-HOOK = Path(__file__).parents[3] / "deploy/post-receive"
+from farm.cli.bare import _script
 
 
 @dataclass
@@ -174,7 +173,9 @@ class Git:
         return Pushed(done.returncode, done.stderr.decode(), time.monotonic() - start)
 
     def install(self, url: str) -> None:
-        shutil.copy(HOOK, self.bare / "hooks/post-receive")
+        hook = self.bare / "hooks/post-receive"
+        hook.write_bytes(_script())
+        hook.chmod(0o755)
         (self.bare / "farm").mkdir(exist_ok=True)
         settings = {"url": url, "token": "secret-of-thyme", "repository": "thyme"}
         (self.bare / "farm/hook.json").write_text(json.dumps(settings))
