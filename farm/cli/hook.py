@@ -19,12 +19,13 @@ hook_app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-_Repository = Annotated[Path, typer.Argument(metavar="REPO.git", help="The bare repository on this machine.")]
+_Repository = Annotated[Path, typer.Argument(metavar="[REPO.git]", help="The bare repository. Default: this folder.")]
+_THIS = Path()
 
 
 @hook_app.command()
 def install(
-    repository: _Repository,
+    repository: _Repository = _THIS,
     name: Annotated[str | None, typer.Option(help="The name on the farm. Default: the folder's, without .git.")] = None,
     url: Annotated[str | None, typer.Option(help="Where workers can clone it. Default: its path.")] = None,
     timer: Annotated[
@@ -50,7 +51,7 @@ def install(
 
 
 @hook_app.command()
-def remove(repository: _Repository) -> None:
+def remove(repository: _Repository = _THIS) -> None:
     """Take the hook away and put back the one that was there before; pipelines and their images stay."""
     bare = Bare.find(repository)
     known = bare.settings
@@ -69,7 +70,7 @@ def remove(repository: _Repository) -> None:
 
 @hook_app.command()
 def status(
-    repository: _Repository,
+    repository: _Repository = _THIS,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Say whether pushes to the repository reach the farm, and how to mend it; exits with 1 if they do not."""
