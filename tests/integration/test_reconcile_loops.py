@@ -1,0 +1,90 @@
+"""Two dispatchers share the loops, and no error ends one."""
+
+import threading
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from farm.loops import Loop, Loops
+from farm.record import Record
+
+pytestmark = pytest.mark.redis
+
+
+class Work:
+    """Counts its calls; breaks when told to."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.broken: Exception | None = None
+        self.called = threading.Event()
+
+    def __call__(self) -> float:
+        self.calls += 1
+        self.called.set()
+        if self.broken:
+            raise self.broken
+        return 0.01
+
+
+def test_one_holder_at_a_time_and_the_other_takes_over(redis_client: Any, poll: Any) -> None:
+    record = Record(redis_client)
+    first, second = Work(), Work()
+    one = Loops(record.hold, [Loop("reaper", first)], lease=1)
+    two = Loops(record.hold, [Loop("reaper", second)], lease=1)
+    one.start()
+    poll(lambda: first.calls > 3)
+    two.start()
+    before = first.calls
+    poll(lambda: first.calls > before + 3)
+    assert second.calls == 0
+    one.stop()
+    poll(lambda: second.calls)
+    two.stop()
+    assert redis_client.pttl("farm:lease:reaper") < 1000
+
+
+def test_the_lease_is_kept_during_long_work(redis_client: Any, poll: Any) -> None:
+    record, gate, second = Record(redis_client), threading.Event(), Work()
+    one = Loops(record.hold, [Loop("slow", lambda: gate.wait(10) and 0.01)], lease=0.6)
+    one.start()
+    poll(lambda: redis_client.get("farm:lease:slow") == one.owner)
+    two = Loops(record.hold, [Loop("slow", second)], lease=0.6)
+    two.start()
+    seen = redis_client.pttl("farm:lease:slow")
+    poll(lambda: redis_client.pttl("farm:lease:slow") > seen or redis_client.get("farm:lease:slow") != one.owner)
+    assert redis_client.get("farm:lease:slow") == one.owner
+    assert second.calls == 0
+    gate.set()
+    one.stop()
+    two.stop()
+
+
+def test_an_error_is_logged_once_and_ends_nothing(redis_client: Any, poll: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("farm.loops.PAUSE", 0.01)
+    work = Work()
+    work.broken = ValueError("broken")
+    with capture_logs() as said:
+        loops = Loops(Record(redis_client).hold, [Loop("reaper", work)])
+        loops.start()
+        poll(lambda: work.calls > 3)
+        work.broken = None
+        before = work.calls
+        poll(lambda: work.calls > before + 3)
+        loops.stop()
+    assert [entry["event"] for entry in said] == ["loop.failed"]
+
+
+def test_redis_away_ends_nothing(redis_server: Any, redis_client: Any, poll: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("farm.loops.PAUSE", 0.01)
+    work = Work()
+    loops = Loops(Record(redis_client).hold, [Loop("reaper", work)])
+    with capture_logs():
+        loops.start()
+        poll(lambda: work.calls)
+        redis_server.kill()
+        redis_server.start()
+        before = work.calls
+        poll(lambda: work.calls > before + 3)
+        loops.stop()
