@@ -47,9 +47,9 @@ class Releases(Base):
         """List what every tag shall be, or only those whose registry is to be read again by now."""
         return [_intent(row) for row in json.loads(self.scripts.run("intents", int(due)))]
 
-    def checked(self, intent: Intent, again_in: float) -> bool:
-        """Confirm an intent after the registry was read or repaired; False when another one has come since."""
-        return bool(self.scripts.run("checked", intent.repository, intent.tag, intent.fence, again_in))
+    def checked(self, intent: Intent, again_in: float, *, held: bool = True) -> bool:
+        """Say when to look again, and that the registry holds the digest now; False when another intent has come since."""
+        return bool(self.scripts.run("checked", intent.repository, intent.tag, intent.fence, again_in, int(held)))
 
     def rollback(self, image_repository: str, tag: str, number: int, who: str) -> Intent:
         """Point a tag back to what an older pipeline released; the mark stays, only newer pushes move it."""

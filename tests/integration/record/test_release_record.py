@@ -126,6 +126,8 @@ def test_an_intent_is_due_until_the_registry_was_read_again(farm: Farm, poll) ->
     farm.record.release_begin(claim, "latest")
     assert farm.record.intents(due=True) == []
     intent = poll(lambda: farm.record.intents(due=True))[0]
+    assert farm.record.checked(intent, 0.0, held=False)
+    assert farm.record.pipeline(number).released == ()
     assert farm.record.checked(intent, 5.0)
     assert farm.record.intents(due=True) == []
     assert farm.record.pipeline(number).released == ("latest",)  # the reconciler finished what a lost worker began
