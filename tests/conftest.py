@@ -273,6 +273,21 @@ def images(engine: "docker.DockerClient") -> Images:
     return Images(busybox=name)
 
 
+@pytest.fixture(scope="session")
+def standins(engine: "docker.DockerClient") -> Mapping[str, str]:  # noqa: ARG001 - they are on it
+    """The sample application's base images, `["python"]` and `["postgres"]`: real ones, or stand-ins, made once."""
+    names = {"python": "python:3.12-slim", "postgres": "postgres:16"}
+    done = subprocess.run(
+        [str(Path(__file__).parents[1] / "deploy" / "standins.py"), *names.values()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        missing(f"{' and '.join(names.values())} can be neither pulled nor made: {done.stderr.strip()}")
+    return names
+
+
 def _root(busybox: Path, applets: Sequence[str]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
