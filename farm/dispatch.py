@@ -111,6 +111,7 @@ class Dispatcher:
         seconds, _ = self.record.redis.time()
         if seconds - pipeline.created > (PATIENCE_GONE if _GONE.search(words) else PATIENCE):
             return self._close(push, pipeline.number, Close(Status.ERRORED, str(error)), pipeline.subject)
+        self.record.postpone(pipeline.number, str(error))
         return Outcome(push, pipeline.number, subject=pipeline.subject, reason=str(error))
 
     def _standing(self, push: Push, pipeline: Pipeline) -> Outcome:

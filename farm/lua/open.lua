@@ -20,6 +20,7 @@ for i = 6, #ARGV do
 end
 call('HSET', key, 'definition', definition, 'image_repository', image, 'steps', table.concat(names, ' '))
 if remark ~= '' then call('HSET', key, 'reason', remark, 'remark', remark) end
+call('HDEL', key, 'note')
 call('ZREM', 'farm:undispatched', number)
 settle(number, tonumber(lease) / 2)
 return 1

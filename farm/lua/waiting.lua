@@ -1,14 +1,14 @@
 #!lua flags=no-writes
 -- WAITING: what the sentence about a waiting pipeline is made of.
 -- ARGV: number
--- Answers {unknown | over | undispatched | runs} | {offered, step, note} | {pause, step, seconds, reason}
+-- Answers {unknown | over | runs} | {undispatched, note} | {offered, step, note} | {pause, step, seconds, reason}
 -- | {queued, step, queue, how many are ahead}.
 local number = ARGV[1]
 local status = call('HGET', pipeline_key(number), 'status')
 if not status then return {'unknown'} end
 if final(status) then return {'over'} end
 local steps = steps_of(number)
-if #steps == 0 then return {'undispatched'} end
+if #steps == 0 then return {'undispatched', call('HGET', pipeline_key(number), 'note') or ''} end
 local waits
 for _, step in ipairs(steps) do
   local state, ready, offered, note = unpack(call('HMGET', step_key(number, step), 'status', 'ready', 'offered', 'note'))

@@ -22,6 +22,10 @@ class Course(Base):
         """End a pipeline that has no steps (a broken definition, a deleted ref); False if it has some or is over."""
         return bool(self.scripts.run("close", number, status, reason))
 
+    def postpone(self, number: int, note: str) -> None:
+        """Leave a word on why a pipeline could not be opened yet, to be shown while it waits."""
+        self.scripts.run("postpone", number, note)
+
     def cancel(self, number: int, who: str) -> None:
         """End a pipeline by a person's word; running workers see it at their next renewal."""
         answer = self.scripts.run("cancel", number, who)

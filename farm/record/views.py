@@ -90,7 +90,7 @@ class Views(Base):
         """Say in one sentence why a pipeline waits; None when it runs, is over, or is unknown."""
         kind, *rest = self.scripts.run("waiting", number)
         if kind == "undispatched":
-            return "waits for a dispatcher to read its definition"
+            return rest[0] or "waits for a dispatcher to read its definition"
         if kind == "offered":
             return f"{rest[0]}: {rest[1]}"
         if kind == "pause":

@@ -180,6 +180,7 @@ def test_a_repository_that_is_gone(house: House, origin: Origin, monkeypatch: py
     first = house.dispatcher.dispatch(number)
     assert first.status is Status.PENDING
     assert "git cannot read" in (first.reason or "")
+    assert house.record.waiting(number) == first.reason
     monkeypatch.setattr(dispatch, "PATIENCE_GONE", -1.0)
     assert house.dispatcher.dispatch(number).status is Status.ERRORED
     assert "git cannot read" in (house.record.pipeline(number).reason or "")
