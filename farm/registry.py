@@ -46,18 +46,21 @@ class Registry:
         credentials: tuple[str, str] | None = None,
         timeout: float = 10.0,
         user_timeout: float | None = None,
+        plain: bool = False,
     ) -> None:
-        """Connect lazily; after `user_timeout` seconds without an acknowledgement the kernel drops what it still holds.
+        """Connect lazily, by TLS unless the registry is on this machine or `plain`.
 
-        Shorter than a lease it keeps a write from arriving after somebody else took the step over.
+        After `user_timeout` seconds without an acknowledgement the kernel drops what it still holds; shorter than a
+        lease it keeps a write from arriving after somebody else took the step over.
         """
         self.address = address
         local = _local(address)
+        scheme = "http" if local or plain else "https"
         options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
         if user_timeout is not None:
             options.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(user_timeout * 1000)))
         self._http = httpx.Client(
-            base_url=f"{'http' if local else 'https'}://{address}/v2/",
+            base_url=f"{scheme}://{address}/v2/",
             auth=_Token(credentials),
             timeout=timeout,
             transport=httpx.HTTPTransport(socket_options=options, trust_env=not local),

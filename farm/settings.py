@@ -48,6 +48,7 @@ class Settings(_Values):
     farm_id: str = Field(default="", pattern=r"^([0-9a-f]{12})?$")
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
     registry: str = "127.0.0.1:5000"
+    registry_plain: bool = False
     url: str = "http://127.0.0.1:8440"
     web_url: str = "http://127.0.0.1:5555"
     token: str = Field(default="", repr=False)

@@ -50,7 +50,12 @@ class Tools:
             record=Record(client, settings.lease),
             logs=Logs(client, head=settings.log_head, tail=settings.log_tail, budget=settings.log_budget),
             engine=engine or DockerEngine(),
-            registry=Registry(settings.registry, timeout=settings.lease / 2, user_timeout=settings.lease / 2),
+            registry=Registry(
+                settings.registry,
+                plain=settings.registry_plain,
+                timeout=settings.lease / 2,
+                user_timeout=settings.lease / 2,
+            ),
         )
 
     def workspace(self, claim: Claim, lease: Lease, log: Log, teardown: ExitStack) -> Workspace:

@@ -81,7 +81,7 @@ class _House:
         logs = Logs(client, head=settings.log_head, tail=settings.log_tail, budget=settings.log_budget)
         intake = Intake(Dispatcher(record, ledger, settings, check=self._check))
         self.service = Service(settings, record, ledger, logs, intake, Access(settings.token, ledger))
-        registry = Registry(settings.registry, user_timeout=settings.lease * 0.8)
+        registry = Registry(settings.registry, plain=settings.registry_plain, user_timeout=settings.lease * 0.8)
         if settings.slack and settings.slack.webhook:
             slack = Slack(client, settings.slack.webhook, when=settings.slack.when, web_url=settings.web_url)
             self._deliveries.append(Delivery(client, slack, Desk(record, logs)))

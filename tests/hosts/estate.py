@@ -67,6 +67,7 @@ class Estate:
             "FARM_ID": self.farm_id,
             "FARM_REDIS_URL": self.redis_url,
             "FARM_REGISTRY": self.registry,
+            "FARM_REGISTRY_PLAIN": "true",
             "FARM_URL": self.url,
             "FARM_WEB_URL": f"http://{self.centre.address}:5555",
             "FARM_TOKEN": self.token,
