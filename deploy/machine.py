@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -60,8 +61,9 @@ def say(text: str) -> None:
     print(f"==> {text}", flush=True)
 
 
-def check_python() -> None:
-    """Refuse a Python that the farm does not run on."""
+def prepare() -> None:
+    """Refuse a Python that the farm does not run on; see to it that what was begun is cleared up when this is ended."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if sys.version_info < OLDEST_PYTHON:
         wanted = ".".join(map(str, OLDEST_PYTHON))
         have = ".".join(map(str, sys.version_info[:2]))
