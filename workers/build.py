@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from farm import git
 from farm.pipeline import Status
+from workers import cleanup
 from workers.engine import BuildSpec
 from workers.source import context
 from workers.workspace import Outcome, Workspace
@@ -33,6 +34,7 @@ def run(work: Workspace) -> Outcome:
     work.registry.tag(claim.image_repository, digest, "build")
     image = f"{work.repository}@{digest}"
     work.log.line(f"pushed {image}")
+    work.teardown.callback(cleanup.trim_images, work.engine, work.repository)
     return Outcome(Status.PASSED, result={"image": image, "image_id": built.image_id, "builder": built.builder})
 
 

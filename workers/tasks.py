@@ -15,6 +15,7 @@ from celery.exceptions import Ignore
 from celery.signals import task_postrun, worker_process_init, worker_ready, worker_shutdown
 from celery.worker import state
 from kombu.exceptions import OperationalError
+from kombu.transport.redis import Channel
 
 from farm.broker import TASKS, app, publish, title
 from farm.pipeline import Status
@@ -23,6 +24,10 @@ from workers.attempt import Ended, attempt
 from workers.heartbeat import Heartbeat
 from workers.lease import stop_all
 from workers.tools import Tools
+
+# A lost connection makes kombu put running work back into its queue, where another worker takes it up at once, and with
+# Redis away the attempt to do so ends the whole worker (kombu 5.7). The reaper sends again what is really lost.
+Channel.do_restore = False
 
 _logger = structlog.get_logger()
 _teardowns: dict[str, ExitStack] = {}

@@ -4,16 +4,20 @@ It does not judge what is tested: the script's exit code and the reports that it
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO
 
+from farm import git
 from farm.definition import Job
 from farm.errors import Errored, Failed
 from farm.pipeline import Status
 from workers import junit, services
-from workers.engine import ContainerSpec, Exit
+from workers.engine import Check, ContainerSpec, Exit, Limits
 from workers.workspace import Outcome, Workspace
 
 REPORT_LIMIT = 32 << 20  # bytes of all reports of a job together
+_CHUNK = 1 << 18
 _SHOWN = 300  # characters of output that a reason quotes
 _NOT_EXECUTABLE, _NOT_FOUND, _KILLED = 126, 127, 137
 
@@ -21,13 +25,16 @@ _NOT_EXECUTABLE, _NOT_FOUND, _KILLED = 126, 127, 137
 def run(work: Workspace) -> Outcome:
     """Run the job of the claimed step. Raises Failed for a job that cannot run, Errored when the engine is away."""
     job = job_of(work)
+    limits = work.granted(job.memory)
     image = job.image or work.claim.image or ""
     work.engine.pull(image, check=work.check, log=work.log.write)
     network = work.engine.create_network(work.owner)
     work.teardown.callback(work.engine.remove, "network", network)
-    services.start(work, job.services, network)
+    beside = services.start(work, job.services, network, shared=job.network == "shared")
+    if beside and job.network == "shared":
+        network = f"container:{beside[next(iter(job.services))]}"
     output = _Output(work.log.write)
-    container = _start(work, job, image, network)
+    container = _start(work, job, image, network, limits)
     work.teardown.callback(work.engine.remove, "container", container)
     try:
         deadline = time.monotonic() + job.timeout
@@ -36,7 +43,9 @@ def run(work: Workspace) -> Outcome:
         work.engine.remove("container", container)
         return Outcome(Status.FAILED, f"timed out after {job.timeout:g} s")
     report = _report(work, job, container)
-    reason = _reason(ended, report, output.last, work.limits.memory)
+    reason = _reason(ended, report, output.last, limits.memory)
+    if reason:
+        services.fallen(work, beside)
     result = {"exit": ended.code} | ({"tests": report.document()} if report else {})
     return Outcome(Status.FAILED if reason else Status.PASSED, reason, result)
 
@@ -72,7 +81,24 @@ def environment(work: Workspace) -> Mapping[str, str]:
     return told
 
 
-def _start(work: Workspace, job: Job, image: str, network: str) -> str:
+@contextmanager
+def _checkout(work: Workspace, folder: str | None) -> Iterator[Iterator[bytes] | None]:
+    """Give the files of the commit as a tar that unpacks into the folder, or None without one."""
+    if folder is None:
+        yield None
+        return
+    commit = git.ensure(work.mirror, work.claim.url, work.claim.commit, check=work.check)
+    with git.archive(work.mirror, commit, below=folder) as tree:
+        yield _pieces(tree, work.check)
+
+
+def _pieces(tree: IO[bytes], check: Check) -> Iterator[bytes]:
+    while piece := tree.read(_CHUNK):
+        check()
+        yield piece
+
+
+def _start(work: Workspace, job: Job, image: str, network: str, limits: Limits) -> str:
     spec = ContainerSpec(
         owner=work.owner,
         image=image,
@@ -80,11 +106,13 @@ def _start(work: Workspace, job: Job, image: str, network: str) -> str:
         command=("sh", "-ec", "\n".join(job.script)),
         env={**environment(work), **job.env},
         network=network,
-        limits=work.limits,
+        directory=job.checkout,
+        limits=limits,
         attach=True,
     )
     try:
-        return work.engine.start(spec)
+        with _checkout(work, job.checkout) as tree:
+            return work.engine.start(spec, tree=tree)
     except Failed as error:
         if " cannot run sh:" in str(error):
             raise Failed(

@@ -34,6 +34,8 @@ def worker(
         typer.echo(f"farm: {error}", err=True)
         raise typer.Exit(2) from None
     os.environ["FARM_WORKER_NAME"] = settings.worker_name
+    # Told to end, Celery would wait for hour-long tests; so it waits a while (farm.broker) and hands them back then.
+    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
     command = [sys.executable, "-m", *celery(settings)]
     os.execv(command[0], command)  # noqa: S606 - the worker takes this process's place, so that signals reach it
 

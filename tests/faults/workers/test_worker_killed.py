@@ -115,7 +115,7 @@ def test_a_worker_that_is_told_to_end_hands_its_step_back(farm, files, poll):
     worker = farm.worker("w1")
     farm.wake(number)
     poll(begun(farm, number), 60)
-    worker.send_signal(signal.SIGQUIT)
+    worker.terminate()
     worker.wait(60)
     assert farm.left() == []
     farm.worker("w2")
@@ -136,11 +136,11 @@ def test_redis_dies_during_the_test(farm, files, poll):
     poll(lambda: not farm.left(), 20, what="everything to be gone")
 
 
-def test_several_jobs_and_one_release(farm, files, poll):
+def test_a_failing_test_ends_the_chain(farm, files, poll):
     number = farm.push(files("exit 1\n"))
     farm.worker()
     farm.wake(number)
     pipeline = poll(lambda: farm.ended(number), 60)
-    assert (pipeline.status, pipeline.reason) == (Status.FAILED, "test: script ended with exit code 1")
+    assert (pipeline.status, pipeline.reason) == (Status.FAILED, "script ended with exit code 1")
     assert jobs(pipeline)["release"].status is Status.SKIPPED
     assert farm.registry.digest(farm.image, "latest") is None
