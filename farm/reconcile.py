@@ -50,7 +50,8 @@ def settle(record: Record, registry: Registry, intent: Intent, again_in: float) 
     current: Intent | None = intent
     while current:
         found = _point(record, registry, current)
-        if record.checked(current, FORGET if found == "lost" else again_in) or found != "moved":
+        lost = found == "lost"
+        if record.checked(current, FORGET if lost else again_in, held=not lost) or found != "moved":
             return
         current = _newest(record, current)  # a release came between: what was just written may be the older digest
 
@@ -71,7 +72,8 @@ def _point(record: Record, registry: Registry, intent: Intent) -> Literal["right
     if manifest is None:
         log.warning("tag.lost", **words, hint="the image is gone from the registry; push again to build it again")
         return "lost"
-    if _newest(record, intent) != intent:  # it was read from the record a moment ago
+    newest = _newest(record, intent)
+    if newest is None or newest.fence != intent.fence:  # it was read from the record a moment ago
         return "right"
     registry.put(intent.repository, intent.tag, manifest)
     if intent.confirmed:  # else the worker that began the release did not come to its end

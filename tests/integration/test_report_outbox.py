@@ -1,0 +1,161 @@
+"""The outbox from the record's own events to the reporters."""
+
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from farm import report
+from farm.definition import Definition, Job, Notify
+from farm.ledger import Ledger
+from farm.logs import Logs
+from farm.pipeline import Status, Step
+from farm.push import ZERO, Push
+from farm.record import Record
+from farm.report import OUTBOX, Delivery, Desk
+from farm.reporters import Later, News, Useless
+
+pytestmark = pytest.mark.redis
+
+STEPS = (Step("build", "build"), Step("test", "test", ("build",)))
+DEFINITION = Definition(jobs={"test": Job(script=("make",))}, notify=Notify(slack="always"))
+
+
+class Ear:
+    """A reporter that keeps what it hears, and fails as it is told to."""
+
+    kinds: Collection[str] = ("opened", "finished")
+
+    def __init__(self, name: str = "ear") -> None:
+        self.name = name
+        self.heard: list[News] = []
+        self.failures: list[Exception] = []
+
+    def tell(self, news: News) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.heard.append(news)
+
+
+class Farm:
+    """A record in which pipelines come to their end."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.record, self.ledger, self.logs = Record(client), Ledger(client), Logs(client)
+        self.ledger.register("thyme", "file:///thyme.git", "main", {})
+        self.count = 0
+
+    def join(self, ear: Ear) -> Delivery:
+        delivery = Delivery(self.client, ear, Desk(self.record, self.logs))
+        delivery.join()
+        return delivery
+
+    def run(self, *, passes: bool = True) -> int:
+        self.count += 1
+        new = f"{self.count:040x}"
+        number = self.ledger.enter("thyme", [Push(f"uuid-{self.count}", "thyme", "refs/heads/main", ZERO, new)])[
+            0
+        ].number
+        self.record.open(number, definition=DEFINITION.model_dump_json(), steps=STEPS, image_repository="thyme")
+        claim = self.record.claim(number, "build", "w1")
+        self.record.commit(claim, Status.PASSED, result={"image": "host/thyme@sha256:" + "0" * 64})
+        claim = self.record.claim(number, "test", "w1")
+        with self.logs.writer(number, "test", claim.fence) as log:
+            log.write(b"".join(b"line %d\n" % line for line in range(1000)) + b"the end")
+        self.record.commit(
+            claim,
+            Status.PASSED if passes else Status.FAILED,
+            reason=None if passes else "1 of 2 tests failed",
+            result={"tests": {"failing": [{"name": "test_vat", "message": "no", "seconds": 0.1}]}},
+        )
+        return number
+
+
+@pytest.fixture
+def farm(redis_client: Any) -> Farm:
+    return Farm(redis_client)
+
+
+def test_what_happens_is_told_in_order(farm: Farm) -> None:
+    ear = Ear()
+    delivery = farm.join(ear)
+    number = farm.run(passes=False)
+    delivery.deliver()
+    assert [news.kind for news in ear.heard] == ["opened", "finished"]
+    last = ear.heard[-1]
+    assert (last.pipeline.number, last.pipeline.status, last.when) == (number, Status.FAILED, "always")
+    assert last.tail[-1] == "the end"
+    assert last.tail[-2] == "line 999"
+    assert len(last.tail) == report.TAIL
+    assert last.pipeline.stages[1].jobs[0].result["tests"]["failing"][0]["name"] == "test_vat"
+
+
+def test_a_passed_pipeline_needs_no_log(farm: Farm) -> None:
+    ear = Ear()
+    delivery = farm.join(ear)
+    farm.run()
+    delivery.deliver()
+    assert ear.heard[-1].tail == ()
+
+
+def test_a_reporter_that_fails_holds_up_only_itself(farm: Farm) -> None:
+    slow, quick = Ear("slow"), Ear("quick")
+    slow.failures = [Later("not now", 30), Later("not now"), Later("not now")]
+    deliveries = farm.join(slow), farm.join(quick)
+    farm.run()
+    with capture_logs() as said:
+        waits = [deliveries[0].deliver() for _ in range(4)]
+        deliveries[1].deliver()
+    assert waits == [30, 2, 4, report.LOOK]
+    assert [news.kind for news in slow.heard] == [news.kind for news in quick.heard]
+    assert [entry["event"] for entry in said] == ["report.later"]
+
+
+def test_a_reporter_with_a_mistake_harms_nothing(farm: Farm) -> None:
+    ear = Ear()
+    ear.failures = [Useless("never"), ZeroDivisionError("a mistake")]
+    delivery = farm.join(ear)
+    farm.run()
+    second = farm.run()
+    with capture_logs() as said:
+        delivery.deliver()
+    assert [news.pipeline.number for news in ear.heard] == [second, second]
+    assert [entry["log_level"] for entry in said] == ["warning", "error", "warning"]
+
+
+def test_news_that_is_a_day_old_is_left(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    ear = Ear()
+    delivery = farm.join(ear)
+    farm.run()
+    second = farm.run()
+    monkeypatch.setattr(report, "PATIENCE", -1.0)
+    ear.failures = [Later("away")] * 2
+    with capture_logs() as said:
+        delivery.deliver()
+    assert [news.pipeline.number for news in ear.heard] == [second, second]
+    assert said[0]["event"] == "report.given_up"
+
+
+def test_a_new_reporter_hears_nothing_of_the_past(farm: Farm) -> None:
+    farm.run()
+    ear = Ear()
+    delivery = farm.join(ear)
+    delivery.deliver()
+    assert ear.heard == []
+    farm.run()
+    delivery.deliver()
+    assert len(ear.heard) == 2
+
+
+def test_what_retention_took_is_passed_over(farm: Farm) -> None:
+    ear = Ear()
+    delivery = farm.join(ear)
+    number = farm.run()
+    farm.client.xreadgroup("ear", "dispatcher", {OUTBOX: ">"}, count=2)
+    farm.client.xtrim(OUTBOX, maxlen=2)
+    farm.client.delete(f"farm:pipeline:{number}")
+    delivery.deliver()
+    assert ear.heard == []
+    assert farm.client.xpending(OUTBOX, "ear")["pending"] == 0
