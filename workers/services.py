@@ -7,13 +7,13 @@ TCP connection from this host to the container every 10 ms, a command inside it 
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 
 from farm.definition import Service
 from farm.errors import Errored, Failed, LeaseLost
-from workers.engine import ContainerSpec, Engine, Image
+from workers.engine import Check, ContainerSpec, Engine, Image
 from workers.stream import BEAT
 from workers.workspace import Workspace
 
@@ -22,8 +22,10 @@ _PROBE = 5.0  # seconds that one question may take
 _LINES = 50
 
 
-def start(work: Workspace, services: Mapping[str, Service], network: str) -> Mapping[str, str]:
+def start(work: Workspace, services: Mapping[str, Service], network: str, *, shared: bool = False) -> Mapping[str, str]:
     """Start services and return their containers by name once all are ready.
+
+    Shared: all live in the network of the first, so that each reaches the others on localhost, and under the names too.
 
     Failed: one has ended or did not get ready in its time; its last lines are in the log then.
     """
@@ -35,8 +37,11 @@ def start(work: Workspace, services: Mapping[str, Service], network: str) -> Map
         if stop.is_set():
             raise LeaseLost("the other services are given up")
 
+    ways = [_Coming(work, name, service, network, check) for name, service in services.items()]
+    if shared:
+        ways[0].hold(ways[1:], work.check)
     with ThreadPoolExecutor(len(services), thread_name_prefix="service") as pool:
-        coming = {pool.submit(_Coming(work, name, service, network, check)): name for name, service in services.items()}
+        coming = {pool.submit(way): way.name for way in ways}
         try:
             return _await(work, coming)
         finally:
@@ -87,30 +92,46 @@ class _Coming:
     """One service on its way, in a thread of its own."""
 
     def __init__(self, work: Workspace, name: str, service: Service, network: str, check: Callable[[], None]) -> None:
+        self.name = name
         self._work = work
         self._engine: Engine = work.engine
-        self._name = name
         self._service = service
         self._network = network
+        self._names: Sequence[str] = (name,)
+        self._begun: tuple[str, Image] | None = None
+        self._holder: str | None = None
         self._check = check
 
+    def hold(self, others: Sequence["_Coming"], check: Check) -> None:
+        """Start now and let the others live in this one's network."""
+        self._names = (self.name, *(other.name for other in others))
+        self._begun = self._begin(check)
+        for other in others:
+            other._holder = self._begun[0]  # noqa: SLF001 - of the same class
+            other._network, other._names = f"container:{self._begun[0]}", ()  # noqa: SLF001
+
     def __call__(self) -> str:
+        container, image = self._begun or self._begin(self._check)
+        self._until_ready(container, image)
+        return container
+
+    def _begin(self, check: Check) -> tuple[str, Image]:
         service = self._service
-        image = self._engine.pull(service.image, check=self._check)
+        image = self._engine.pull(service.image, check=check)
         spec = ContainerSpec(
             owner=self._work.owner,
             image=service.image,
             command=service.command,
             env=service.env,
             network=self._network,
-            aliases=(self._name,),
-            limits=self._work.limits,
-            word=self._name,
+            aliases=self._names,
+            tmpfs=service.tmpfs,
+            limits=self._work.granted(service.memory),
+            word=self.name,
         )
         container = self._engine.start(spec)
         self._work.teardown.callback(self._engine.remove, "container", container)
-        self._until_ready(container, image)
-        return container
+        return container, image
 
     def _until_ready(self, container: str, image: Image) -> None:
         end = time.monotonic() + self._service.timeout
@@ -124,13 +145,13 @@ class _Coming:
             if asked():
                 return
             if time.monotonic() >= end:
-                raise _Lost(f"service {self._name} did not get ready within {self._service.timeout:g} s", container)
+                raise _Lost(f"service {self.name} did not get ready within {self._service.timeout:g} s", container)
             time.sleep(pause)
 
     def _question(self, container: str, image: Image, end: float) -> tuple[Callable[[], bool], float]:
         ready = self._service.ready
         if ready.port is not None:
-            address, port = self._engine.state(container).address, ready.port
+            address, port = self._engine.state(self._holder or container).address, ready.port
             return (lambda: address is not None and _connects(address, port)), PORT_EVERY
         command = ("sh", "-ec", ready.command) if ready.command is not None else image.healthcheck
         if command is None:
@@ -152,7 +173,7 @@ class _Coming:
         ended = self._engine.state(container).exit
         if ended is not None:
             why = "ran out of memory" if ended.oom else f"ended with exit code {ended.code}"
-            raise _Lost(f"service {self._name} {why} before it was ready", container)
+            raise _Lost(f"service {self.name} {why} before it was ready", container)
 
 
 def _connects(address: str, port: int) -> bool:

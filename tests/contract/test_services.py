@@ -154,7 +154,7 @@ def test_a_registry_that_is_down_is_ours(work, network, ports):
         services.start(work, {"db": Service(image=f"127.0.0.1:{ports(1)[0]}/none:1")}, network)
 
 
-def test_a_lost_lease_ends_the_wait_within_a_second(work, network, images):
+def test_a_lost_lease_ends_the_wait(work, network, images):
     lost = []
     waiting = threading.Event()
 
@@ -168,7 +168,7 @@ def test_a_lost_lease_ends_the_wait_within_a_second(work, network, images):
     changed = Workspace(**{name: getattr(work, name) for name in work.__slots__} | {"check": check})
     with pytest.raises(LeaseLost):
         services.start(changed, {"db": service}, network)
-    assert time.monotonic() - lost[0] < 1
+    assert time.monotonic() - lost[0] < 2  # a start that is on its way is let finish, so that its container is known
 
 
 def test_postgres_is_ready_when_it_takes_queries(work, network, engine):
