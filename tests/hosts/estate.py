@@ -51,7 +51,7 @@ class Estate:
         """Redis's address with its password."""
         return f"redis://:{self.password}@{self.centre.address}:6379/0"
 
-    def redis(self) -> "Redis":
+    def redis(self) -> Redis:
         """Open a connection of the test's own to the record."""
         return Redis.from_url(self.redis_url, decode_responses=True, socket_timeout=10)
 
