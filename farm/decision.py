@@ -1,7 +1,7 @@
 """What a push becomes: steps to run, or a reason why none. The rule is pure; farm.dispatch gathers what it needs."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from farm.definition import Definition, DefinitionError, expand, matches, parse
@@ -49,14 +49,28 @@ def unseen(push: Push) -> Close | None:
     return None
 
 
-def decide(push: Push, number: int, commit: Commit, text: bytes | None, *, protected: bool, date: str) -> Plan | Close:
-    """Return what a push becomes by its commit and the text of its definition, None where it has no such file."""
+def decide(
+    push: Push,
+    number: int,
+    commit: Commit,
+    text: bytes | None,
+    *,
+    protected: bool,
+    date: str,
+    changed: Callable[[Sequence[str], Sequence[str]], bool] = lambda paths, ignore: True,  # noqa: ARG005
+) -> Plan | Close:
+    """Return what a push becomes by its commit and the text of its definition, None where it has no such file.
+
+    `changed` says whether the push changes one of these paths beside those to ignore.
+    """
     if marker := _MARKER.search(commit.message):
         return Close(Status.SKIPPED, f"{marker[0]} in the commit's message")
     try:
         definition = Definition() if text is None else parse(text, FILE)
     except DefinitionError as error:
         return Close(Status.FAILED, "definition", str(error).splitlines())
+    if (definition.on.paths or definition.on.ignore) and not changed(definition.on.paths, definition.on.ignore):
+        return Close(Status.SKIPPED, "the push changes none of the files that `on` names")
     tags, remark = releases(push, number, commit, definition, protected=protected, date=date)
     if text is None:
         remark = f"no {FILE}: {_NOTHING_TESTED}"
@@ -80,6 +94,8 @@ def releases(
     branches = definition.release.branches
     if not definition.releasable:
         return (), _NOTHING_TESTED
+    if not definition.release.tags:
+        return (), "release: none"
     if not protected or (push.branch and branches and not matches(branches, push.branch)):
         return (), f"{name} does not release"
     tags = expand(definition.release.tags, branch=push.branch, tag=push.tag, commit=commit.id, number=number, date=date)

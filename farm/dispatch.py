@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -80,6 +82,7 @@ class Dispatcher:
             git.show(mirror, found, FILE),
             protected=own.protects(push.ref, repository.default_branch),
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
+            changed=partial(_changed, push, mirror, found),
         )
         return verdict, commit.subject
 
@@ -121,6 +124,12 @@ class Dispatcher:
         """Return the sentence for a queue that nobody serves; that others are ahead is no warning."""
         sentence = self.record.waiting(number)
         return sentence if sentence and "no worker" in sentence else None
+
+
+def _changed(push: Push, mirror: Path, commit: str, paths: Sequence[str], ignore: Sequence[str]) -> bool:
+    """Say whether a push changes one of these paths; what has nothing to be compared with does."""
+    before = None if push.created or push.branch is None else git.find(mirror, push.old)
+    return before is None or git.changed(mirror, before, commit, paths=paths, ignore=ignore)
 
 
 def standing(push: Push, pipeline: Pipeline, *, known: bool = True) -> Outcome:

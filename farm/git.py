@@ -122,14 +122,18 @@ def show(mirror: Path, commit: str, path: str, *, limit: int = 1 << 20) -> bytes
 
 
 @contextmanager
-def archive(mirror: Path, commit: str, folder: str = ".") -> Iterator[IO[bytes]]:
+def archive(mirror: Path, commit: str, folder: str = ".", *, below: str = "") -> Iterator[IO[bytes]]:
     """Give the tree of a commit, or one folder of it with its full path, as a stream of tar.
+
+    With `below` all lies below that path, and everybody may write there: whoever unpacks it is not who uses it.
 
     It has what a checkout has, so files with `export-ignore` too, but neither submodules nor what LFS holds. Raises
     Errored at the end if git could not finish.
     """
     paths = () if folder == "." else ("--", f":(literal){folder}")
-    git = _start(mirror, ("archive", "--format=tar", oid(commit), *paths))
+    open_to_all = ("-c", "tar.umask=0") if below else ()
+    prefix = (f"--prefix={below.strip('/')}/",) if below else ()
+    git = _start(mirror, (*open_to_all, "archive", "--format=tar", *prefix, oid(commit), *paths))
     assert git.stdout is not None and git.stderr is not None  # noqa: S101, PT018
     try:
         yield git.stdout
@@ -138,6 +142,15 @@ def archive(mirror: Path, commit: str, folder: str = ".") -> Iterator[IO[bytes]]
             raise Errored(f"git cannot read commit {commit[:7]}: {_last(git.stderr.read())}")
     finally:
         _end(git)
+
+
+def changed(mirror: Path, old: str, new: str, *, paths: Sequence[str] = (), ignore: Sequence[str] = ()) -> bool:
+    """Say whether a commit differs from an older one in `paths` (none: anywhere) beside those to ignore.
+
+    They are names, folders, or globs in which `*` stops at a slash and `**` does not.
+    """
+    specs = [f":(top,glob){path}" for path in paths] + [f":(top,exclude,glob){path}" for path in ignore]
+    return bool(_git(mirror, "diff-tree", "-r", "--name-only", "--no-renames", "-z", oid(old), oid(new), "--", *specs))
 
 
 def ls_remote(url: str, *, timeout: float = _LOOK_TIMEOUT) -> Mapping[str, str]:

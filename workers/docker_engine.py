@@ -5,7 +5,7 @@ import posixpath
 import re
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -157,11 +157,13 @@ class DockerEngine:
         self._api.call("POST", "/volumes/create", body={"Name": name, "Labels": owner.labels()})
         return name
 
-    def start(self, spec: ContainerSpec) -> str:
+    def start(self, spec: ContainerSpec, *, tree: Iterable[bytes] | None = None) -> str:
         """Start a container; attached before, so that nothing it says is missed."""
         name = spec.owner.name(spec.word)
         try:
             self._api.call("POST", "/containers/create", params={"name": name}, body=values.creation(spec))
+            if tree is not None:
+                self._api.open(Request("PUT", f"/containers/{name}/archive", {"path": "/"}, data=tree)).close()
             if spec.attach:
                 params = {"stream": "1", "stdout": "1", "stderr": "1"}
                 response = self._api.open(Request("POST", f"/containers/{name}/attach", params))

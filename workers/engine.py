@@ -1,7 +1,7 @@
 """The seam between the stages and whatever runs containers: one Protocol and its values. Nothing here knows Docker."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal, Protocol, Self
@@ -231,8 +231,11 @@ class Engine(Protocol):
     def create_volume(self, owner: Owner) -> str:
         """Make an empty volume and return its name."""
 
-    def start(self, spec: ContainerSpec) -> str:
-        """Start a container and return its name. Failed: the image has no such program; it is removed again then."""
+    def start(self, spec: ContainerSpec, *, tree: Iterable[bytes] | None = None) -> str:
+        """Start a container and return its name. Failed: the image has no such program; it is removed again then.
+
+        A tree, the pieces of a plain tar, is unpacked at the root before, over what the image has there.
+        """
 
     def wait(
         self, container: str, *, check: Check, output: Output | None = None, deadline: float | None = None

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from farm import git
 from farm.definition import Definition
+from farm.errors import Failed
 from farm.pipeline import Status
 from farm.record import Claim
 from farm.registry import Registry
@@ -49,6 +50,18 @@ class Workspace:
     def mirror(self) -> Path:
         """The bare mirror of the repository on this machine."""
         return git.mirror_path(self.home, self.claim.repository)
+
+    def granted(self, memory: int | None) -> Limits:
+        """Return the limits of one container; a definition may ask for less than the farm gives, not more."""
+        most = self.limits.memory
+        if memory is None:
+            return self.limits
+        if most is not None and memory > most:
+            asked, given = (f"{size / (1 << 20):.0f}m" for size in (memory, most))
+            raise Failed(
+                f"memory: {asked} is more than the {given} that this farm gives; ask for less or raise it there"
+            )
+        return replace(self.limits, memory=memory)
 
     @property
     def repository(self) -> str:

@@ -62,6 +62,8 @@ def summary(definition: Definition) -> str:
     names = list(definition.jobs)
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     test = "test" if names == ["test"] else f"test ({', '.join(names[:NAMED])}{more})"
+    if not definition.release.tags:
+        return " -> ".join(["build", *([test] if definition.jobs else [])]) + "; nothing is released"
     release = f"release ({', '.join(definition.release.tags)})"
     return " -> ".join(["build", *([test] if definition.jobs else []), release])
 

@@ -10,10 +10,10 @@ from pydantic import BeforeValidator, Field
 from farm.definition import models
 from farm.definition.commands import Env, Script
 from farm.definition.models import Value
-from farm.definition.names import ImageName, Inside
+from farm.definition.names import Files, ImageName, Inside
 from farm.definition.templates import Branches, Tags
 from farm.definition.testing import Nothing, Test, written_test
-from farm.definition.values import Given, Text
+from farm.definition.values import Given, Text, wrong
 
 
 class Build(Value):
@@ -46,6 +46,27 @@ class Release(Value):
         return models.Release(branches=self.branches, tags=self.tags)
 
 
+def _release(value: object) -> object:
+    if value == "none":
+        return Release.model_construct(branches=(), tags=())
+    if value is False:
+        raise wrong("release is a mapping, not false", "write `release: none` to release nothing")
+    return value
+
+
+class On(Value):
+    """Which pushes of a branch run. A new branch and a git tag always do."""
+
+    paths: Files = ()
+    """Only pushes that change one of these files: names, folders, or patterns with * and **."""
+    ignore: Files = ()
+    """Not those that only change these."""
+
+    def resolve(self) -> models.On:
+        """Return what the farm uses."""
+        return models.On(paths=self.paths, ignore=self.ignore)
+
+
 def _slack(value: object) -> object:
     return "never" if value is False or value == "off" else value
 
@@ -76,8 +97,10 @@ class Document(Value):
     """How the image is built."""
     test: Annotated[Test | None, BeforeValidator(written_test, json_schema_input_type=Script | Test)] = None
     """A command, a list of commands, a whole job, or `none`: nothing is tested on purpose."""
-    release: Release = Release()
-    """What releases, and under which tags. Without it what the server protects releases `latest`."""
+    on: On = On()
+    """Which pushes run."""
+    release: Annotated[Release, BeforeValidator(_release, json_schema_input_type=Literal["none"] | Release)] = Release()
+    """What releases, and under which tags, or `none`. Without it what the server protects releases `latest`."""
     notify: Notify = Notify()
     """Who hears of the pipeline's end."""
 
@@ -90,4 +113,5 @@ class Document(Value):
             untested=isinstance(self.test, Nothing),
             release=self.release.resolve(),
             notify=self.notify.resolve(),
+            on=self.on.resolve(),
         )

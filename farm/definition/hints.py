@@ -21,6 +21,7 @@ _SYNTAX = (
     ("unknown escape character", "", "an unknown escape in double quotes", "use single quotes, or write \\\\"),
     ("did not find expected ',' or ']'", "", "a list in brackets without its end", "close it with ]"),
     ("did not find expected ',' or '}'", "", "a mapping in braces without its end", "close it with }"),
+    ("did not find expected whitespace or line break", "", "YAML takes this for a tag", "put text with ! in quotes"),
     ("did not find expected key", "", "this fits neither the lines above nor a value", _LOOK),
     ("did not find expected '-' indicator", "", "a list goes on without `- `", _LOOK),
     ("block sequence entries are not allowed", "", "a list cannot begin here", "begin it on a line of its own"),

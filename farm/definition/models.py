@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+Network = Literal["own", "shared"]
 SlackWhen = Literal["always", "change", "failure", "never"]
 
 
@@ -37,6 +38,10 @@ class Service(Value):
     command: tuple[str, ...] | None = None
     ready: Ready = Ready()
     timeout: float = 60.0
+    tmpfs: tuple[str, ...] = ()
+    """Folders that are kept in memory."""
+    memory: int | None = None
+    """Bytes; None is what the farm gives each container."""
 
 
 class Job(Value):
@@ -48,6 +53,11 @@ class Job(Value):
     services: dict[str, Service] = {}
     junit: tuple[str, ...] = ()
     timeout: float = 1800.0
+    memory: int | None = None
+    """Bytes; None is what the farm gives each container."""
+    network: Network = "own"
+    checkout: str | None = None
+    """Where the script finds the files of the commit, and its working directory then."""
     needs: tuple[str, ...] = ()
     """The jobs that have to pass before this one starts."""
     runs_on: tuple[str, ...] = ()
@@ -55,7 +65,10 @@ class Job(Value):
 
 
 class Release(Value):
-    """What releases: branches narrow what the server protects (none named: all of it); tags are templates."""
+    """What releases: branches narrow what the server protects (none named: all of it); tags are templates.
+
+    Without any tag nothing is released.
+    """
 
     branches: tuple[str, ...] = ()
     tags: tuple[str, ...] = ("latest",)
@@ -65,6 +78,13 @@ class Notify(Value):
     """Who hears of the pipeline's end. None leaves it to the server."""
 
     slack: SlackWhen | None = None
+
+
+class On(Value):
+    """Which pushes of a branch run: those that change one of `paths` (none named: any) that is not one of `ignore`."""
+
+    paths: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
 
 
 class Definition(Value):
@@ -77,6 +97,7 @@ class Definition(Value):
     """Whether the file says on purpose (`test: none`) that nothing is tested."""
     release: Release = Release()
     notify: Notify = Notify()
+    on: On = On()
 
     @property
     def releasable(self) -> bool:

@@ -95,6 +95,23 @@ Variable = Annotated[
 
 Patterns = some(Inside, most=20)
 
+
+def _files(value: object) -> object:
+    if isinstance(value, str) and value.startswith("!"):
+        raise wrong(f'"{shown(value)}" cannot turn a pattern round', "name it under ignore, without the !")
+    return value
+
+
+Files = some(Annotated[Inside, BeforeValidator(_files), _schema(rf"(?!!){_PATH}", 1024)], most=50)
+
+_ABSOLUTE = r"(?!.*/\.\.?(?:/|$))/[^\x00-\x1f:,]*[^\x00-\x1f:,/]"
+Absolute = Annotated[
+    str,
+    BeforeValidator(_matching(_ABSOLUTE, "path in the container", "write it from /, such as /src", 1024)),
+    _schema(_ABSOLUTE, 1024),
+]
+Absolutes = some(Absolute, most=10)
+
 _JOB = r"[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?"
 JobName = Annotated[
     str,

@@ -9,8 +9,8 @@ from farm.definition import models
 from farm.definition.commands import Arguments, Command, Env
 from farm.definition.matrix import fill
 from farm.definition.models import Value
-from farm.definition.names import HostName, ImageTemplate
-from farm.definition.quantities import ReadyTimeout
+from farm.definition.names import Absolutes, HostName, ImageTemplate
+from farm.definition.quantities import Memory, ReadyTimeout
 from farm.definition.values import Given, Text, kind, text, wrong
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -47,6 +47,11 @@ class Service(Value):
     ready: Annotated[Ready, BeforeValidator(_ready, json_schema_input_type=Text | Ready)] = Ready()
     """When it is ready: a command, {command: ...} or {port: ...}. Without it the image's HEALTHCHECK decides."""
 
+    tmpfs: Absolutes = ()
+    """Folders of it that are kept in memory: a database there is faster."""
+    memory: Annotated[Memory | None, Given] = None
+    """The most memory that it may take, if that is to be less than the farm gives."""
+
     def resolve(self, values: Mapping[str, str]) -> models.Service:
         """Return what the farm uses, with the values of the matrix filled in."""
         return models.Service(
@@ -55,6 +60,8 @@ class Service(Value):
             command=self.command,
             ready=models.Ready(command=self.ready.command, port=self.ready.port),
             timeout=self.ready.timeout,
+            tmpfs=self.tmpfs,
+            memory=self.memory,
         )
 
 

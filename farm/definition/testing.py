@@ -10,8 +10,8 @@ from farm.definition import models
 from farm.definition.commands import Env, Script
 from farm.definition.matrix import Matrix, Shards, fill, variants
 from farm.definition.models import Value
-from farm.definition.names import ImageTemplate, JobName, Labels, Needs, Patterns
-from farm.definition.quantities import JobTimeout
+from farm.definition.names import Absolute, ImageTemplate, JobName, Labels, Needs, Patterns
+from farm.definition.quantities import JobTimeout, Memory
 from farm.definition.services import Services
 from farm.definition.values import Given, wrong
 
@@ -38,6 +38,12 @@ class Surroundings(Value):
     """What the tests report, so that a failure names the failing test."""
     timeout: Annotated[JobTimeout | None, Given] = None
     """How long the script may take; 30m unless said."""
+    memory: Annotated[Memory | None, Given] = None
+    """The most memory that the script may take, if that is to be less than the farm gives."""
+    network: Annotated[models.Network | None, Given] = None
+    """own: services have host names. shared: they are on localhost too, as if all ran in one container."""
+    checkout: Annotated[Absolute | None, Given] = None
+    """Where the files of the commit are put; the script then starts there, not in the image's working directory."""
     runs_on: Labels = ()
     """Labels that the worker must have, all of them."""
 
@@ -105,6 +111,9 @@ class Test(Surroundings):
                     services={name: service.resolve(values) for name, service in services.items()},
                     junit=reports.junit if reports else (),
                     timeout=job.timeout or self.timeout or TIMEOUT,
+                    memory=job.memory or self.memory,
+                    network=job.network or self.network or "own",
+                    checkout=job.checkout or self.checkout,
                     needs=needs,
                     runs_on=tuple(sorted(job.runs_on or self.runs_on)),
                 ),

@@ -32,6 +32,7 @@ def test_a_good_definition_is_told_what_it_does(here: Path):
             "image: x",
             "build; nothing is tested, so nothing is released (add test, or `test: none` to say so on purpose)",
         ),
+        ("{test: x, release: none}", "build -> test; nothing is released"),
         ("test: {jobs: {a: a, b: b}}", "build -> test (a, b) -> release (latest)"),
         ("test: {script: x, parallel: 9}", "build -> test (1, 2, 3, 4, 5, 6 and 3 more) -> release (latest)"),
         ("{test: x, release: {tags: [a, b]}}", "build -> test -> release (a, b)"),

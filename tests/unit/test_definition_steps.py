@@ -1,7 +1,12 @@
-"""What several jobs of a definition become: steps that a worker can claim, in an order that a chain can take."""
+"""What jobs, `on` and `release` become: steps that a worker can claim, or a reason why none."""
 
-from farm.decision import steps
+from typing import Any
+
+from farm.decision import Close, Plan, decide, steps
 from farm.definition import parse
+from farm.git import Commit
+from farm.pipeline import Status
+from farm.push import Push
 
 
 def made(text: str, *, release: bool = True):
@@ -30,3 +35,42 @@ def test_labels_choose_the_queue():
         ("test/a", "test+arm64+gpu"),
         ("test/b", "test+x86"),
     ]
+
+
+PUSH = Push("u1", "thyme", "refs/heads/main", "1" * 40, "2" * 40, "ada")
+COMMIT = Commit("2" * 40, "Fix VAT", "Ada", "ada@example.org", "Fix VAT", 0.0)
+
+
+def decided(text: str, **known: Any):
+    return decide(PUSH, 218, COMMIT, text.encode(), protected=True, date="2026-11-24", **known)
+
+
+def test_release_none_is_a_reason():
+    plan = decided("{test: make, release: none}")
+    assert isinstance(plan, Plan)
+    assert [step.name for step in plan.steps] == ["build", "test"]
+    assert plan.remark == "release: none"
+
+
+def test_a_push_that_changes_nothing_of_interest_is_skipped():
+    asked = []
+
+    def changed(paths, ignore):
+        asked.append((paths, ignore))
+        return False
+
+    assert decided("{test: make, on: {paths: src, ignore: [docs]}}", changed=changed) == Close(
+        Status.SKIPPED, "the push changes none of the files that `on` names"
+    )
+    assert asked == [(("src",), ("docs",))]
+
+
+def test_a_push_that_changes_what_matters_runs():
+    assert isinstance(decided("{test: make, on: {ignore: docs}}", changed=lambda *_: True), Plan)
+
+
+def test_nobody_asks_git_without_on():
+    def changed(paths, ignore):
+        raise AssertionError
+
+    assert isinstance(decided("test: make", changed=changed), Plan)

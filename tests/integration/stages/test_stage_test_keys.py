@@ -1,0 +1,120 @@
+"""What the keys of a definition do to the containers of a job, from the text of the file to the real engine."""
+
+from typing import Any
+
+import pytest
+
+from farm.definition import parse
+from farm.errors import Failed
+from farm.pipeline import Status
+from workers import test
+
+pytestmark = [pytest.mark.engine, pytest.mark.registry]
+SERVE = "while true; do echo hello | nc -l -p 4000; done"
+
+
+@pytest.fixture
+def tried(workspace, repository, images):
+    """Give a function that runs the job of a definition in the busybox image, at a commit with some files."""
+
+    def run(text: str, job: str = "test", **other: Any):
+        commit = repository.commit({"src/a.txt": "committed\n", "check": "#!/bin/sh\necho checked\n", "b.xml": "<a/>"})
+        definition = parse(text.replace("IMAGE", images.busybox))
+        step = "test" if job == "test" else f"test/{job}"
+        return test.run(workspace(commit, definition, step=step, image=images.busybox, **other))
+
+    return run
+
+
+def test_a_shared_network_has_the_services_on_localhost_and_under_their_names(tried, said):
+    outcome = tried(f"""
+        test:
+          network: shared
+          script:
+            - nc localhost 4000 </dev/null
+            - nc b 5000 </dev/null
+          services:
+            a: {{image: IMAGE, command: [sh, -c, "{SERVE}"], ready: {{port: 4000}}}}
+            b: {{image: IMAGE, command: [sh, -c, "{SERVE.replace("4000", "5000")}"], ready: {{port: 5000}}}}
+        """)
+    assert outcome.status is Status.PASSED, said.text
+    assert said.text.count("hello\n") == 2
+
+
+def test_a_shared_network_without_services_is_one_too(tried):
+    assert tried("test: {script: 'true', network: shared}").status is Status.PASSED
+
+
+def test_the_own_network_has_nothing_on_localhost(tried):
+    outcome = tried(f"""
+        test:
+          script: nc localhost 4000 </dev/null
+          services:
+            a: {{image: IMAGE, command: [sh, -c, "{SERVE}"], ready: {{port: 4000}}}}
+        """)
+    assert outcome.status is Status.FAILED
+
+
+def test_the_checkout_has_the_files_of_the_commit_and_is_where_the_script_starts(tried, said):
+    outcome = tried("""
+        test:
+          checkout: /work/here
+          script:
+            - pwd
+            - cat src/a.txt
+            - echo more >src/new
+            - echo new >new
+            - sh ./check
+          reports: {junit: "*.xml"}
+        """)
+    assert outcome.status is Status.PASSED, said.text
+    assert said.text.startswith("/work/here\ncommitted\nchecked\n")
+
+
+def test_the_checkout_may_be_written_by_any_user(tried, said):
+    outcome = tried("test: {checkout: /src, script: stat -c %a . src src/a.txt}")
+    assert outcome.status is Status.PASSED, said.text
+    assert said.text == "777\n777\n666\n"
+
+
+def test_a_job_and_a_service_have_the_memory_that_they_ask_for(tried, said):
+    outcome = tried("""
+        test:
+          memory: 64m
+          script:
+            - cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || true
+          services:
+            db:
+              image: IMAGE
+              memory: 32m
+              command: sleep 600
+              ready: cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>&1 | grep -qx 33554432
+        """)
+    assert outcome.status is Status.PASSED, said.text
+    assert "67108864\n" in said.text
+
+
+def test_more_memory_than_the_farm_gives_is_refused(tried):
+    with pytest.raises(Failed, match=r"memory: 1024m is more than the 256m that this farm gives"):
+        tried("test: {script: 'true', memory: 1g}")
+
+
+def test_a_tmpfs_is_in_memory(tried, said):
+    outcome = tried("""
+        test:
+          script: 'true'
+          services:
+            db:
+              image: IMAGE
+              command: sleep 600
+              tmpfs: [/a, /b]
+              ready: {command: grep -q ' /b tmpfs ' /proc/mounts, timeout: 5s}
+        """)
+    assert outcome.status is Status.PASSED, said.text
+
+
+def test_a_named_job_and_a_shard_are_told_who_they_are(tried, said):
+    script = "echo $FARM_STEP $FARM_SHARD/$FARM_SHARDS $X"
+    text = f"test: {{jobs: {{a: 'false', b: {{script: '{script}', parallel: 2, matrix: {{X: [y]}}}}}}}}"
+    assert tried(text, "b.y-2").status is Status.PASSED
+    assert said.text == "test/b.y-2 2/2 y\n"
