@@ -76,6 +76,8 @@ def describe(document: dict[str, Any], link: str) -> None:
     age = view.duration(now - document["created"])
     typer.echo(f"  {', '.join(plain(part) for part in [*by, f'{age} ago'] if part)}")
     typer.echo(terminal.paint(view.summary(document, now), status))
+    for line in view.why(document)[1:]:
+        typer.echo(terminal.paint(f"  {line}", status))
     for each, line in view.jobs(document, now):
         typer.echo(terminal.paint(line, each))
     if document.get("waiting"):

@@ -81,7 +81,8 @@ def unit_name(name: str) -> str:
 def service(bare: Bare) -> str:
     """Return the service: one delivery, as the repository's owner."""
     owner = pwd.getpwuid(bare.path.stat().st_uid).pw_name
-    words = " ".join(f'"{_quoted(word)}"' for word in (str(bare.hook), "--deliver", str(bare.path)))
+    program = _quoted(str(bare.hook)).replace("$$", "$")  # systemd replaces no variables in the program's own path
+    words = f'"{program}" --deliver "{_quoted(str(bare.path))}"'
     return (
         f"[Unit]\nDescription=Deliver pushes of {bare.path} to the farm\n\n"
         f"[Service]\nType=oneshot\nUser={owner}\nExecStart={words}\n"

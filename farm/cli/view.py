@@ -83,9 +83,14 @@ def headline(document: Document) -> str:
 def summary(document: Document, now: float) -> str:
     """Return how a pipeline stands in one line."""
     took = spent({**document, "started": document["started"] or document["created"]}, now)
-    reason = f": {plain(document['reason'])}" if document.get("reason") else ""
+    reason = f": {why(document)[0]}" if why(document) else ""
     verb = f"{document['status']} after" if is_final(document) else f"{document['status']} for"
     return f"{ICONS.get(document['status'], '?')} {verb} {took}{reason}"
+
+
+def why(row: Document) -> Sequence[str]:
+    """Return the lines of the reason: one sentence, and for a definition each of its mistakes."""
+    return [plain(line) for line in str(row.get("reason") or "").splitlines() if line.strip()]
 
 
 def jobs(document: Document, now: float) -> Iterator[tuple[str, str]]:
@@ -106,7 +111,7 @@ def _row(name: str, row: Document, now: float) -> str:
         f"on {row['worker']}" if row.get("worker") else "",
         f"{tries} attempts" if tries > 1 else "",
         f"{tests['passed']} of {tests['total']} tests passed" if tests.get("total") else "",
-        plain(row.get("reason") or ""),
+        *why(row)[:1],
     ]
     text = ", ".join(note for note in notes if note)
     return f"{ICONS.get(row['status'], '?')} {name:<9} {row['status']:<8}" + (f"  {text}" if text else "")

