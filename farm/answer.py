@@ -60,7 +60,8 @@ def _about(outcome: Outcome, web_url: str) -> list[str]:
     elif outcome.known:
         lines.append(f"{name} is known already and {outcome.status}{reason}")
     elif outcome.stages:
-        lines.append(f"success: {name} queued ({' -> '.join(outcome.stages)})")
+        remark = f"; {plain(outcome.reason)}" if outcome.reason else ""
+        lines.append(f"success: {name} queued ({' -> '.join(outcome.stages)}){remark}")
     elif outcome.reason:
         lines.append(f"warning: {name} waits{reason}")
     else:

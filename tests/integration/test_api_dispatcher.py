@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -16,7 +18,10 @@ import pytest
 
 from farm.client import Client
 from farm.errors import Refused, Unreachable
+from farm.logs import Logs
+from farm.pipeline import Status
 from farm.push import ZERO
+from farm.record import Record
 
 pytestmark = pytest.mark.redis
 
@@ -36,6 +41,13 @@ class Running:
         self.origin = folder / "thyme.git"
         self.git("init", "-q", "-b", "main", str(folder / "work"), where=folder)
         self.git("init", "-q", "--bare", str(self.origin), where=folder)
+
+    @classmethod
+    def beside(cls, other: "Running", port: int) -> "Running":
+        """Return a second dispatcher over the same Redis and repository."""
+        second = copy(other)
+        second.url, second.process = f"http://127.0.0.1:{port}", None
+        return second
 
     def git(self, *command: str, where: Path | None = None) -> str:
         env = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.environ["PATH"]}
@@ -317,6 +329,53 @@ def test_the_end_comes_soon_even_with_somebody_waiting(farm: Running) -> None:
     assert process.returncode == 0
     thread.join(5)
     assert not thread.is_alive()
+
+
+def test_a_log_is_followed_while_it_is_written(farm: Running, redis_client: Any) -> None:
+    number = farm.push(farm.commit())["pipelines"][0]["number"]
+    record, logs = Record(redis_client), Logs(redis_client)
+    claim = record.claim(number, "build", "w1")
+    with farm.client(farm.hook) as client, logs.writer(number, "build", claim.fence) as log:
+        began = monotonic()
+        empty = client.logs(number, "build")
+        assert (empty["chunks"], empty["complete"]) == ([], False)
+        late = threading.Timer(0.5, log.write, (b"\x1b[31mred\x1b[0m \xff\nnext\n",))
+        late.start()
+        page = client.logs(number, "build", after=empty["cursor"], wait=20)
+        assert 0.4 < monotonic() - began < 10
+        assert "".join(chunk["text"] for chunk in page["chunks"]).startswith("\x1b[31mred\x1b[0m \ufffd\n")
+        assert page["chunks"][0]["line"] == 1
+        late.join()
+    record.commit(claim, Status.FAILED, reason="no")
+    with farm.client() as client:
+        cursor, text = "0", ""
+        while not page["complete"]:
+            page = client.logs(number, "build", after=cursor, wait=5)
+            text += "".join(chunk["text"] for chunk in page["chunks"])
+            cursor = page["cursor"]
+        assert text.splitlines()[-1] == "next"
+        assert "".join(client.raw_log(number, "build")).endswith("next\n")
+        with pytest.raises(Refused, match="has no step"):
+            list(client.raw_log(number, "nothing"))
+    answer = httpx.get(f"{farm.url}/pipelines/{number}/logs/build?raw=1", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_two_dispatchers_share_the_work(farm: Running, ports: Any, poll: Any, redis_client: Any) -> None:
+    other = Running.beside(farm, ports(1)[0])
+    other.start()
+    try:
+        commit = farm.commit()
+        one, two = farm.push(commit), other.push(commit)
+        assert one["pipelines"][0]["number"] == two["pipelines"][0]["number"]
+        assert redis_client.llen("build") == 1
+        holders = {redis_client.get(key) for key in redis_client.keys("farm:lease:*")}
+        assert len(holders) == 1
+        farm.stop(signal.SIGKILL)
+        poll(lambda: {redis_client.get(key) for key in redis_client.keys("farm:lease:*")} - holders - {None}, 15)
+    finally:
+        other.stop()
 
 
 def test_the_description_of_the_api(shared: Running) -> None:

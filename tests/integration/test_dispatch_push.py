@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,14 @@ def test_twice_is_once(house: House, origin: Origin) -> None:
     house.dispatcher.dispatch(number)
     outcome = house.dispatcher.dispatch(number)
     assert outcome.stages == ("build", "test", "release")
+    assert len(house.sent) == 1
+
+
+def test_two_dispatchers_at_once_make_one_chain(house: House, origin: Origin) -> None:
+    number = house.push(origin.commit())
+    with ThreadPoolExecutor(6) as pool:
+        outcomes = list(pool.map(house.dispatcher.dispatch, [number] * 6))
+    assert {outcome.stages for outcome in outcomes} == {("build", "test", "release")}
     assert len(house.sent) == 1
 
 

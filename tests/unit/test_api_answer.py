@@ -21,6 +21,11 @@ def test_a_push_is_queued():
     ]
 
 
+def test_what_will_not_be_released_is_said():
+    outcome = Outcome(push(), 218, reason="no .farm.yml: nothing is tested", stages=("build",))
+    assert compose([outcome], WEB)[1] == "success: pipeline #218 queued (build); no .farm.yml: nothing is tested"
+
+
 def test_mistakes_of_the_definition():
     mistake = '.farm.yml:12:3: unknown key "scirpt" (did you mean "script"?)'
     outcome = Outcome(push(), 218, Status.FAILED, "Fix", "definition", [mistake])
