@@ -37,7 +37,7 @@ def test_a_push_is_reported_and_answered(git, door):
 def test_back_and_forth_is_in_the_reflog_and_only_the_last_fifty_go_along(git, door):
     first, second = git.commit("A"), git.commit("B")
     for _ in range(2):
-        git.push(f"{first}:refs/heads/main")
+        git.push("-f", f"{first}:refs/heads/main")
         git.push("-f", f"{second}:refs/heads/main")
     assert [len(update["reflog"]) for update in door.updates] == [1, 2, 3, 4]
     assert door.updates[-1]["reflog"] == [["0" * 40, first], [first, second], [second, first], [first, second]]
