@@ -3,6 +3,7 @@
 Only here do a Celery message and the work meet; the work itself is `attempt`.
 """
 
+import logging
 import signal
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from workers.tools import Tools
 # A lost connection makes kombu put running work back into its queue, where another worker takes it up at once, and with
 # Redis away the attempt to do so ends the whole worker (kombu 5.7). The reaper sends again what is really lost.
 Channel.do_restore = False
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells every request
 
 _logger = structlog.get_logger()
 _teardowns: dict[str, ExitStack] = {}

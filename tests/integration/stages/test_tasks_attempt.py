@@ -1,0 +1,129 @@
+"""One attempt at a step on a real record: whose fault an end is, and what the record says of it."""
+
+import uuid
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from farm.decision import steps
+from farm.definition import Definition, Job
+from farm.ledger import Ledger
+from farm.pipeline import Status
+from farm.push import ZERO, Push
+from farm.settings import Settings
+from workers.attempt import Ended, attempt
+from workers.docker_engine import DockerEngine
+from workers.tools import Tools
+
+pytestmark = [pytest.mark.redis, pytest.mark.registry]
+NO_ENGINE = "unix:///nowhere/docker.sock"
+
+
+class Door:
+    """A worker's tools and one repository; `try_` is one message."""
+
+    def __init__(self, settings: Settings, repository: Any) -> None:
+        self.settings = settings.model_copy(update={"worker_name": "w1@here"})
+        self.tools = Tools.connect(self.settings, DockerEngine(NO_ENGINE))
+        self.record, self.repository = self.tools.record, repository
+        self.ledger = Ledger(self.record.redis)
+        self.ledger.register("thyme", repository.url, "main", {})
+        self.last = ZERO
+
+    def push(self, commit: str, definition: str | None = None) -> int:
+        old, self.last = self.last, commit
+        [entry] = self.ledger.enter("thyme", [Push(str(uuid.uuid4()), "thyme", "refs/heads/main", old, commit)])
+        plan = Definition(jobs={"test": Job(script=("true",))})
+        self.record.open(
+            entry.number,
+            definition=definition or plan.model_dump_json(),
+            steps=steps(plan, release=True),
+            image_repository="thyme",
+        )
+        return entry.number
+
+    def try_(self, number: int, step: str = "build") -> Ended:
+        with ExitStack() as teardown:
+            return attempt(self.tools, number, step, teardown)
+
+    def with_engine(self) -> None:
+        """Let the engine of this machine answer."""
+        self.tools = replace(self.tools, engine=DockerEngine())
+
+    def log(self, number: int, step: str = "build") -> str:
+        return "".join(self.tools.logs.text(number, step))
+
+
+@pytest.fixture
+def door(redis_server, registry, repository, farm_id):
+    home = repository.tree.parent / "home"
+    door = Door(Settings(home=home, farm_id=farm_id, redis_url=redis_server.url, registry=registry.host), repository)
+    yield door
+    door.tools.registry.close()
+    door.record.redis.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # docker leaves a refused socket open
+def test_an_engine_that_is_down_is_ours_and_tried_again(door, poll):
+    number = door.push(door.repository.commit({"Dockerfile": "FROM scratch\n"}))
+    ended = door.try_(number)
+    assert ended.status is Status.PENDING
+    assert "Docker Engine at unix:///nowhere/docker.sock does not answer" in str(ended.reason)
+    assert door.log(number).startswith("--- attempt 1 on w1@here ---\nerrored: the Docker Engine")
+    ends = [poll(lambda: door.try_(number).status, 30) for _ in range(2)]
+    assert ends == [Status.PENDING, Status.ERRORED]
+    pipeline = door.record.pipeline(number)
+    assert pipeline.status is Status.ERRORED
+    assert "does not answer" in str(pipeline.reason)
+    assert "--- attempt 3 on w1@here ---" in door.log(number)
+    assert door.try_(number) == Ended()
+
+
+def test_a_definition_of_another_version_is_ours_and_logged_once(door):
+    number = door.push(door.repository.commit({"a": "1"}), definition='{"surprise": 1}')
+    with capture_logs() as logs:
+        ended = door.try_(number)
+    assert ended.status is Status.PENDING
+    assert "the worker met an error of its own, ValidationError" in str(ended.reason)
+    assert [(entry["event"], entry["pipeline"], entry["step"]) for entry in logs] == [("attempt", number, "build")]
+
+
+@pytest.mark.engine
+def test_a_repository_that_is_gone_is_ours(door):
+    number = door.push("1" * 40)
+    door.repository.tree.rename(door.repository.tree.with_name("away"))
+    door.with_engine()
+    ended = door.try_(number)
+    assert ended.status is Status.PENDING
+    assert "git cannot read" in str(ended.reason)
+
+
+@pytest.mark.engine
+def test_what_the_pushed_code_does_wrong_is_committed(door):
+    door.with_engine()
+    gone = door.push("1" * 40)
+    door.repository.commit({"a": "1"})
+    ended = door.try_(gone)
+    assert ended.status is Status.FAILED
+    assert "commit 1111111 is gone" in str(door.record.pipeline(gone).reason)
+    bare = door.push(door.repository.commit({"a": "2"}))
+    assert door.try_(bare).status is Status.FAILED
+    assert str(door.record.pipeline(bare).reason).startswith('no Dockerfile at "Dockerfile" in ')
+    assert door.log(bare).endswith("add one or set build.dockerfile\n")
+
+
+def test_messages_that_come_at_a_wrong_moment_have_no_effect(door):
+    number = door.push("1" * 40)
+    assert door.try_(number, "test") == Ended()  # early
+    assert door.try_(number, "nothing") == Ended()
+    assert door.try_(99) == Ended()
+    claim = door.record.claim(number, "build", "w2@here")
+    assert door.try_(number) == Ended()  # busy
+    door.record.commit(claim, Status.PASSED, result={"image": "127.0.0.1:1/thyme@sha256:" + "0" * 64})
+    assert door.try_(number).next  # the duplicate wakes the test, in case its own message was lost
+    door.record.cancel(number, "me")
+    assert door.try_(number, "test") == Ended()
+    assert not door.try_(number).next
