@@ -170,10 +170,12 @@ class DockerEngine:
                 with self._lock:
                     self._attached[name] = response
             self._api.call("POST", f"/containers/{name}/start")
-        except Refusal as refusal:
+        except BaseException as error:
             with suppress(Errored):  # what follows says more; cleanup finds the rest by its labels
                 self.remove("container", name)
-            raise blame.of_start(spec.image, refusal.message) from refusal
+            if isinstance(error, Refusal):
+                raise blame.of_start(spec.image, error.message) from error
+            raise
         return name
 
     def wait(

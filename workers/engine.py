@@ -234,7 +234,8 @@ class Engine(Protocol):
     def start(self, spec: ContainerSpec, *, tree: Iterable[bytes] | None = None) -> str:
         """Start a container and return its name. Failed: the image has no such program; it is removed again then.
 
-        A tree, the pieces of a plain tar, is unpacked at the root before, over what the image has there.
+        A tree, the pieces of a plain tar, is unpacked at the root before, over what the image has there; what the
+        pieces raise comes out unchanged, and the container is removed.
         """
 
     def wait(
