@@ -1,7 +1,7 @@
 """A claim kept alive by a thread while its stage works. It ends no work itself: the stage asks and stops.
 
 While Redis is away the work goes on; but once a whole lease went by without a renewal somebody else may own the step,
-so nothing that is seen from outside is started before a renewal succeeds.
+so what is seen from outside is started only while at least half a lease is left for it.
 """
 
 import threading
@@ -48,10 +48,10 @@ class Lease:
             raise self._lost
 
     def guard(self) -> None:
-        """Return when an outside effect may be started, at once while the lease holds; raise as `check` does."""
+        """Return when an effect of at most half a lease may be started, at once as a rule; raise as `check` does."""
         deadline = time.monotonic() + _PATIENCE
         with self._changed:
-            while self._lost is None and time.monotonic() >= self._until:
+            while self._lost is None and time.monotonic() >= self._until - self._record.lease / 2:
                 if time.monotonic() >= deadline:
                     raise Errored(f"Redis was away for {_PATIENCE:.0f} s; nothing was started without its word")
                 self._changed.wait(0.5)

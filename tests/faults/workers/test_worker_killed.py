@@ -37,7 +37,8 @@ def test_a_push_becomes_a_released_image(farm, files, poll):
     assert pipeline.released == ("latest",)
     assert f"--- attempt 1 on w1@here ---\ntrue {number} main\nFROM" in farm.log(number, "test")
     poll(lambda: not farm.left())
-    assert [worker.name for worker in farm.record.workers()] == ["w1@here"]
+    [worker] = farm.record.workers()
+    assert (worker.name, worker.slots, worker.queues) == ("w1@here", 2, ("build", "release", "test"))
 
 
 @pytest.mark.parametrize("whom", ["worker, which comes back", "worker, another goes on", "slots"])

@@ -1,5 +1,6 @@
 """One attempt at a step on a real record: whose fault an end is, and what the record says of it."""
 
+import gc
 import uuid
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,7 +19,12 @@ from workers.attempt import Ended, attempt
 from workers.docker_engine import DockerEngine
 from workers.tools import Tools
 
-pytestmark = [pytest.mark.redis, pytest.mark.registry]
+pytestmark = [
+    pytest.mark.redis,
+    pytest.mark.registry,
+    # docker-py leaves a socket open that it could not connect
+    pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning"),
+]
 NO_ENGINE = "unix:///nowhere/docker.sock"
 
 
@@ -64,9 +70,10 @@ def door(redis_server, registry, repository, farm_id):
     yield door
     door.tools.registry.close()
     door.record.redis.close()
+    del door
+    gc.collect()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # docker leaves a refused socket open
 def test_an_engine_that_is_down_is_ours_and_tried_again(door, poll):
     number = door.push(door.repository.commit({"Dockerfile": "FROM scratch\n"}))
     ended = door.try_(number)
