@@ -48,7 +48,7 @@ class Releases(Base):
         return [_intent(row) for row in json.loads(self.scripts.run("intents", int(due)))]
 
     def checked(self, intent: Intent, again_in: float, *, held: bool = True) -> bool:
-        """Say when to look again, and that the registry holds the digest now; False when another intent has come since."""
+        """Say when to look again, and whether it holds the digest now; False when another intent has come since."""
         return bool(self.scripts.run("checked", intent.repository, intent.tag, intent.fence, again_in, int(held)))
 
     def rollback(self, image_repository: str, tag: str, number: int, who: str) -> Intent:

@@ -1,0 +1,397 @@
+"""The record's rules as a model: random work and random faults over the real scripts, then peace, then the promises.
+
+Messages are dropped, doubled, delayed; workers crash, freeze past their lease and go on; pushes are told late, twice and
+by several sources; Redis goes away and comes back from disk. Time passes by moving what Redis remembers of it.
+"""
+
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from farm.errors import LeaseLost, Refused
+from farm.pipeline import Status, Step
+from farm.push import Push
+from farm.record import Claim, Intent
+from tests.records import CHAIN, FAN, MAIN, Farm, oid
+
+pytestmark = pytest.mark.redis
+LEASE = 8.0
+TOPIC = "refs/heads/topic"
+
+
+@dataclass
+class Message:
+    """A wake-up: the step and what Celery sends when it has returned."""
+
+    number: int
+    steps: tuple[str, ...]
+
+
+@dataclass
+class Work:
+    """A worker at a step: what it has done so far, and what its chain sends next."""
+
+    claim: Claim
+    rest: tuple[str, ...]
+    intent: Intent | None = None
+    put: bool = False
+
+
+@dataclass
+class World:
+    """What is outside the record: git, the broker, the workers, the registry."""
+
+    history: dict[str, list[Push]] = field(default_factory=lambda: {MAIN: [], TOPIC: []})
+    unreported: list[tuple[str, int]] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    work: list[Work] = field(default_factory=list)
+    registry: dict[str, str] = field(default_factory=dict)
+    numbers: dict[tuple[str, int], int] = field(default_factory=dict)  # (ref, index in git's history) -> pipeline
+    fences: dict[tuple[int, str], int] = field(default_factory=dict)
+    effects: dict[tuple[int, str, int], set[int]] = field(default_factory=dict)
+    mark: int = -1  # index in the history of main of the newest push that began to release `latest`
+    rolled_back: bool = False
+
+
+class Machine(RuleBasedStateMachine):
+    """One farm in one Redis."""
+
+    client: Any
+    calm = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.client.flushall()
+        self.farm = Farm(self.client, LEASE)
+        self.world = World()
+        self.counter = 0
+
+    # git and the ledger
+
+    @rule(ref=st.sampled_from([MAIN, MAIN, TOPIC]), new=st.sampled_from("abc"))
+    def push(self, ref: str, new: str) -> None:
+        history = self.world.history[ref]
+        old = history[-1].new if history else oid("-")
+        if old != oid(new):
+            history.append(Push(f"{ref} {len(history)}", "thyme", ref, old, oid(new)))
+            self.world.unreported.append((ref, len(history) - 1))
+
+    @precondition(lambda self: self.world.unreported)
+    @rule(data=st.data(), again=st.booleans())
+    def report(self, data: Any, again: bool) -> None:
+        which = data.draw(st.sampled_from(self.world.unreported))
+        self._report(*which)
+        if not again:
+            self.world.unreported.remove(which)
+
+    def _report(self, ref: str, index: int) -> None:
+        history = self.world.history[ref]
+        reflog = [(push.old, push.new) for push in history]
+        (entry,) = self.farm.ledger.enter("thyme", [history[index]], {ref: reflog})
+        known = self.world.numbers.setdefault((ref, index), entry.number)
+        assert known == entry.number
+
+    @rule(ref=st.sampled_from([MAIN, TOPIC]))
+    def report_all_by_webhook(self, ref: str) -> None:
+        """Another source tells the whole story once more; it never makes a second pipeline for a push."""
+        for index, push in enumerate(self.world.history[ref]):
+            self.farm.ledger.enter(
+                "thyme",
+                [Push(f"webhook {ref} {index}", "thyme", ref, push.old, push.new, source="webhook")],
+                {ref: [(push.old, push.new) for push in self.world.history[ref]]},
+            )
+
+    # the dispatcher
+
+    @rule(broken=st.integers(0, 9), fan=st.booleans(), told=st.booleans())
+    def dispatch(self, broken: int, fan: bool, told: bool) -> None:
+        for number in self.farm.ledger.undispatched()[:1]:
+            if broken == 0:
+                self.farm.record.close(number, Status.FAILED, "definition")
+                continue
+            steps: Sequence[Step] = FAN if fan else CHAIN
+            opened = self.farm.record.open(number, definition="{}", steps=steps, image_repository="thyme")
+            if opened and told:  # else the dispatcher died before it published
+                self._send(number, ("build",) if fan else tuple(step.name for step in steps))
+
+    @rule()
+    def reap(self) -> None:
+        for wake in self.farm.record.reap():
+            self._send(wake.number, tuple(step.name for step in wake.steps))
+
+    def _send(self, number: int, steps: tuple[str, ...]) -> None:
+        self.world.messages.append(Message(number, steps))
+
+    # messages and workers
+
+    @precondition(lambda self: self.world.messages)
+    @rule(data=st.data(), fate=st.sampled_from(["once", "once", "once", "twice", "lost", "kept"]))
+    def deliver(self, data: Any, fate: str) -> None:
+        message = data.draw(st.sampled_from(self.world.messages))
+        if fate != "kept":
+            self.world.messages.remove(message)
+        if fate != "lost":
+            self._receive(message)
+        if fate == "twice":
+            self._receive(message)
+
+    def _receive(self, message: Message) -> None:
+        self.counter += 1
+        step, *rest = message.steps
+        claim = self.farm.record.claim(message.number, step, f"w{self.counter}")
+        if claim.go:
+            assert claim.fence > max(self.world.fences.values(), default=0)
+            self.world.fences[(claim.number, claim.step)] = claim.fence
+            self.world.work.append(Work(claim, tuple(rest)))
+        elif claim.verdict == "done" and claim.next and rest:
+            self._send(message.number, tuple(rest))
+
+    @precondition(lambda self: self.world.work)
+    @rule(data=st.data(), act=st.sampled_from(["renew", "go on", "go on", "go on", "fail", "give back", "crash"]))
+    def worker(self, data: Any, act: str) -> None:
+        """Let one worker do something; it does not know how long it was frozen before."""
+        work = data.draw(st.sampled_from(self.world.work))
+        try:
+            self._act(work, act)
+        except LeaseLost:
+            self.world.work.remove(work)
+            assert not self._owns(work), "a worker that nobody replaced was told that it is lost"
+
+    def _owns(self, work: Work) -> bool:
+        """Whether by all that was seen from outside this worker still must be heard."""
+        row = self.farm.step(work.claim.number, work.claim.step)
+        return row.get("status") == "running" and row.get("fence") == str(work.claim.fence)
+
+    def _act(self, work: Work, act: str) -> None:
+        if act == "crash":
+            self.world.work.remove(work)
+        elif act == "renew":
+            self.farm.record.renew(work.claim)
+        elif act == "give back":
+            self.farm.record.give_back(work.claim, "ours")
+            self.world.work.remove(work)
+        elif act == "fail" and work.claim.step != "release":
+            self._commit(work, Status.FAILED)
+        elif work.claim.step == "release" and work.claim.ref == MAIN:
+            self._release(work)
+        else:
+            self._commit(work, Status.PASSED)
+
+    def _commit(self, work: Work, status: Status) -> None:
+        claim = work.claim
+        result = {}
+        if claim.step == "build":
+            result["image"] = f"host/thyme@sha256:{claim.number}-{claim.fence}"
+        ready = self.farm.record.commit(claim, status, reason="told", result=result)
+        assert self.world.fences[(claim.number, claim.step)] == claim.fence, "a commit without the lease"
+        again = self.farm.record.commit(claim, status, reason="told", result=result)
+        assert again == ready
+        effects = self.world.effects.setdefault((claim.number, claim.step, claim.round), set())
+        effects.add(claim.fence)
+        self.world.work.remove(work)
+        if status is Status.PASSED and work.rest:
+            self._send(claim.number, work.rest)
+        elif status is Status.PASSED:
+            for step in ready:
+                self._send(claim.number, (step.name,))
+
+    def _release(self, work: Work) -> None:
+        """One step of a release at a time, so that a worker may freeze between them."""
+        index = self._index(work.claim.number)
+        if work.intent is None:
+            intent = self.farm.record.release_begin(work.claim, "latest")
+            if intent.go:
+                assert index >= self.world.mark
+                assert intent.digest == str(work.claim.image).partition("@")[2]
+                if index > self.world.mark:
+                    self.world.rolled_back = False
+                assert not self.world.rolled_back
+                self.world.mark = index
+                work.intent = intent
+            else:
+                assert index < self.world.mark or self.world.rolled_back
+                self._commit(work, Status.SUPERSEDED)
+        elif not work.put:
+            self.world.registry["latest"] = work.intent.digest
+            work.put = True
+        else:
+            self.farm.record.release_done(work.claim, "latest")
+            self._commit(work, Status.PASSED)
+
+    def _index(self, number: int) -> int:
+        return next(index for (ref, index), other in self.world.numbers.items() if other == number and ref == MAIN)
+
+    # people, time, faults
+
+    @rule(data=st.data(), who=st.sampled_from(["cancel", "retry", "retry failed", "rollback"]))
+    def person(self, data: Any, who: str) -> None:
+        if not self.world.numbers:
+            return
+        number = data.draw(st.sampled_from(sorted(self.world.numbers.values())))
+        try:
+            if who == "cancel":
+                self.farm.record.cancel(number, "jo")
+            elif who == "rollback":
+                self.farm.record.rollback("thyme", "latest", number, "jo")
+                self.world.rolled_back = self._index(number) != self.world.mark
+            else:
+                for wake in self.farm.record.retry(number, "jo", failed=who == "retry failed"):
+                    self._send(wake.number, tuple(step.name for step in wake.steps))
+        except Refused:
+            pass
+
+    @rule(quarters=st.integers(1, 12), alive=st.booleans())
+    def time_passes(self, quarters: int, alive: bool) -> None:
+        """Time goes by with the reaper at work; workers renew, or are all frozen."""
+        for _ in range(quarters):
+            self._shift(LEASE / 4)
+            if alive:
+                for work in list(self.world.work):
+                    try:
+                        self.farm.record.renew(work.claim)
+                    except LeaseLost:
+                        self.world.work.remove(work)
+            self.reap()
+
+    @rule(seconds=st.floats(1, 60))
+    def redis_is_away(self, seconds: float) -> None:
+        """Nobody is heard and nobody reaps; right after it nobody may be taken from."""
+        running = [work for work in self.world.work if self._owns(work)]
+        unoffered = [work for work in running if "offered" not in self.farm.step(work.claim.number, work.claim.step)]
+        self._shift(seconds)
+        self.client.execute_command("DEBUG", "RELOAD")
+        self.client.script_flush()
+        self.reap()
+        if seconds > LEASE / 2:
+            for work in unoffered:
+                assert self.farm.record.claim(work.claim.number, work.claim.step, "thief").verdict == "busy"
+
+    def _shift(self, seconds: float) -> None:
+        """Let everything in Redis be so many seconds older."""
+        pipe = self.client.pipeline()
+        for key in ("farm:deadlines", "farm:tags"):
+            for member in self.client.zrange(key, 0, -1):
+                pipe.zincrby(key, -seconds, member)
+        for key in self.client.scan_iter("farm:pipeline:*:step:*"):
+            lease, ready = self.client.hmget(key, "lease", "ready")
+            if lease:
+                pipe.hset(key, "lease", f"{float(lease) - seconds:.6f}")
+            if ready:
+                pipe.hset(key, "ready", f"{float(ready) - seconds:.6f}")
+        tick, hold = self.client.hmget("farm:reaper:tick", "tick", "hold")
+        if tick:
+            pipe.hset("farm:reaper:tick", mapping={"tick": float(tick) - seconds, "hold": float(hold) - seconds})
+        pipe.execute()
+
+    @rule()
+    def reconcile(self) -> None:
+        for intent in self.farm.record.intents(due=True):
+            self.world.registry[intent.tag] = intent.digest
+            self.farm.record.checked(intent, 3.5)
+
+    # the promises, always
+
+    @invariant()
+    def one_effective_commit_per_step_and_round(self) -> None:
+        assert all(len(fences) == 1 for fences in self.world.effects.values())
+
+    @invariant()
+    def every_push_has_one_pipeline_in_the_order_of_git(self) -> None:
+        for ref in (MAIN, TOPIC):
+            order = self.farm.order(ref)
+            assert len(order) == len(set(order))
+            entered = [number for (other, _), number in sorted(self.world.numbers.items()) if other == ref]
+            assert len(entered) == len(set(entered))
+            assert [number for number in order if number in entered] == entered
+
+    @invariant()
+    def the_intent_is_the_newest_that_may_be(self) -> None:
+        for intent in self.farm.record.intents():
+            mark = int(self.client.hget("farm:tag:thyme:latest", "mark"))
+            assert self._index(mark) == self.world.mark
+            assert intent.number == mark or self.world.rolled_back
+
+    def teardown(self) -> None:  # noqa: C901 - peace is long
+        """Let all faults stop: then every push reaches its end and the registry tells the truth."""
+        for which in self.world.unreported:
+            self._report(*which)
+        for _ in range(200):
+            pipelines = self.farm.record.pipelines(limit=1000)
+            if all(pipeline.status.final for pipeline in pipelines) and not self.farm.ledger.undispatched():
+                break
+            for number in self.farm.ledger.undispatched():
+                self.farm.record.open(number, definition="{}", steps=CHAIN, image_repository="thyme")
+            self._shift(LEASE / 4)
+            for work in list(self.world.work):
+                self.farm.record.renew(work.claim) if self._owns(work) else self.world.work.remove(work)
+            self.reap()
+            messages, self.world.messages = self.world.messages, []
+            for message in messages:
+                self._receive(message)
+            for work in list(self.world.work):
+                for _ in range(3):
+                    if work in self.world.work:
+                        self._act(work, "go on")
+        assert all(pipeline.status.final for pipeline in self.farm.record.pipelines(limit=1000))
+        assert self.client.zcard("farm:deadlines") == 0
+        for queue in ("build", "test", "release"):
+            assert self.client.zcard(f"farm:queue:{queue}") == self.client.zcard(f"farm:running:{queue}") == 0
+        every = {(ref, index) for ref, history in self.world.history.items() for index in range(len(history))}
+        assert set(self.world.numbers) == every
+        self.every_push_has_one_pipeline_in_the_order_of_git()
+        self._shift(10)
+        self.reconcile()
+        for intent in self.farm.record.intents():
+            assert self.world.registry[intent.tag] == intent.digest
+        self.farm.logs.close()
+
+
+@pytest.fixture(scope="session")
+def model_redis(
+    tmp_path_factory: pytest.TempPathFactory, need: Callable[..., str], poll: Callable[..., Any]
+) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("model")
+    socket = folder / "redis.sock"
+    command = [
+        *(need("redis-server"), "--port", "0", "--unixsocket", str(socket), "--dir", str(folder), "--save", ""),
+        *("--appendonly", "no", "--enable-debug-command", "local"),
+    ]
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    client = redis.Redis(unix_socket_path=str(socket), decode_responses=True)
+    poll(client.ping)
+    yield client
+    client.close()
+    process.kill()
+    process.wait()
+
+
+def check(client: Any, examples: int, steps: int, *, derandomize: bool) -> None:
+    bound = type("Bound", (Machine,), {"client": client})
+    run_state_machine_as_test(
+        bound,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            derandomize=derandomize,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_the_promises_hold_under_random_faults(model_redis: Any) -> None:
+    check(model_redis, 25, 50, derandomize=True)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_the_promises_hold_under_many_more(model_redis: Any) -> None:
+    check(model_redis, 600, 80, derandomize=False)
