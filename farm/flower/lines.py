@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from farm.flower.ansi import Style, html, plain
 from farm.flower.words import clock
@@ -67,23 +67,28 @@ def lines(chunks: Iterable[LogChunk], expected: int = 1) -> Iterator[Line]:
 
 def items(step: str, some: Iterable[Line], began: float, style: Style) -> tuple[list[Markup], Style]:
     """Return one list item a line, and the style with which the next one begins."""
-    found: list[Markup] = []
+    found: list[str] = []
+    name, shown = escape(step), 0.0
     for line in some:
         if line.missing:
             found.append(_GAP.format(line.missing, "line was" if line.missing == 1 else "lines were"))
         text, style = html(line.text, style)
+        # A time is said where it changes: the lines of one chunk came together.
+        moment = _TIME.format(line.time - began, clock(line.time)) if line.time != shown else ""
+        shown = line.time
         kind = _HEAD if line.text.startswith(("--- ", "$ ")) else ""
-        found.append(_ITEM.format(step, line.number, kind, f"{line.time - began:.1f}", clock(line.time), text))
-    return found, style
+        # The blank before the fragment keeps Flower's own script away: it takes a link to the page's fragment for
+        # one of its tabs, and fails.
+        found.append(
+            f'<li id="{name}-L{line.number}"{kind}><a href=" #{name}-L{line.number}">{line.number}</a>'
+            f"{moment}<span>{text}</span></li>"
+        )
+    return [Markup(item) for item in found], style  # noqa: S704 - name and text are escaped, the rest are numbers
 
 
-# The number and the time come from attributes, so that copied text is the log's alone.
-_ITEM = Markup(
-    '<li id="{0}-L{1}"{2}><a href="#{0}-L{1}" data-n="{1}" aria-label="Line {1}"></a>'
-    '<time data-t="+{3}" title="{4}"></time><span>{5}</span></li>'
-)
-_HEAD = Markup(" class=farm-head")
-_GAP = Markup('<li class="farm-gap">{:,} {} cut here: the log is longer than the farm keeps</li>')
+_HEAD = " class=farm-head"
+_TIME = '<time title="{1}">+{0:.1f}s</time>'
+_GAP = '<li class="farm-gap">{:,} {} cut here: the log is longer than the farm keeps</li>'
 
 
 def blocks(found: list[Markup]) -> list[Markup]:

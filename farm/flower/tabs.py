@@ -57,12 +57,13 @@ def install() -> None:
     loader.load("farm.html")
     urls.settings["template_loader"] = loader
     urls.handlers[:0] = [
-        url(r"/pipelines/?", handlers.Pipelines, name="farm-pipelines"),
+        url(r"/pipelines", handlers.Pipelines, name="farm-pipelines"),
         url(_NUMBER, handlers.Pipeline),
         url(_NUMBER + r"/live", handlers.Live),
         url(_NUMBER + r"/cancel", handlers.Cancel),
         url(_NUMBER + r"/logs/" + _STEP, handlers.Log),
         url(_NUMBER + r"/raw/" + _STEP, handlers.Raw),
-        url(r"/queues/?", handlers.Queues, name="farm-queues"),
-        (r"/farm-static/(.*)", StaticFileHandler, {"path": str(STATIC)}),
+        url(r"/queues", handlers.Queues, name="farm-queues"),
+        # A plain tuple would lose its arguments where Flower puts its prefix before the address.
+        url(r"/farm-static/(.*)", StaticFileHandler, {"path": str(STATIC)}),
     ]

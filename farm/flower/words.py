@@ -54,4 +54,4 @@ def clock(moment: float) -> str:
 
 def ticks(sentence: str) -> Markup:
     """Return a sentence of the farm's as HTML, what stands between backticks as code."""
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escape(sentence)))  # noqa: S704 - escaped before
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(sentence))))  # noqa: S704 - escaped before

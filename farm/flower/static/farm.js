@@ -92,11 +92,11 @@
   const whole = page.querySelector(".farm-whole"), follow = page.querySelector(".farm-follow");
   const scrolled = (log) => log.whole ? document.scrollingElement : log.node.querySelector(".farm-scroll");
   const atEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 48;
-  const toEnd = (box) => { box.scrollTop = box.scrollHeight; };
+  const toEnd = (box) => box.scrollTo({ top: box.scrollHeight, behavior: "instant" });
   const addressed = () => {
     const line = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     for (const old of page.querySelectorAll(".farm-target")) old.classList.remove("farm-target");
-    if (line && line.closest(".farm-lines")) { line.classList.add("farm-target"); line.scrollIntoView({ block: "center" }); return true; }
+    if (line && line.closest(".farm-lines")) { line.classList.add("farm-target"); line.scrollIntoView({ block: "center", behavior: "instant" }); return true; }
     return false;
   };
   const append = (log, html) => {
@@ -108,8 +108,9 @@
       if (!last || last.children.length >= BLOCK) { last = document.createElement("ol"); last.className = "farm-block"; lines.append(last); }
       last.append(...rows.splice(0, BLOCK - last.children.length));
     }
-    if (!log.addressed) log.addressed = addressed();
-    if (follows && !log.addressed) toEnd(box);
+    const jumped = !log.addressed && addressed();
+    log.addressed ||= jumped;
+    if (follows && !jumped) toEnd(box);
     log.began = true;
     if (follow) follow.hidden = final || atEnd(box);
   };
@@ -127,7 +128,9 @@
   }
   if (whole) {
     open(whole, whole.dataset.position, "complete" in whole.dataset);
-    addressed();
+    logs.get(whole.dataset.step).addressed = addressed();
+    // Flower's own script shifts the window once more when there is a fragment.
+    addEventListener("load", addressed);
     addEventListener("hashchange", addressed);
     addEventListener("scroll", () => { follow.hidden = final || atEnd(document.scrollingElement); }, { passive: true });
     follow.onclick = () => toEnd(document.scrollingElement);

@@ -100,52 +100,84 @@ class Farm:
         self.record.beat(WorkerInfo(name, values.pop("host", "c1"), values.pop("slots", 4), queues=queues, **values))
 
 
-@pytest.fixture
-def farm(redis_server: Any, redis_client: "redis.Redis") -> Iterator[Farm]:
-    farm = Farm(redis_server.url, redis_client)
-    yield farm
-    farm.logs.close()
+@pytest.fixture(scope="session")
+def farm(need: Any, ports: Any, poll: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """One record for all these tests; each uses a repository of its own."""
+    folder, (port,) = tmp_path_factory.mktemp("redis"), ports(1)
+    command = [need("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+    with started(command, folder):
+        url = f"redis://127.0.0.1:{port}/0"
+        client = redis.Redis.from_url(url, decode_responses=True)
+        poll(client.ping, what="Redis to answer")
+        farm = Farm(url, client)
+        yield farm
+        farm.logs.close()
+        client.close()
 
 
-Serve = Callable[..., str]
-
-
-@pytest.fixture
-def serve(farm: Farm, poll: Any, ports: Any, tmp_path: Path) -> Iterator[Serve]:
-    """`serve("--read_only=True")` starts the stock Flower command with the farm's configuration; returns its address."""
-    processes: list[subprocess.Popen[bytes]] = []
-
-    def start(*options: str, prefix: str = "", python: str = sys.executable, **env: str) -> str:
-        (port,) = ports(1)
-        log = tmp_path / f"flower-{port}.log"
-        command = [python, "-m", "celery", "-A", "farm.broker", "flower", f"--conf={ROOT}/config/flowerconfig.py"]
-        command += ["--address=127.0.0.1", f"--port={port}", *options]
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command,
-                cwd=tmp_path,
-                env={**os.environ, "FARM_REDIS_URL": farm.url, **env},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
-        processes.append(process)
-        address = f"http://127.0.0.1:{port}"
-
-        def answers() -> bool:
-            assert process.poll() is None, log.read_text()
-            with contextlib.suppress(httpx.TransportError):
-                return httpx.get(f"{address}{prefix}/healthcheck").status_code == httpx.codes.OK
-            return False
-
-        poll(answers, deadline=30, every=0.1, what="Flower to answer")
-        start.log = log  # type: ignore[attr-defined]
-        return address + prefix
-
-    yield start
-    for process in processes:
+@contextlib.contextmanager
+def started(command: Sequence[str], folder: Path, **env: str) -> "Iterator[subprocess.Popen[bytes]]":
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
         process.kill()
         process.wait()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running Flower: its address with the prefix, its port, and the file of its log."""
+
+    url: str
+    port: int
+    process: "subprocess.Popen[bytes]"
+    file: Path
+
+    @property
+    def log(self) -> str:
+        return self.file.read_text()
+
+
+@contextlib.contextmanager
+def flower(
+    redis_url: str, folder: Path, port: int, poll: Any, *, options: Sequence[str] = (), prefix: str = ""
+) -> Iterator[Served]:
+    command = [sys.executable, "-m", "celery", "-A", "farm.broker", "flower"]
+    command += [f"--conf={ROOT}/config/flowerconfig.py", "--address=127.0.0.1", f"--port={port}", *options]
+    with started(command, folder, FARM_REDIS_URL=redis_url) as process:
+        served = Served(f"http://127.0.0.1:{port}{prefix}", port, process, folder / "log")
+
+        def answers() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                return httpx.get(f"{served.url}/healthcheck").status_code == httpx.codes.OK
+            return process.poll() is not None
+
+        poll(answers, deadline=60, every=0.1, what=f"Flower to answer {options}")
+        assert process.poll() is None, served.log
+        yield served
+
+
+@pytest.fixture(scope="session")
+def served(farm: Farm, poll: Any, ports: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The stock Flower command with the farm's configuration."""
+    with flower(farm.url, tmp_path_factory.mktemp("flower"), ports(1)[0], poll) as served:
+        yield served
+
+
+@pytest.fixture
+def serve(farm: Farm, poll: Any, ports: Any, tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """`serve("--read_only=True", prefix="", port=None, redis_url="")` starts another Flower, with these options."""
+    with contextlib.ExitStack() as stack:
+
+        def serve(*options: str, prefix: str = "", port: int | None = None, redis_url: str = "") -> Served:
+            running = flower(redis_url or farm.url, tmp_path, port or ports(1)[0], poll, options=options, prefix=prefix)
+            return stack.enter_context(running)
+
+        yield serve
 
 
 @pytest.fixture(scope="session")
@@ -172,7 +204,7 @@ def look(browser: Browser) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         context.set_default_timeout(10_000)
         page = context.new_page()
-        page.on("pageerror", errors.append)
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
         return page
 

@@ -1,0 +1,143 @@
+"""The pages as Flower serves them: who may do what, under which address, and what happens when something is broken."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+pytestmark = [pytest.mark.redis]
+
+ROOT = Path(__file__).parents[3]
+SAME = {"Sec-Fetch-Site": "same-origin"}
+
+
+def test_cancel_wants_to_come_from_the_same_site(farm, served):
+    number = farm.push("Stay", repository="origin")
+    url = f"{served.url}/pipelines/{number}/cancel"
+    for headers in (
+        {},
+        {"Origin": "https://elsewhere.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": served.url},
+    ):
+        assert httpx.post(url, headers=headers).status_code == 403
+    assert farm.record.pipeline(number).status == "pending"
+    assert httpx.get(url).status_code == 405
+    assert httpx.post(url, headers={"Origin": served.url}).status_code == 303
+    assert farm.record.pipeline(number).status == "canceled"
+
+
+def test_read_only_has_no_button_and_refuses(farm, serve):
+    number = farm.push("Read", repository="readonly")
+    served = serve("--read_only=True")
+    assert "Cancel" not in httpx.get(f"{served.url}/pipelines/{number}").text
+    assert httpx.post(f"{served.url}/pipelines/{number}/cancel", headers=SAME).status_code == 403
+    assert farm.record.pipeline(number).status == "pending"
+
+
+def test_basic_auth_guards_every_page_and_names_who_canceled(farm, serve):
+    number = farm.push("Guarded", repository="guarded")
+    served = serve("--basic_auth=grace:secret")
+    for path in ("", f"/{number}", f"/{number}/live", f"/{number}/logs/build", f"/{number}/raw/build"):
+        assert httpx.get(f"{served.url}/pipelines{path}").status_code == 401, path
+    assert httpx.get(f"{served.url}/queues").status_code == 401
+    assert httpx.post(f"{served.url}/pipelines/{number}/cancel", headers=SAME).status_code == 401
+    with httpx.Client(auth=("grace", "secret"), base_url=served.url) as client:
+        assert client.get(f"/pipelines/{number}").status_code == 200
+        assert client.post(f"/pipelines/{number}/cancel", headers=SAME).status_code == 303
+    assert "grace" in farm.record.pipeline(number).reason
+
+
+def test_every_address_has_the_prefix(farm, serve):
+    number = farm.push("Prefixed", repository="prefixed")
+    farm.run(number, "build", log="hello\n")
+    served = serve("--url_prefix=farm", prefix="/farm")
+    for path in (f"/pipelines/{number}", "/queues", f"/pipelines/{number}/logs/build"):
+        page = httpx.get(served.url + path)
+        assert page.status_code == 200
+        addresses = re.findall(r'(?:href|src|action)="/([^"]*)', page.text)
+        assert addresses
+        assert [each for each in addresses if not each.startswith("farm/")] == []
+    assert httpx.get(f"{served.url}/farm-static/farm.css").status_code == 200
+
+
+def test_nonsense_in_the_address_is_harmless(served):
+    for query in (
+        "before=x",
+        "before=99999999999999999",
+        "status=nonsense",
+        "branch=..",
+        "repository=%00",
+        "branch=[*]",
+    ):
+        assert httpx.get(f"{served.url}/pipelines?{query}").status_code == 200, query
+    for path in ("/pipelines/0", "/pipelines/1/logs/..%2f..", "/pipelines/1/raw/nothing", "/farm-static/../tabs.py"):
+        assert httpx.get(served.url + path).status_code == 404, path
+
+
+def test_while_redis_is_away_the_pages_say_so_and_flower_lives(serve, redis_server, poll):
+    served = serve(redis_url=redis_server.url)
+    assert httpx.get(f"{served.url}/pipelines").status_code == 200
+    redis_server.kill()
+    page = httpx.get(f"{served.url}/pipelines", timeout=15)
+    assert page.status_code == 503
+    assert "Redis is away" in page.text
+    assert httpx.get(f"{served.url}/healthcheck").status_code == 200
+    redis_server.start()
+    poll(lambda: httpx.get(f"{served.url}/queues").status_code == 200)
+
+
+@pytest.mark.usefixtures("farm")
+def test_flower_runs_without_the_tabs_and_says_so_when_they_break(serve, tmp_path, monkeypatch):
+    broken = tmp_path / "broken"
+    for folder in ("farm", "config"):
+        shutil.copytree(ROOT / folder, broken / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (broken / "farm/flower/tabs.py").write_text("raise RuntimeError('the tabs are broken')\n")
+    monkeypatch.setenv("PYTHONPATH", str(broken))
+    served = serve()
+    assert httpx.get(f"{served.url}/workers").status_code == 200
+    assert httpx.get(f"{served.url}/pipelines").status_code == 404
+    assert "The farm's tabs could not be added" in served.log
+    assert "the tabs are broken" in served.log
+
+
+def test_a_waiting_reader_holds_nobody_up(farm, served):
+    number = farm.push("Slow", repository="slow")
+    page = httpx.get(f"{served.url}/pipelines/{number}").text
+    version = page.split('data-version="')[1].split('"')[0]
+    with httpx.Client(base_url=served.url, timeout=0.5) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            client.get(f"/pipelines/{number}/live", params={"version": version})
+        assert client.get("/healthcheck").status_code == 200
+        answer = client.get(f"/pipelines/{number}/live", params={"version": "other", "log": "build@rubbish"}).json()
+    assert answer["version"] == version
+    assert answer["steps"] == "build test release"
+
+
+TASK = """
+import sys
+from farm.broker import publish
+from farm.pipeline import Step
+publish(218, [Step("build", "build", (), "build")], "thyme main 3f9c2e1")
+"""
+
+
+def test_flowers_own_tasks_page_has_the_pipelines_words(serve, redis_server, poll):
+    served = serve(redis_url=redis_server.url)
+    environment = {**os.environ, "FARM_REDIS_URL": redis_server.url}
+
+    def seen():
+        subprocess.run([sys.executable, "-c", TASK], env=environment, check=True, timeout=60)
+        answer = httpx.get(f"{served.url}/tasks/datatable", params=TABLE)
+        return "#218 thyme main 3f9c2e1" in answer.text and "stage.build" in answer.text
+
+    poll(seen, deadline=30, every=0.5, what="the task in Flower's table")
+
+
+TABLE = {"draw": 1, "start": 0, "length": 10, "search[value]": "", "order[0][column]": 0, "order[0][dir]": "asc"}
+TABLE |= {"columns[0][data]": "name"}
