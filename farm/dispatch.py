@@ -20,11 +20,12 @@ from farm.errors import Errored, Failed, Refused
 from farm.ledger import Ledger
 from farm.pipeline import Pipeline, Status, Step
 from farm.push import Push
-from farm.record import Record
+from farm.record import Record, Repository
 from farm.settings import Settings
 
 Publish = Callable[[int, Sequence[Step], str], None]
 
+USUAL = ("main", "master")
 # Seconds since the push after which a repository that cannot be read ends the pipeline `errored`.
 PATIENCE = 3600.0
 PATIENCE_GONE = 20.0
@@ -74,17 +75,28 @@ class Dispatcher:
         self.record.describe(
             number, subject=commit.subject, author=commit.author, commit="" if found == push.new else found
         )
-        own = self.settings.repository(push.repository)
         verdict = decide(
             push,
             number,
             commit,
             git.show(mirror, found, FILE),
-            protected=own.protects(push.ref, repository.default_branch),
+            protected=self._protected(push, repository),
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
             changed=partial(_changed, push, mirror, found),
         )
         return verdict, commit.subject
+
+    def _protected(self, push: Push, repository: Repository) -> bool:
+        """Return whether the ref may release.
+
+        The default branch is that of the repository's HEAD, which in a new bare repository often names a branch that
+        never comes to be: then the one that is pushed under a usual name counts.
+        """
+        own, default = self.settings.repository(push.repository), repository.default_branch
+        unusual = push.branch not in USUAL or push.branch == default
+        if not unusual and f"refs/heads/{default}" not in git.ls_remote(repository.url):
+            default = push.branch or default
+        return own.protects(push.ref, default)
 
     def _open(self, push: Push, number: int, plan: Plan, subject: str) -> Outcome:
         opened = self.record.open(

@@ -166,6 +166,17 @@ def test_a_deleted_branch(house: House) -> None:
     assert house.dispatcher.dispatch(number).status is Status.SKIPPED
 
 
+def test_a_head_that_names_no_branch(house: House, origin: Origin) -> None:
+    """`git init --bare` points HEAD to a branch that may never be pushed."""
+    house.ledger.register("thyme", str(origin.path), "trunk", {})
+    commit = origin.commit()
+    assert "release" in house.dispatcher.dispatch(house.push(commit)).stages
+    origin.git("push", "-q", str(origin.path), "HEAD:refs/heads/feature")
+    assert "release" not in house.dispatcher.dispatch(house.push(commit, "refs/heads/feature")).stages
+    origin.git("push", "-q", str(origin.path), "HEAD:refs/heads/trunk")
+    assert "release" not in house.dispatcher.dispatch(house.push(origin.commit())).stages
+
+
 def test_an_annotated_tag(house: House, origin: Origin) -> None:
     commit = origin.commit("test: make\nrelease: {tags: ['{tag}']}\n")
     origin.git("tag", "-a", "v1", "-m", "one")
