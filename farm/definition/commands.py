@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from farm.definition.names import Variable
+from farm.definition.scalars import Cut
 from farm.definition.values import shown, some, text, written, wrong
 
 
@@ -34,7 +35,17 @@ def _command(value: object) -> object:
         return written(value)
     if value is None or (isinstance(value, str) and not value.strip()):
         raise wrong("this command is empty", "remove it or write one")
+    if isinstance(value, Cut) and _open_quote(value):
+        raise wrong("this command ends before the ` #`, where YAML begins a comment", "put the whole command in quotes")
     return text(value)
+
+
+def _open_quote(command: str) -> bool:
+    try:
+        shlex.split(command)
+    except ValueError:
+        return True
+    return False
 
 
 _CommandInput = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean"], "pattern": r"\S"})]

@@ -66,7 +66,11 @@ def _mistake(error: Any, tree: Tree, *, hinted: bool) -> Mistake:
     loc: Loc = tuple(error["loc"])
     about_key = loc[-1:] == (KEY,) or error["type"] in ("extra_forbidden", "missing")
     loc = loc[:-1] if loc[-1:] == (KEY,) else loc
-    message, hint = sentence(error, _known(loc[:-1]) if hinted else ())
+    known = _known(loc[:-1]) if hinted else []
+    message, hint = sentence(error, known)
+    if error["type"] == "extra_forbidden" and len(loc) == 1 and hint.startswith("known:"):
+        below = [section for section in known if loc[0] in _known((section,))]
+        hint = f"it belongs below {below[0]}:" if below else hint
     return Mistake(*tree.place(loc, key=about_key), message, hint, tree.file)
 
 

@@ -24,6 +24,12 @@ class Fraction(float):
     text: str
 
 
+class Cut(str):
+    """Text that a comment follows on its line. In a command with an open quote that is no comment to a person."""
+
+    __slots__ = ()
+
+
 def resolve(text: str) -> Any:
     """Return the value of a plain scalar; numbers remember how they were written."""
     if text in ("", "~", "null"):

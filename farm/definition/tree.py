@@ -14,12 +14,12 @@ from yaml.events import AliasEvent, MappingStartEvent, NodeEvent, ScalarEvent, S
 
 from farm.definition.hints import syntax
 from farm.definition.mistakes import DefinitionError, Mistake
-from farm.definition.scalars import resolve
+from farm.definition.scalars import Cut, resolve
 from farm.definition.values import shown
 
 BYTES = 256 * 1024
 DEPTH = 32
-NODES = 20_000
+NODES = 10_000
 
 Loc = tuple[str | int, ...]
 Place = tuple[int, int]
@@ -82,6 +82,7 @@ class _Composer:
 
     def __init__(self, source: str, tree: Tree) -> None:
         self.source = source
+        self.lines = source.split("\n")
         self.tree = tree
         self.anchors: dict[str, Node] = {}
 
@@ -179,7 +180,15 @@ class _Composer:
     def scalar(self, event: ScalarEvent, place: Place) -> Any:
         if _CONTROL.search(event.value):
             self.wrong(place, "a control character stands in this text", "remove it")
-        return resolve(event.value) if not event.style and not event.tag else event.value
+        if event.style or event.tag:
+            return event.value
+        value = resolve(event.value)
+        return Cut(value) if isinstance(value, str) and self.commented(event.end_mark) else value
+
+    def commented(self, mark: Any) -> bool:
+        """Say whether a comment begins behind a plain scalar."""
+        rest = self.lines[mark.line][mark.column :] if mark.line < len(self.lines) else ""
+        return rest.lstrip(" \t").startswith("#")
 
 
 def _place(event: Any) -> Place:
