@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from copy import copy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -376,6 +377,33 @@ def test_two_dispatchers_share_the_work(farm: Running, ports: Any, poll: Any, re
         poll(lambda: {redis_client.get(key) for key in redis_client.keys("farm:lease:*")} - holders - {None}, 15)
     finally:
         other.stop()
+
+
+def test_slack_is_told_by_the_dispatcher(farm: Running, poll: Any) -> None:
+    posted: list[dict[str, Any]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        secret = f"http://127.0.0.1:{server.server_port}/services/T/B/secret"
+        farm.stop()
+        farm.start(FARM_SLACK_WEBHOOK=secret)
+        farm.push(farm.commit("test:\n  scirpt: make\n"))
+        poll(lambda: posted, deadline=15)
+        server.shutdown()
+    assert "failed" in posted[0]["text"]
+    assert ".farm.yml:2:3: " in str(posted[0]["blocks"])
+    assert "secret" not in farm.log
 
 
 def test_the_description_of_the_api(shared: Running) -> None:
