@@ -69,9 +69,9 @@ class House:
     def send(self, number: int, steps: Any, title: str) -> None:
         self.sent.append((number, [step.name for step in steps], title))
 
-    def push(self, new: str, ref: str = "refs/heads/main", options: tuple[str, ...] = ()) -> int:
+    def push(self, new: str, ref: str = "refs/heads/main", options: tuple[str, ...] = (), *, old: str = ZERO) -> int:
         self.count += 1
-        update = Push(f"uuid-{self.count}", "thyme", ref, ZERO, new, "ada", options)
+        update = Push(f"uuid-{self.count}", "thyme", ref, old, new, "ada", options)
         return self.ledger.enter("thyme", [update])[0].number
 
 
@@ -211,3 +211,33 @@ def test_canceled_before_it_was_looked_at(house: House, origin: Origin) -> None:
     house.record.cancel(number, "ada")
     assert house.dispatcher.dispatch(number).status is Status.CANCELED
     assert house.sent == []
+
+
+def test_a_push_that_changes_none_of_the_files_that_count_is_skipped(house: House, origin: Origin) -> None:
+    first = origin.commit("on: {ignore: '*.md'}\ntest: make\n")
+    (origin.work / "README.md").write_text("more\n")
+    second = origin.commit("on: {ignore: '*.md'}\ntest: make\n")
+    third = origin.commit("on: {ignore: '*.md'}\ntest: make check\n")
+    news = house.dispatcher.dispatch(house.push(first))
+    words = house.dispatcher.dispatch(house.push(second, old=first))
+    code = house.dispatcher.dispatch(house.push(third, old=second))
+    gone = house.dispatcher.dispatch(house.push(second, old="1" * 40))
+    assert [outcome.status for outcome in (news, words, code, gone)] == [
+        Status.PENDING,
+        Status.SKIPPED,
+        Status.PENDING,
+        Status.PENDING,
+    ]
+    assert words.reason == "the push changes none of the files that `on` names"
+
+
+def test_jobs_that_fork_are_left_to_whoever_commits_the_build(house: House, origin: Origin) -> None:
+    number = house.push(origin.commit("test: {jobs: {a: a, b: {script: b, needs: a, runs_on: gpu}, c: c}}\n"))
+    outcome = house.dispatcher.dispatch(number)
+    assert outcome.stages == ("build", "test", "release")
+    assert [names for _, names, _ in house.sent] == [["build"]]
+    claim = house.record.claim(number, "build", "w1")
+    ready = house.record.commit(claim, Status.PASSED, result={"image": "r/thyme@sha256:" + "0" * 64})
+    assert [(step.name, step.queue) for step in ready] == [("test/a", "test"), ("test/c", "test")]
+    ready = house.record.commit(house.record.claim(number, "test/a", "w1"), Status.PASSED)
+    assert [(step.name, step.queue) for step in ready] == [("test/b", "test+gpu")]
