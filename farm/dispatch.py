@@ -75,16 +75,28 @@ class Dispatcher:
         self.record.describe(
             number, subject=commit.subject, author=commit.author, commit="" if found == push.new else found
         )
+        protected = self._protected(push, repository)
+        stray = protected and not self._led_to(push, mirror, repository, found)
         verdict = decide(
             push,
             number,
             commit,
             git.show(mirror, found, FILE),
-            protected=self._protected(push, repository),
+            protected=protected and not stray,
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
             changed=partial(_changed, push, mirror, found),
         )
+        if stray and isinstance(verdict, Plan) and verdict.remark:
+            name = push.branch or push.tag
+            verdict = replace(verdict, remark=f"{name} does not lead to {found[:7]}, so nothing is released")
         return verdict, commit.subject
+
+    def _led_to(self, push: Push, mirror: Path, repository: Repository, commit: str) -> bool:
+        """Return whether the ref really leads to the commit: a report alone, true or not, releases nothing."""
+        if git.contains(mirror, push.ref, commit):
+            return True
+        git.fetch(mirror, repository.url, check=self.check)  # the mirror may know the commit by another ref
+        return git.contains(mirror, push.ref, commit)
 
     def _protected(self, push: Push, repository: Repository) -> bool:
         """Return whether the ref may release.

@@ -19,6 +19,7 @@ from typing import IO
 from urllib.parse import urlsplit, urlunsplit
 
 from farm.errors import Errored, Failed, Refused
+from farm.push import check_ref
 
 FETCH_TIMEOUT = 900.0  # seconds; the first fetch of a large repository may take minutes
 _LOOK_TIMEOUT = 30.0
@@ -99,6 +100,16 @@ def find(mirror: Path, commit: str) -> str | None:
         return _git(mirror, "rev-parse", "--verify", "--quiet", f"{oid(commit)}^{{commit}}").decode().strip()
     except Errored:
         return None
+
+
+def contains(mirror: Path, ref: str, commit: str) -> bool:
+    """Say whether a ref of the mirror leads to a commit. It never fetches."""
+    check_ref(ref)
+    try:
+        _git(mirror, "merge-base", "--is-ancestor", oid(commit), ref)
+    except Errored:
+        return False
+    return True
 
 
 def describe(mirror: Path, commit: str) -> Commit:

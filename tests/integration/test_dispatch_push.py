@@ -177,6 +177,19 @@ def test_a_head_that_names_no_branch(house: House, origin: Origin) -> None:
     assert "release" not in house.dispatcher.dispatch(house.push(origin.commit())).stages
 
 
+def test_a_report_that_git_does_not_bear_out_releases_nothing(house: House, origin: Origin) -> None:
+    """Somebody with the hook's token says that a commit of a feature branch was pushed to main."""
+    origin.commit()
+    house.dispatcher.dispatch(house.push(origin.commit()))
+    commit = origin.commit(branch="feature")
+    number = house.push(commit)
+    outcome = house.dispatcher.dispatch(number)
+    assert outcome.stages == ("build", "test")
+    assert outcome.reason == f"main does not lead to {commit[:7]}, so nothing is released"
+    origin.git("push", "-q", str(origin.path), f"{commit}:refs/heads/main")
+    assert "release" in house.dispatcher.dispatch(house.push(commit)).stages
+
+
 def test_an_annotated_tag(house: House, origin: Origin) -> None:
     commit = origin.commit("test: make\nrelease: {tags: ['{tag}']}\n")
     origin.git("tag", "-a", "v1", "-m", "one")
