@@ -23,7 +23,7 @@ def run(work: Workspace) -> Outcome:
         dockerfile=build.dockerfile,
         target=build.target,
         args=build.args,
-        labels=_labels(work, commit),
+        labels={**_labels(work, commit), **build.labels},
         tags=(f"{work.repository}:{tag}",),
     )
     with context(work.mirror, commit, build) as tree:

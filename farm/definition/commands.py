@@ -1,24 +1,25 @@
-"""What a definition lets run: scripts, the arguments of a service, and the environment. Nothing of it is run here."""
+"""What a definition lets run: scripts, the arguments of a service, and variables. Nothing of it is run here."""
 
 import shlex
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from farm.definition.names import Variable
+from farm.definition.names import Annotation, Variable
 from farm.definition.scalars import Cut
 from farm.definition.values import shown, some, text, written, wrong
 
 
 def _env_value(value: object) -> object:
     if value is None:
-        raise wrong("the variable has no value", 'write "" for an empty one')
+        raise wrong("nothing stands here", 'write "" for an empty value')
     return written(value) if isinstance(value, bool | int | float) else text(value)
 
 
 _Scalar = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean"]})]
 EnvValue = Annotated[str, BeforeValidator(_env_value, json_schema_input_type=_Scalar)]
 EnvValues = some(EnvValue, most=50)
+ImageLabels = Annotated[dict[Annotation, EnvValue], Field(max_length=50)]
 Env = Annotated[dict[Variable, EnvValue], Field(max_length=200)]
 
 

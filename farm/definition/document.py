@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from farm.definition import models
-from farm.definition.commands import Env, Script
+from farm.definition.commands import Env, ImageLabels, Script
 from farm.definition.models import Value
 from farm.definition.names import Files, ImageName, Inside
 from farm.definition.templates import Branches, Tags
@@ -27,10 +27,18 @@ class Build(Value):
     """The stage of the Dockerfile to stop at; without it the last one."""
     args: Env = Field(default_factory=dict)
     """Values of the Dockerfile's ARG lines."""
+    labels: ImageLabels = Field(default_factory=dict)
+    """Labels of the image, beside those that the farm gives it."""
 
     def resolve(self) -> models.Build:
         """Return what the farm uses."""
-        return models.Build(context=self.context, dockerfile=self.dockerfile, target=self.target, args=self.args)
+        return models.Build(
+            context=self.context,
+            dockerfile=self.dockerfile,
+            target=self.target,
+            args=self.args,
+            labels=self.labels,
+        )
 
 
 class Release(Value):

@@ -21,6 +21,7 @@ class Build(Value):
     dockerfile: str = "Dockerfile"
     target: str | None = None
     args: dict[str, str] = {}
+    labels: dict[str, str] = {}
 
 
 class Ready(Value):

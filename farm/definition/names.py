@@ -120,6 +120,15 @@ JobName = Annotated[
 ]
 Needs = some(JobName, most=50)
 
+_ANNOTATION = r"(?!farm\.)[a-z0-9](?:[a-z0-9._/-]*[a-z0-9])?"
+Annotation = Annotated[
+    str,
+    BeforeValidator(
+        _matching(_ANNOTATION, "label of an image", "lower-case letters, digits, . / _ and -; farm. is the farm's own")
+    ),
+    _schema(_ANNOTATION),
+]
+
 _LABEL = r"[a-z0-9](?:[a-z0-9_.-]{0,30}[a-z0-9])?"
 Label = Annotated[
     str,

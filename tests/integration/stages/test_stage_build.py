@@ -40,6 +40,15 @@ def test_arguments_target_and_folder(repository, workspace, engine, images):
     assert engine.containers.run(outcome.document()["image"], ["cat", "/who"], remove=True) == b"me\n"
 
 
+def test_the_labels_of_a_definition_are_the_images(repository, workspace, engine, images):
+    commit = repository.commit({"Dockerfile": f"FROM {images.busybox}\n"})
+    labels = {"org.opencontainers.image.licenses": "MIT", "org.opencontainers.image.title": "Thyme"}
+    outcome = build.run(workspace(commit, Definition(build=Build(labels=labels))))
+    made = engine.images.get(outcome.document()["image"]).labels
+    assert {name: made[name] for name in labels} == labels
+    assert made["org.opencontainers.image.revision"] == commit
+
+
 def test_a_step_that_fails_is_the_pushed_codes_fault(repository, workspace, images, said):
     commit = repository.commit({"Dockerfile": f"FROM {images.busybox}\nRUN echo hello; exit 3\n"})
     with pytest.raises(Failed, match="exit code 3"):
