@@ -4,6 +4,7 @@ The pushes of one repository are dispatched one after the other, so that they do
 """
 
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -11,6 +12,7 @@ import structlog
 
 from farm.answer import Outcome
 from farm.dispatch import Dispatcher
+from farm.errors import Refused
 from farm.lanes import Lanes
 
 THREADS = 8
@@ -40,7 +42,8 @@ class Intake:
         left = self.dispatcher.ledger.undispatched(GRACE)
         for number in left:
             if self._next.get(number, 0.0) <= now:
-                self.take(self.dispatcher.ledger.push(number).repository, number)
+                with suppress(Refused):  # forgotten meanwhile
+                    self.take(self.dispatcher.ledger.push(number).repository, number)
         for number in set(self._tries) - set(left):
             self._forget(number)
         return LOOK

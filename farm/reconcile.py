@@ -9,7 +9,7 @@ import structlog
 
 from farm import broker
 from farm.dispatch import Publish
-from farm.errors import Errored
+from farm.errors import Errored, Refused
 from farm.ledger import Ledger
 from farm.record import Intent, Record
 from farm.registry import Registry
@@ -27,7 +27,10 @@ log = structlog.get_logger()
 def reap(record: Record, ledger: Ledger, publish: Publish = broker.publish) -> float:
     """Send again the steps whose worker was lost or whose message nobody heard."""
     for wake in record.reap():
-        push = ledger.push(wake.number)
+        try:
+            push = ledger.push(wake.number)
+        except Refused:
+            continue  # forgotten meanwhile
         publish(wake.number, broker.unforked(wake.steps), broker.title(push.repository, push.ref, push.new))
         log.info("step.sent_again", pipeline=wake.number, step=wake.steps[0].name)
     return min(REAP_MOST, record.lease / 4)
