@@ -17,10 +17,14 @@ from farm.definition.values import shown, written
 Finding = tuple[Loc, str, str]
 Written = Mapping[str, Any]
 Jobs = dict[Loc, Written]
+_WILD = frozenset("*?[")
+_TELLING = ("branch", "tag", "short_sha", "number")  # what differs from branch to branch
+_TAG_HINT = "put {branch} into it, or name one branch"
 
 
 def check(data: Any) -> Iterator[Finding]:
     """Give each contradiction: where it stands, what it is, and the way out."""
+    yield from _release(_mapping(_mapping(data).get("release")))
     test = _mapping(data).get("test")
     if not isinstance(test, dict):
         return
@@ -39,6 +43,21 @@ def check(data: Any) -> Iterator[Finding]:
                 yield at, "a service is ready by a command or by a port, not both", "keep the command; it knows more"
 
 
+def _release(release: Written) -> Iterator[Finding]:
+    branches = _several(release.get("branches", ()))
+    if len(branches) < 2 and not any(_WILD & set(str(branch)) for branch in branches):  # noqa: PLR2004
+        return
+    if "tags" not in release:
+        yield ("release", "branches"), "several branches would move `latest`, but a tag belongs to one", _TAG_HINT
+    for index, tag in enumerate(_several(release.get("tags", ()))):
+        if isinstance(tag, str) and not any(f"{{{field}}}" in tag for field in _TELLING):
+            yield (
+                ("release", "tags", index),
+                f"several branches would move `{shown(tag)}`, but a tag belongs to one",
+                _TAG_HINT,
+            )
+
+
 def _form(test: Written) -> Iterator[Finding]:
     if "jobs" in test:
         for key in ("script", "matrix", "parallel"):
@@ -54,9 +73,8 @@ def _needs(jobs: Written) -> Iterator[Finding]:
     graph: dict[str, list[str]] = {}
     for name, job in jobs.items():
         written = _mapping(job).get("needs", ())
-        needs = (written,) if isinstance(written, str) else written if isinstance(written, tuple) else ()
         graph[name] = []
-        for index, need in enumerate(needs):
+        for index, need in enumerate(_several(written)):
             if not isinstance(need, str):
                 continue
             if need in jobs:
@@ -108,8 +126,7 @@ def _matrix(loc: Loc, job: Written, test: Written) -> Iterator[Finding]:
                 hint = f"did you mean {{{close}}}?" if close else "name its values under matrix"
                 yield at, f"{{{shown(place)}}} is no variable of the matrix of {_title(loc)}", hint
                 continue
-            values = matrix[place] if isinstance(matrix[place], tuple) else (matrix[place],)
-            for index, value in enumerate(values):
+            for index, value in enumerate(_several(matrix[place])):
                 filled = fill(image, {place: written(value)})
                 if not is_image(fill(filled, dict.fromkeys(places(filled), "x"))):
                     yield (*loc, "matrix", place, index), f'"{shown(filled)}" is no image', "choose another value"
@@ -126,6 +143,10 @@ def _images(loc: Loc, holder: Written) -> dict[Loc, tuple[Loc, str]]:
 
 def _title(loc: Loc) -> str:
     return f'the job "{shown(loc[-1])}"' if len(loc) > 1 else "this job"
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _mapping(value: Any) -> Written:
