@@ -171,12 +171,10 @@ def test_a_lost_lease_ends_the_wait(work, network, images):
     assert time.monotonic() - lost[0] < 2  # a start that is on its way is let finish, so that its container is known
 
 
-def test_postgres_is_ready_when_it_takes_queries(work, network, engine):
-    """The ordinary image, or whatever has taken its name here."""
-    if not engine.images.list("postgres:16"):
-        pytest.skip("no image postgres:16 here")
+def test_postgres_is_ready_when_it_takes_queries(work, network, standins):
+    """The ordinary image, or its stand-in."""
     service = Service(
-        image="postgres:16", env={"POSTGRES_PASSWORD": "thyme"}, ready=Ready(command="pg_isready -U postgres")
+        image=standins["postgres"], env={"POSTGRES_PASSWORD": "thyme"}, ready=Ready(command="pg_isready -U postgres")
     )
     containers = services.start(work, {"db": service}, network)
     address = work.engine.state(containers["db"]).address

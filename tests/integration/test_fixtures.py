@@ -15,8 +15,8 @@ def test_redis_keeps_its_data_over_a_restart(redis_server):
 
 
 @pytest.mark.registry
-def test_registry_answers(registry):
-    assert httpx.get(f"{registry.url}/v2/_catalog").json() == {"repositories": []}
+def test_registry_answers(own_registry):
+    assert httpx.get(f"{own_registry.url}/v2/_catalog").json() == {"repositories": []}
 
 
 @pytest.mark.engine
