@@ -12,13 +12,12 @@ import typer
 from rich.cells import cell_len
 
 from farm.definition import Definition, DefinitionError, Mistake, parse
-from farm.definition.mistakes import SHOWN
+from farm.definition.mistakes import SHOWN, lines
 from farm.definition.tree import BYTES
 
 NAME = ".farm.yml"
 WIDTH = 160
 NAMED = 6
-_LINES = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _WORD = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s:,\[\]{}]+|.|$")
 _UNSHOWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -70,16 +69,16 @@ def summary(definition: Definition) -> str:
 
 def complaint(mistakes: Sequence[Mistake], source: str) -> str:
     """Return all mistakes as a person reads them: each with its line and a mark below the place."""
-    lines = _LINES.split(source.removeprefix("\ufeff"))
-    parts = [f"{mistake}\n{_excerpt(mistake, lines)}" for mistake in mistakes[:SHOWN]]
+    source_lines = lines(source)
+    parts = [f"{mistake}\n{_excerpt(mistake, source_lines)}" for mistake in mistakes[:SHOWN]]
     if len(mistakes) > SHOWN:
         parts.append(f"and {len(mistakes) - SHOWN} more; mend these first")
     parts.append("1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes")
     return "\n".join(parts)
 
 
-def _excerpt(mistake: Mistake, lines: Sequence[str]) -> str:
-    line = _UNSHOWABLE.sub("�", lines[mistake.line - 1]) if mistake.line <= len(lines) else ""
+def _excerpt(mistake: Mistake, all_lines: Sequence[str]) -> str:
+    line = _UNSHOWABLE.sub("�", all_lines[mistake.line - 1]) if mistake.line <= len(all_lines) else ""
     start = max(0, mistake.column - WIDTH // 2)
     shown, column = line[start : start + WIDTH], mistake.column - 1 - start
     before = "".join(letter if letter == "\t" else " " * cell_len(letter) for letter in shown[:column])

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from farm.definition.mistakes import Mistake
+from farm.definition.mistakes import Mistake, lines
 from farm.definition.values import kind, shown
 
 _LOOK = "look at indentation and quotes"
@@ -92,10 +92,11 @@ def syntax(error: yaml.YAMLError, source: str, file: str) -> Mistake:
 
 
 def _around(source: str, mark: Any) -> tuple[str, str]:
-    lines = source.split("\n")
-    if not mark or mark.line >= len(lines):
+    all_lines = lines(source)
+    if not mark or mark.line >= len(all_lines):
         return "", ""
-    return lines[mark.line][: mark.column], lines[mark.line][mark.column : mark.column + 1]
+    line = all_lines[mark.line]
+    return line[: mark.column], line[mark.column : mark.column + 1]
 
 
 def sentence(error: Mapping[str, Any], known: Iterable[str]) -> tuple[str, str]:

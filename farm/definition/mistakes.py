@@ -1,5 +1,6 @@
 """What is wrong in a definition, and where. It neither finds mistakes nor prints them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,6 +8,12 @@ from typing import Any
 from farm.errors import Failed
 
 SHOWN = 50
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+
+
+def lines(source: str) -> list[str]:
+    """Return the lines of a text as YAML 1.1 counts them, which is what the places of mistakes mean."""
+    return _BREAK.split(source.removeprefix("\ufeff"))
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -13,7 +13,7 @@ import yaml
 from yaml.events import AliasEvent, MappingStartEvent, NodeEvent, ScalarEvent, SequenceStartEvent
 
 from farm.definition.hints import syntax
-from farm.definition.mistakes import DefinitionError, Mistake
+from farm.definition.mistakes import DefinitionError, Mistake, lines
 from farm.definition.scalars import Cut, resolve
 from farm.definition.values import shown
 
@@ -82,7 +82,7 @@ class _Composer:
 
     def __init__(self, source: str, tree: Tree) -> None:
         self.source = source
-        self.lines = source.split("\n")
+        self.lines = lines(source)
         self.tree = tree
         self.anchors: dict[str, Node] = {}
 
@@ -158,7 +158,7 @@ class _Composer:
             key = first.scalar
         if key is None:
             self.wrong(place, "a key must be text, not a list or a mapping")
-        elif key == "<<" and not event.style:
+        elif key == "<<" and isinstance(event, ScalarEvent) and not event.style:
             self.merge(node, place, value)
         else:
             node.pairs.append((key, place, value))

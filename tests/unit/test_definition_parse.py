@@ -79,6 +79,11 @@ def test_columns_count_characters():
     assert mistakes('test: {script: "中文", tmeout: 5}')[0].startswith('.farm.yml:1:22: unknown key "tmeout"')
 
 
+def test_an_alias_may_be_a_key():
+    assert parse("test: {script: x, env: {A: &a B, *a : 1}}").jobs["test"].env == {"A": "B", "B": "1"}
+    assert mistakes('test: {script: x, env: {A: &a "<<", *a : 1}}')[0].startswith('.farm.yml:1:37: "<<" is no name')
+
+
 def test_a_mistake_in_an_alias_stands_where_it_was_written():
     text = "test:\n  script: x\n  env: &e\n    A: [1]\n  services:\n    db: {image: db, env: *e}\n"
     assert mistakes(text) == (".farm.yml:4:8: text is expected here, not a list",)
