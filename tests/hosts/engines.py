@@ -23,7 +23,9 @@ def docker(machine: Machine, *arguments: str) -> str:
 def start(machine: Machine, *trusted: str) -> None:
     """Start the machine's engine, trusting the named registries without TLS, and wait until it answers."""
     folder = machine.folder
-    (folder / "docker.pid").unlink(missing_ok=True)
+    # After a kill the files name processes that are gone, and a number may have gone to somebody else since.
+    for stale in (folder / "docker.pid", folder / "exec" / "containerd" / "containerd.pid"):
+        stale.unlink(missing_ok=True)
     command = ["dockerd", f"--data-root={folder}/docker", f"--exec-root={folder}/exec"]
     command += [f"--pidfile={folder}/docker.pid", f"--host={socket(machine)}", "--log-level=warn"]
     command += [f"--insecure-registry={registry}" for registry in trusted]

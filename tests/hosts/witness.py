@@ -14,6 +14,7 @@ from farm.logs import Logs
 from farm.pipeline import Pipeline, Status
 from tests.hosts import engines
 from tests.hosts.estate import Estate, Repository
+from tests.hosts.machines import Machine
 
 LATE = 5.0  # s for which a write that was let loose late may stand
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -154,8 +155,10 @@ def lost_logs(farm: Estate, pipelines: Sequence[Pipeline]) -> list[str]:
     return found
 
 
-def leftovers(farm: Estate, machine: object) -> list[str]:
+def leftovers(farm: Estate, machine: Machine) -> list[str]:
     """List what the farm has left on an engine."""
+    if not engines.answers(machine):
+        return ["an engine that does not answer"]
     mine = ["--filter", f"label=farm.id={farm.farm_id}"]
     found = engines.docker(machine, "ps", "-a", "-q", *mine).split()
     found += engines.docker(machine, "network", "ls", "-q", *mine).split()
