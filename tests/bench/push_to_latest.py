@@ -135,7 +135,7 @@ def main() -> None:
         shutil.copy("/bin/busybox", folder / "busybox")
         (folder / "note").write_text("service")
         (folder / "Dockerfile").write_text(DOCKERFILE)
-        subprocess.run(["docker", "build", "-q", "-t", service, str(folder)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["docker", "build", "-q", "-t", service, str(folder)], check=True, capture_output=True)
         subprocess.run(["farm", "up", "--detach"], check=True, stdout=subprocess.DEVNULL)
         try:
             hand = Hand(Settings.load().registry)
