@@ -1,5 +1,7 @@
 .DEFAULT_GOAL := help
-.PHONY: help up stop check test long bench format lock
+.PHONY: help up stop check test long bench storm format lock
+MINUTES ?= 10
+SEED ?= 7
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +22,10 @@ long: ## Everything, also what takes long
 	tests/run --long
 
 bench: ## Pushes to the farm and the same Docker work by hand, interleaved
-	.venv/bin/python tests/bench/run.py
+	.venv/bin/python -m tests.bench.push_to_latest
+
+storm: ## Pushes and faults at random over several hosts: make storm MINUTES=10 SEED=7
+	.venv/bin/python -m tests.hosts.storm --minutes $(MINUTES) --seed $(SEED)
 
 format: ## Format, and mend what can be mended without thinking
 	.venv/bin/ruff check --fix-only --quiet
