@@ -8,10 +8,10 @@ import contextlib
 import json
 import time
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlparse
 
 import redis
@@ -41,6 +41,7 @@ POLICY = (
 
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="farm-pages")
 _log = structlog.get_logger()
+_glances: dict[Hashable, asyncio.Future[Any]] = {}
 
 
 @cache
@@ -53,6 +54,16 @@ def _sources() -> tuple[Record, Logs]:
 
 async def _aside(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     return await asyncio.get_running_loop().run_in_executor(_threads, lambda: call(*args, **kwargs))
+
+
+async def _shared(key: Hashable, call: Callable[[], T]) -> T:
+    """Ask once for all who ask the same at the same time: a hundred watch one log for the price of one."""
+    loop = asyncio.get_running_loop()
+    if key not in _glances:
+        _glances[key] = loop.run_in_executor(_threads, call)
+        loop.call_later(GLANCE, _glances.pop, key, None)
+    found: T = await asyncio.shield(_glances[key])
+    return found
 
 
 class Handler(BaseHandler):  # type: ignore[misc] # Flower has no types
@@ -180,7 +191,11 @@ class Live(Handler):
         site, deadline, answer = self.site, time.monotonic() + PATIENCE, None
         try:
             while not self.gone and answer is None and time.monotonic() < deadline:
-                answer = await _aside(pages.live, *_sources(), site, int(number), version=version, positions=positions)
+                key = (site, number, version, *positions.items())
+                answer = await _shared(
+                    key,
+                    lambda: pages.live(*_sources(), site, int(number), version=version, positions=positions),
+                )
                 if answer is None:
                     await asyncio.sleep(GLANCE)
         except Refused:

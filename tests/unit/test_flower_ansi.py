@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from farm.flower.ansi import LONGEST, Style, html, plain
 
@@ -76,6 +76,7 @@ def test_a_very_long_line_is_cut_with_a_word():
     assert shown("x" * (LONGEST + 1_500)).endswith("x … 1,500 more characters in the raw log")
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text())
 def test_nothing_in_a_line_becomes_a_tag_or_an_escape(line):
     text = shown(line).replace('<span class="', "").replace("</span>", "")
@@ -83,6 +84,7 @@ def test_nothing_in_a_line_becomes_a_tag_or_an_escape(line):
     assert ESC not in text
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.integers(0, 110)).map(lambda codes: ";".join(map(str, codes))))
 def test_a_style_can_be_carried_as_text(parameters):
     style = Style().after(parameters)

@@ -115,6 +115,14 @@ def farm(need: Any, ports: Any, poll: Any, tmp_path_factory: pytest.TempPathFact
         client.close()
 
 
+@pytest.fixture
+def another_farm(redis_server: Any, redis_client: "redis.Redis") -> Iterator[Farm]:
+    """A record of this test alone."""
+    farm = Farm(redis_server.url, redis_client)
+    yield farm
+    farm.logs.close()
+
+
 @contextlib.contextmanager
 def started(command: Sequence[str], folder: Path, **env: str) -> "Iterator[subprocess.Popen[bytes]]":
     with (folder / "log").open("wb") as log:

@@ -1,10 +1,13 @@
 """The pages as Flower serves them: who may do what, under which address, and what happens when something is broken."""
 
+import asyncio
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -117,6 +120,33 @@ def test_a_waiting_reader_holds_nobody_up(farm, served):
         answer = client.get(f"/pipelines/{number}/live", params={"version": "other", "log": "build@rubbish"}).json()
     assert answer["version"] == version
     assert answer["steps"] == "build test release"
+
+
+def test_a_hundred_watch_one_log(farm, served):
+    number = farm.push("Watched", repository="watched")
+    claim = farm.claim(number, "build")
+    page = httpx.get(f"{served.url}/pipelines/{number}/live").json()
+
+    async def watch(client):
+        asked = {"version": page["version"], "log": "build@"}
+        return (await client.get(f"/pipelines/{number}/live", params=asked)).json()
+
+    async def all_of_them():
+        limits = httpx.Limits(max_connections=110)
+        async with httpx.AsyncClient(base_url=served.url, limits=limits, timeout=30) as client:
+            watching = [asyncio.ensure_future(watch(client)) for _ in range(100)]
+            await asyncio.sleep(0)
+            began = time.monotonic()
+            healthy = await client.get("/healthcheck")
+            with farm.writer(claim) as writer:
+                writer.line("now")
+            return healthy, await asyncio.gather(*watching), time.monotonic() - began
+
+    with ThreadPoolExecutor(1) as thread:  # the browser's tests keep a loop in this one
+        healthy, answers, seconds = thread.submit(asyncio.run, all_of_them()).result()
+    assert healthy.status_code == 200
+    assert all("now" in answer["logs"]["build"]["html"] for answer in answers)
+    assert seconds < 10  # about 1 s where nothing else runs
 
 
 TASK = """
