@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 import structlog
+from billiard.common import TERM_SIGNAL  # type: ignore[import-untyped]
 from celery.exceptions import Ignore
 from celery.signals import task_postrun, worker_process_init, worker_ready, worker_shutdown
 from celery.worker import state
@@ -53,6 +54,7 @@ def tools() -> Tools:
 
 def _stage(task: Any, number: int, step: str) -> str:
     """Do one step; what it returns or raises is what Flower shows and whether the chain goes on."""
+    signal.signal(TERM_SIGNAL, _end_slot)  # not earlier: after `worker_process_init` the pool sets its own
     teardown = _teardowns[task.request.id] = ExitStack()
     ended = attempt(tools(), number, step, teardown)
     if ended.next:
@@ -96,8 +98,7 @@ def _tear_down(task_id: str, **_: Any) -> None:
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _warm_up(**_: Any) -> None:
-    """Connect before the first step, and give running work back when the slot is told to end."""
-    signal.signal(signal.SIGTERM, _end_slot)
+    """Connect before the first step."""
     tools.cache_clear()  # the main process may have its own by now
     try:
         tools().record.redis.ping()
