@@ -27,7 +27,7 @@ def missing(settings: Settings, since: float) -> Mapping[str, str]:
         ("flower", f"{settings.web_url}/pipelines"),
     ):
         try:
-            answer = httpx.get(address, timeout=5, trust_env=False)
+            answer = httpx.get(address, timeout=2, trust_env=False)
         except httpx.HTTPError:
             found[part] = f"{address} does not answer"
         else:

@@ -46,6 +46,7 @@ def up(
 
 def _run(home: Path, output: object) -> None:
     state = choose_state(home)
+    _wait_out(home)
     with hold(home):
         end(leftovers(home), 5)
         environment = _environment(home, state)
@@ -63,6 +64,7 @@ def _run(home: Path, output: object) -> None:
 
 def _detach(home: Path) -> None:
     since = time.time()
+    _wait_out(home)
     process = None if is_held(home) else _start(home)
     settings = Settings.load(home)
     late = time.monotonic() + _READY_WITHIN
@@ -79,6 +81,13 @@ def _detach(home: Path) -> None:
             )
         time.sleep(0.2)
     typer.echo(f"farm: ready after {time.time() - since:.1f} s; pages at {settings.web_url}/pipelines")
+
+
+def _wait_out(home: Path) -> None:
+    """Wait while processes are still ending whose `farm up` was killed."""
+    late = time.monotonic() + _STOPPED_WITHIN
+    while is_held(home) and holder(home) is None and time.monotonic() < late:
+        time.sleep(0.05)
 
 
 def _start(home: Path) -> "subprocess.Popen[bytes]":

@@ -63,6 +63,10 @@ def test_it_is_ready_once_killed_parts_come_back_and_stopping_leaves_nothing(hom
     back = farm(home, "up", "--detach")
     assert back.returncode == 0, back.stderr
 
+    os.kill(holder(home), signal.SIGKILL)
+    anew = farm(home, "up", "--detach")
+    assert anew.returncode == 0, anew.stderr
+
     assert farm(home, "up", "--stop").returncode == 0
     assert not leftovers(home)
     assert read_state(home) == state
