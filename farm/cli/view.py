@@ -146,7 +146,7 @@ def outcome(document: Document, link: str) -> Iterator[str]:
     if document.get("released"):
         yield f"  released  {', '.join(document['released'])}"
         name = str(document["image"]).rsplit("@", 1)[0]
-        yield f"  run it    docker run --rm -P {name}:{document['released'][0]}"
+        yield f"  run it    docker run --rm -P --pull always {name}:{document['released'][0]}"
     yield f"  page      {link}"
     if broken(document):
         yield f"  next      farm logs {number} {broken(document)[0]}"

@@ -71,7 +71,7 @@ def test_show_names_what_failed_and_what_to_do_next(cli, broken):
 
 def test_show_of_a_release_gives_the_line_that_runs_it(cli, released):
     ran = cli("show", released)
-    assert "docker run --rm -P host:5000/thyme:latest" in ran.out
+    assert "docker run --rm -P --pull always host:5000/thyme:latest" in ran.out
     assert "released  latest" in ran.out
 
 
