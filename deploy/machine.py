@@ -1,4 +1,4 @@
-"""Makes this machine ready: packages, a Docker Engine, a Python environment. It needs no more than python3 itself.
+"""Makes this machine ready: packages and a Python environment. It needs no more than python3 itself.
 
 What is there already is used and left alone; where nothing may be installed, it says exactly what to install.
 """
@@ -6,13 +6,11 @@ What is there already is used and left alone; where nothing may be installed, it
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,82 +98,19 @@ def install(programs: Mapping[str, str]) -> None:
         raise Trouble(f"the packages are installed and {', '.join(still)} is still not there; install it by hand")
 
 
-def ensure_engine(state: Path) -> None:
-    """See to it that a Docker Engine answers; one that is started here is remembered in the state folder."""
-    words = _engine_words()
-    if words is None:
-        return
-    if "permission denied" in words.lower():
-        user = _user()
-        raise Trouble(
-            f"Docker runs, but its socket refuses {user}: run `sudo usermod -aG docker {user}`, log in again"
-            " (or `newgrp docker`), and start this again"
-        )
-    if os.environ.get("DOCKER_HOST"):
-        raise Trouble(
-            f"no Docker Engine answers at DOCKER_HOST={os.environ['DOCKER_HOST']}; start it or unset the variable"
-        )
-    if os.geteuid() != 0:
-        raise Trouble(
-            "no Docker Engine runs, and only root may start one: run `sudo systemctl start docker`, then this again"
-        )
-    if not shutil.which("dockerd"):
-        raise Trouble("the docker here is a client without an engine: run `apt-get install docker.io`, then this again")
-    say("starting the Docker Engine")
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    log = state / "dockerd.log"
-    if SYSTEMD.is_dir():
-        quiet(["systemctl", "start", "docker"])
-        _remember(state, 0)
-    else:
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                ["dockerd"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True
-            )
-        _remember(state, process.pid)
-    late = time.monotonic() + 60
-    while _engine_words() is not None:
-        if time.monotonic() > late or (not SYSTEMD.is_dir() and process.poll() is not None):
-            end = "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else ""
-            raise Trouble(f"the Docker Engine does not come up; the end of {log}:\n{end}")
-        time.sleep(0.2)
-
-
-def release_engine(state: Path, farm_id: str | None) -> str | None:
-    """End the engine that `ensure_engine` started, unless it runs containers that are not the farm's; say if so."""
-    note = state / "engine.json"
-    try:
-        started = json.loads(note.read_text())
-    except (OSError, ValueError):
-        return None
-    if _engine_words() is None:
-        running = set(output(["docker", "ps", "-q"]).split())
-        ours = set(output(["docker", "ps", "-q", "--filter", f"label=farm.id={farm_id}"]).split()) if farm_id else set()
-        if foreign := running - ours:
-            return (
-                f"the Docker Engine goes on: it runs {len(foreign)} container(s) that are not the farm's (`docker ps`)"
-            )
-        if started["pid"] == 0:
-            quiet(["systemctl", "stop", "docker.socket", "docker.service"])
-        elif _born(started["pid"]) == started["born"]:
-            os.kill(started["pid"], 15)
-            late = time.monotonic() + 30
-            while _born(started["pid"]) and time.monotonic() < late:
-                time.sleep(0.1)
-    note.unlink()
-    return None
-
-
 def ensure_environment(lock: str) -> Path:
     """Return the programs of .venv, filled from a lock whose hashes pip checks, with the checkout on its path."""
     environment = ROOT / ".venv"
     programs = environment / "bin"
-    if (programs / "farm").exists() and not _fails([str(programs / "python"), "-c", _SATISFIED, str(ROOT / lock)]):
+    python = str(programs / "python")
+    program = programs / "farm"
+    # A checkout that was moved has programs that name their old place.
+    moved = program.exists() and not program.read_text().startswith(f"#!{python}")
+    if program.exists() and not moved and not _fails([python, "-c", _SATISFIED, str(ROOT / lock)]):
         return programs
     say(f"installing {lock} into .venv")
-    if not (programs / "python").exists() or _fails([str(programs / "python"), "-m", "pip", "--version"]):
-        quiet([sys.executable, "-m", "venv", str(environment)])
-    python = str(programs / "python")
+    if moved or not Path(python).exists() or _fails([python, "-m", "pip", "--version"]):
+        quiet([sys.executable, "-m", "venv", *(["--clear"] if moved else []), str(environment)])
     pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input", "install"]
     quiet([*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / lock)])
     # The checkout itself needs no building: a path file, its name and version, and the one program of pyproject.toml.
@@ -187,7 +122,6 @@ def ensure_environment(lock: str) -> Path:
     about = library / f"farm-{project['version']}.dist-info"
     about.mkdir(exist_ok=True)
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: farm\nVersion: {project['version']}\n")
-    program = programs / "farm"
     program.write_text(f"#!{python}\nfrom farm.cli import app\n\napp()\n")
     program.chmod(0o755)
     return programs
@@ -217,7 +151,12 @@ def _has(program: str) -> bool:
     if program == "python3 -m venv":
         # Debian keeps ensurepip, which venv needs, in a package of its own.
         return (ROOT / ".venv/bin/farm").exists() or not _fails([sys.executable, "-c", "import ensurepip, venv"])
-    return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin") is not None
+    return which(program) is not None
+
+
+def which(program: str) -> str | None:
+    """Return a program's path, also where an ordinary user's PATH does not lead."""
+    return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
 
 
 @contextlib.contextmanager
@@ -234,29 +173,3 @@ def _nothing_starts() -> Iterator[None]:
         yield
     finally:
         policy.unlink(missing_ok=True)
-
-
-def _engine_words() -> str | None:
-    """Return what the docker program complains about, or None when an engine answers."""
-    done = subprocess.run(
-        ["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, check=False, text=True
-    )
-    return (done.stderr.strip() or "no answer") if done.returncode else None
-
-
-def _remember(state: Path, pid: int) -> None:
-    (state / "engine.json").write_text(json.dumps({"pid": pid, "born": _born(pid) if pid else ""}))
-
-
-def _born(pid: int) -> str:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] == "Z" else fields[19]
-
-
-def _user() -> str:
-    import pwd  # noqa: PLC0415 - needed once, for a sentence
-
-    return pwd.getpwuid(os.geteuid()).pw_name

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); import machine; from pathlib import Path; {body}"
+PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); import engine, machine; from pathlib import Path; {body}"
 
 
 def run(body: str, path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -55,26 +55,26 @@ def test_what_is_there_needs_nothing(tools):
 
 def test_a_socket_that_refuses_is_told_from_an_engine_that_is_not_there(tools, tmp_path):
     path = tools("docker", "echo 'permission denied while trying to connect to the Docker daemon socket' >&2; exit 1")
-    done = run(f"machine.ensure_engine(Path({str(tmp_path)!r}))", path)
+    done = run(f"engine.ensure_engine(Path({str(tmp_path)!r}))", path)
     assert "its socket refuses" in done.stderr
     assert "usermod -aG docker" in done.stderr
 
 
 def test_an_engine_elsewhere_that_does_not_answer_is_named(tools, tmp_path):
     path = tools("docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
-    done = run(f"machine.ensure_engine(Path({str(tmp_path)!r}))", path, DOCKER_HOST="tcp://192.0.2.1:2375")
+    done = run(f"engine.ensure_engine(Path({str(tmp_path)!r}))", path, DOCKER_HOST="tcp://192.0.2.1:2375")
     assert "DOCKER_HOST=tcp://192.0.2.1:2375" in done.stderr
 
 
-def test_a_client_without_an_engine_is_no_engine(tools, tmp_path):
+def test_an_ordinary_user_is_told_to_start_the_engine(tools, tmp_path):
     path = tools("docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
-    done = run(f"import os; os.geteuid = lambda: 0; machine.ensure_engine(Path({str(tmp_path)!r}))", path)
-    assert "a client without an engine" in done.stderr
+    done = run(f"import os; os.geteuid = lambda: 1000; engine.ensure_engine(Path({str(tmp_path)!r}))", path)
+    assert "run `sudo systemctl start docker`" in done.stderr
 
 
 def test_an_engine_that_runs_is_left_alone(tools, tmp_path):
     path = tools("docker", "echo 20.10.24")
-    done = run(f"machine.ensure_engine(Path({str(tmp_path / 'state')!r}))", path)
+    done = run(f"engine.ensure_engine(Path({str(tmp_path / 'state')!r}))", path)
     assert (done.returncode, done.stderr) == (0, "")
     assert not (tmp_path / "state").exists()
 
