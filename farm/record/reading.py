@@ -4,9 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
+
 from farm.pipeline import Job, Pipeline, Stage, Status, sum_up
 
 Fields = Mapping[str, str]
+
+_log = structlog.get_logger()
 
 
 def fields(flat: Sequence[str] | Fields) -> Fields:
@@ -14,6 +18,33 @@ def fields(flat: Sequence[str] | Fields) -> Fields:
     if isinstance(flat, Mapping):
         return flat
     return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def readable(answer: Sequence[Any]) -> Pipeline:
+    """Return the pipeline of one row, or, when its record is broken, one that says so: it must not hide the others."""
+    try:
+        return pipeline(answer)
+    except (KeyError, TypeError, ValueError) as error:
+        number, flat, *_ = answer
+        top = fields(flat)
+        _log.warning("record.unreadable", pipeline=number, error=repr(error))
+        return Pipeline(
+            number=int(number),
+            repository=top.get("repository", "?"),
+            ref=top.get("ref", "?"),
+            commit=top.get("commit") or top.get("new", ""),
+            subject=top.get("subject", ""),
+            author=top.get("author", ""),
+            who=top.get("who", ""),
+            status=Status.ERRORED,
+            reason=f"the record of #{number} cannot be read ({error!r}); was it written by another version?",
+            created=0.0,
+            started=None,
+            finished=None,
+            image=None,
+            released=(),
+            stages=(),
+        )
 
 
 def pipeline(answer: Sequence[Any]) -> Pipeline:

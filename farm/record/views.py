@@ -105,4 +105,4 @@ class Views(Base):
         return f"{ahead} ahead in `{queue}`" if int(ahead) else f"waits for a free worker in `{queue}`"
 
     def _read(self, numbers: Sequence[int | str]) -> list[Pipeline]:
-        return [reading.pipeline(row) for row in self.scripts.run("read", *numbers)]
+        return [reading.readable(row) for row in self.scripts.run("read", *numbers)]

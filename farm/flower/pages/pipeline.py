@@ -1,0 +1,59 @@
+"""One pipeline's page: what is wrong first, then the stages, then their logs."""
+
+import time
+
+from farm.flower.lines import Line, Position, blocks, first_error, items, lines
+from farm.flower.pages.parts import LogView, jobs_of, names_of, version_of, whole
+from farm.flower.pages.state import state
+from farm.flower.site import Page, Site, render
+from farm.logs import Logs
+from farm.pipeline import Job, Pipeline, Status
+from farm.record import Record
+
+# What the page shows of a failed stage's log: a little before the first error, and what follows.
+BEFORE, AFTER = 8, 60
+
+
+def pipeline(record: Record, logs: Logs, site: Site, number: int, problem: str = "") -> Page:
+    """Return one pipeline's page: what is wrong first, then the stages, then their logs."""
+    found = record.pipeline(number)
+    waiting = None if found.status.final else record.waiting(number)
+    now = time.time()
+    title = f"#{number} {found.subject}".strip()
+    body = render(
+        "pipeline.html",
+        site=site,
+        title=title,
+        pipeline=found,
+        problem=problem,
+        version=version_of(found, waiting),
+        steps=names_of(found),
+        state=state(found, waiting, site, now),
+        shown=[_view(logs, found, job) for job in _failed_first(found)],
+        now=now,
+    )
+    return Page(title, "pipelines", body)
+
+
+def _view(logs: Logs, found: Pipeline, job: Job) -> LogView:
+    if job.status in (Status.FAILED, Status.ERRORED):
+        everything = list(lines(whole(logs, found.number, job.name)[0]))
+        at = first_error(everything)
+        shown = everything[max(at - BEFORE, 0) : at + AFTER]
+        return _excerpt(job, shown, len(everything), f"#{job.name}-L{everything[at].number}" if everything else "")
+    return LogView(job, open=job.status is Status.RUNNING)
+
+
+def _excerpt(job: Job, shown: list[Line], total: int, anchor: str) -> LogView:
+    if not shown:
+        return LogView(job, excerpt=True, words="nothing was written")
+    html, _ = items(job.name, shown, shown[0].time, Position().style)
+    whole = len(shown) == total
+    said = f"{total:,} lines" if whole else f"lines {shown[0].number:,} to {shown[-1].number:,} of {total:,}"
+    return LogView(job, open=True, excerpt=True, words=said, anchor=anchor, blocks=blocks(html))
+
+
+def _failed_first(found: Pipeline) -> list[Job]:
+    bad = (Status.FAILED, Status.ERRORED)
+    shown = [job for job in jobs_of(found) if job.started or not job.status.final]
+    return sorted(shown, key=lambda job: job.status not in bad)
