@@ -6,9 +6,15 @@ from typing import Any
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase
 
+from farm.record import TestOutcome, TestResult, test_id
+
 _NAMED = 50  # failing tests that are kept by name
 _WORDS = 2000  # characters of a test's message that are kept
 _SAID = 5  # failing tests that a reason names
+_SLOWEST = 10
+_LONGEST = 300  # characters of a name
+_ORDER: Sequence[TestOutcome] = ("failed", "passed", "skipped")
+_REMEMBERED = 5000  # tests whose results the branch remembers
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +28,27 @@ class Failing:
 
 
 @dataclass(frozen=True, slots=True)
+class Timed:
+    """A test and how long it took in seconds."""
+
+    name: str
+    suite: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """All tests of a job, counted; the failing ones by name, the first fifty of them."""
+    """All tests of a job, counted; the failing ones by name, the first fifty of them, and the slowest.
+
+    `results` has one result for each name, for the branch's memory; it is not part of the document.
+    """
 
     total: int
     failed: int
     skipped: int
     failing: Sequence[Failing]
+    slowest: Sequence[Timed] = ()
+    results: Sequence[TestResult] = ()
 
     @property
     def sentence(self) -> str:
@@ -46,15 +66,49 @@ class Report:
             "failed": self.failed,
             "skipped": self.skipped,
             "failing": [asdict(test) for test in self.failing],
+            "slowest": [asdict(test) for test in self.slowest],
         }
 
 
 def read(files: Iterable[bytes]) -> Report:
     """Sum up the files; ValueError for one that is no JUnit XML."""
     cases = [case for file in files for case in _cases(_parse(file))]
-    bad = [case for case in cases if any(isinstance(result, Error | Failure) for result in case.result)]
-    skipped = [case for case in cases if any(isinstance(result, Skipped) for result in case.result)]
-    return Report(len(cases), len(bad), len(skipped), tuple(_failing(case) for case in bad[:_NAMED]))
+    bad = [case for case in cases if _outcome(case) == "failed"]
+    skipped = [case for case in cases if _outcome(case) == "skipped"]
+    slowest = sorted((case for case in cases if case.time), key=lambda case: -case.time)[:_SLOWEST]
+    return Report(
+        len(cases),
+        len(bad),
+        len(skipped),
+        tuple(_failing(case) for case in bad[:_NAMED]),
+        tuple(Timed(_name(case), _suite(case), float(case.time)) for case in slowest),
+        _results(cases),
+    )
+
+
+def _results(cases: Iterable[TestCase]) -> Sequence[TestResult]:
+    """Return one result a name, the failing ones first; where a name comes twice its worst result counts."""
+    worst: dict[str, TestResult] = {}
+    for case in cases:
+        result = TestResult(test_id(_suite(case), _name(case)), _outcome(case), float(case.time or 0))
+        known = worst.get(result.test)
+        if known is None or _ORDER.index(result.outcome) < _ORDER.index(known.outcome):
+            worst[result.test] = result
+    return sorted(worst.values(), key=lambda result: _ORDER.index(result.outcome))[:_REMEMBERED]
+
+
+def _outcome(case: TestCase) -> TestOutcome:
+    if any(isinstance(result, Error | Failure) for result in case.result):
+        return "failed"
+    return "skipped" if any(isinstance(result, Skipped) for result in case.result) else "passed"
+
+
+def _name(case: TestCase) -> str:
+    return (case.name or "?")[:_LONGEST]
+
+
+def _suite(case: TestCase) -> str:
+    return (case.classname or "")[:_LONGEST]
 
 
 def _parse(file: bytes) -> Any:
@@ -75,4 +129,4 @@ def _cases(element: Any) -> Iterable[TestCase]:
 
 def _failing(case: TestCase) -> Failing:
     words = [result.message or result.text or "" for result in case.result if isinstance(result, Error | Failure)]
-    return Failing(case.name or "?", case.classname or "", (words or [""])[0].strip()[:_WORDS], float(case.time or 0))
+    return Failing(_name(case), _suite(case), (words or [""])[0].strip()[:_WORDS], float(case.time or 0))

@@ -4,9 +4,10 @@ It does not judge what is tested: the script's exit code and the reports that it
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO
+from dataclasses import dataclass
+from typing import IO, Any
 
 from farm import git
 from farm.definition import Job
@@ -23,7 +24,28 @@ _NOT_EXECUTABLE, _NOT_FOUND, _KILLED = 126, 127, 137
 
 
 def run(work: Workspace) -> Outcome:
-    """Run the job of the claimed step. Raises Failed for a job that cannot run, Errored when the engine is away."""
+    """Run the job of the claimed step; the branch remembers what each of its tests did.
+
+    Raises Failed for a job that cannot run, Errored when the engine is away.
+    """
+    place = prepare(work)
+    return judge(work, place, start(work, place, place.job.script))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a job's script runs: what it needs is on the engine, and its services are ready."""
+
+    job: Job
+    image: str
+    network: str
+    limits: Limits
+    beside: Mapping[str, str]
+    """The containers of the services by name."""
+
+
+def prepare(work: Workspace) -> Place:
+    """Get the image and start the services; all of it is gone with the teardown."""
     job = job_of(work)
     limits = work.granted(job.memory)
     image = job.image or work.claim.image or ""
@@ -33,9 +55,12 @@ def run(work: Workspace) -> Outcome:
     beside = services.start(work, job.services, network, shared=job.network == "shared")
     if beside and job.network == "shared":
         network = f"container:{beside[next(iter(job.services))]}"
-    output = _Output(work.log.write)
-    container = _start(work, job, image, network, limits)
-    work.teardown.callback(work.engine.remove, "container", container)
+    return Place(job, image, network, limits, beside)
+
+
+def judge(work: Workspace, place: Place, container: str) -> Outcome:
+    """Wait for the script's end and say how it went; the container stays, unless its time was up."""
+    job, output = place.job, _Output(work.log.write)
     try:
         deadline = time.monotonic() + job.timeout
         ended = work.engine.wait(container, check=work.check, output=output, deadline=deadline)
@@ -43,10 +68,10 @@ def run(work: Workspace) -> Outcome:
         work.engine.remove("container", container)
         return Outcome(Status.FAILED, f"timed out after {job.timeout:g} s")
     report = _report(work, job, container)
-    reason = _reason(ended, report, output.last, limits.memory)
+    reason = _reason(ended, report, output.last, place.limits.memory)
     if reason:
-        services.fallen(work, beside)
-    result = {"exit": ended.code} | ({"tests": report.document()} if report else {})
+        services.fallen(work, place.beside)
+    result = {"exit": ended.code} | ({"tests": _remembered(work, job, report)} if report else {})
     return Outcome(Status.FAILED if reason else Status.PASSED, reason, result)
 
 
@@ -98,27 +123,30 @@ def _pieces(tree: IO[bytes], check: Check) -> Iterator[bytes]:
         yield piece
 
 
-def _start(work: Workspace, job: Job, image: str, network: str, limits: Limits) -> str:
+def start(work: Workspace, place: Place, script: Sequence[str]) -> str:
+    """Start a script where the job runs and return its container, which is gone with the teardown."""
     spec = ContainerSpec(
         owner=work.owner,
-        image=image,
+        image=place.image,
         entrypoint=(),
-        command=("sh", "-ec", "\n".join(job.script)),
-        env={**environment(work), **job.env},
-        network=network,
-        directory=job.checkout,
-        limits=limits,
+        command=("sh", "-ec", "\n".join(script)),
+        env={**environment(work), **place.job.env},
+        network=place.network,
+        directory=place.job.checkout,
+        limits=place.limits,
         attach=True,
     )
     try:
-        with _checkout(work, job.checkout) as tree:
-            return work.engine.start(spec, tree=tree)
+        with _checkout(work, place.job.checkout) as tree:
+            container = work.engine.start(spec, tree=tree)
     except Failed as error:
         if " cannot run sh:" in str(error):
             raise Failed(
                 "the image has no `sh`, which runs the script; add one, or give the test an image that has it"
             ) from error
         raise
+    work.teardown.callback(work.engine.remove, "container", container)
+    return container
 
 
 def _report(work: Workspace, job: Job, container: str) -> junit.Report | None:
@@ -134,6 +162,14 @@ def _report(work: Workspace, job: Job, container: str) -> junit.Report | None:
     except ValueError as error:
         work.log.line(f"warning: a report is no JUnit XML: {error}")
         return None
+
+
+def _remembered(work: Workspace, job: Job, report: junit.Report) -> Mapping[str, Any]:
+    """Return what the record keeps of the report, with what changed since the branch's earlier pipelines."""
+    # A test may go from one shard to another: the shards of a job remember together.
+    shard = job.env.get("FARM_SHARD")
+    group = work.claim.step.removesuffix(f"-{shard}") if shard else work.claim.step
+    return report.document() | {"changes": work.remember(group, report.results)}
 
 
 def _reason(ended: Exit, report: junit.Report | None, last: str, memory: int | None) -> str | None:

@@ -5,6 +5,7 @@ It is made after a fork, never before: connections that two processes share woul
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from time import time
 from typing import Self
 
@@ -76,4 +77,5 @@ class Tools:
             home=settings.home,
             limits=Limits(memory=settings.memory, cpus=settings.cpus, pids=settings.pids),
             teardown=teardown,
+            remember=partial(self.record.remember, claim),
         )

@@ -1,6 +1,6 @@
 """What a stage has at hand while it works for one claim, and what it gives back. It decides nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from farm import git
 from farm.definition import Definition
 from farm.errors import Failed
 from farm.pipeline import Status
-from farm.record import Claim
+from farm.record import Claim, TestResult
 from farm.registry import Registry
 from workers.engine import Check, Engine, Limits, Owner
 
@@ -25,11 +25,16 @@ class Log(Protocol):
         """Take one line of the farm's own words."""
 
 
+Remember = Callable[[str, Sequence[TestResult]], Mapping[str, Any]]  # the job's name, its results
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """All that a stage works with. `check` raises when the work counts no more; a stage calls it at least every second.
 
     `guard` is called before an effect that is seen from outside; it waits until the claim is sure to hold.
+
+    `remember` adds a job's test results to the memory of the branch and returns what changed.
 
     What a stage pushes onto `teardown` is taken away by the caller, after the outcome is committed.
     """
@@ -45,6 +50,7 @@ class Workspace:
     home: Path
     limits: Limits = field(default_factory=Limits)
     teardown: ExitStack = field(default_factory=ExitStack)
+    remember: Remember = lambda *_: {}
 
     @property
     def mirror(self) -> Path:

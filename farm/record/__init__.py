@@ -7,11 +7,26 @@ All changes are Lua scripts (farm/lua) with Redis's own clock.
 from farm.record.course import Course
 from farm.record.releases import Releases
 from farm.record.steps import Steps
+from farm.record.tests import TestHistory, TestOutcome, TestResult, TestRun, Tests, test_id
 from farm.record.values import SCHEMA, Claim, Intent, Queue, Repository, Wake, WorkerInfo
 from farm.record.views import Views
 
-__all__ = ["SCHEMA", "Claim", "Intent", "Queue", "Record", "Repository", "Wake", "WorkerInfo"]
+__all__ = [
+    "SCHEMA",
+    "Claim",
+    "Intent",
+    "Queue",
+    "Record",
+    "Repository",
+    "TestHistory",
+    "TestOutcome",
+    "TestResult",
+    "TestRun",
+    "Wake",
+    "WorkerInfo",
+    "test_id",
+]
 
 
-class Record(Steps, Course, Releases, Views):
+class Record(Steps, Course, Releases, Tests, Views):
     """All that may be done to a pipeline, over a `redis.Redis` with decode_responses=True; safe in threads."""

@@ -58,7 +58,7 @@ class Steps(Base):
         Raises LeaseLost or Canceled; errors of the connection pass through, the worker then works on until lease_until.
         """
         asked = time.monotonic()
-        _judge(claim, self.scripts.run("renew", claim.number, claim.step, claim.fence, self.lease))
+        judge(claim, self.scripts.run("renew", claim.number, claim.step, claim.fence, self.lease))
         return asked + self.lease
 
     def commit(
@@ -70,7 +70,7 @@ class Steps(Base):
         """
         if not status.final or status is Status.CANCELED:
             raise ValueError(f"a step is not committed as {status}")
-        answer = _patiently(
+        answer = patiently(
             lambda: self.scripts.run(
                 "commit",
                 claim.number,
@@ -82,7 +82,7 @@ class Steps(Base):
                 self.lease,
             )
         )
-        _judge(claim, answer[0])
+        judge(claim, answer[0])
         return tuple(step_of(row) for row in json.loads(answer[1]))
 
     def give_back(self, claim: Claim, reason: str, *, counted: bool = True) -> Status:
@@ -90,10 +90,10 @@ class Steps(Base):
 
         Not counted is what a worker does that shuts down: the step is ready at once and nothing was wrong with it.
         """
-        answer = _patiently(
+        answer = patiently(
             lambda: self.scripts.run("give_back", claim.number, claim.step, claim.fence, reason, int(counted), ATTEMPTS)
         )
-        _judge(claim, answer[0])
+        judge(claim, answer[0])
         return Status(answer[1])
 
     def note(self, claim: Claim, text: str) -> None:
@@ -106,14 +106,16 @@ def step_of(row: Mapping[str, Any]) -> Step:
     return Step(name=row["name"], stage=row["stage"], needs=tuple(row["needs"]), queue=row["queue"])
 
 
-def _judge(claim: Claim, answer: str) -> None:
+def judge(claim: Claim, answer: str) -> None:
+    """Raise what a script's refusal means."""
     if answer == "canceled":
         raise Canceled(f"#{claim.number} was canceled while {claim.step} ran")
     if answer == "lost":
         raise LeaseLost(f"#{claim.number} {claim.step} is no longer owned by {claim.worker}; drop the work")
 
 
-def _patiently(call: Callable[[], Any], patience: float = COMMIT_PATIENCE) -> Any:
+def patiently(call: Callable[[], Any], patience: float = COMMIT_PATIENCE) -> Any:
+    """Repeat a call while Redis is away; the last error passes through."""
     deadline = time.monotonic() + patience
     pause = 0.05
     while True:

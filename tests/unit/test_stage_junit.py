@@ -1,0 +1,47 @@
+"""What is kept of JUnit XML: counts, failing and slowest tests, one result a name."""
+
+from farm.record import TestResult as Result
+from workers import junit
+
+REPORT = b"""<testsuites><testsuite name="s">
+<testcase classname="tests.test_vat" name="test_round" time="0.5"/>
+<testcase classname="tests.test_vat" name="test_sum" time="2">
+<failure message="assert 19 == 20">long text</failure></testcase>
+<testcase classname="tests.test_vat" name="test_later" time="0"><skipped/></testcase>
+<testcase name="twice" time="1"><error>boom</error></testcase>
+<testcase name="twice" time="3"/>
+</testsuite></testsuites>"""
+
+
+def test_what_the_record_keeps():
+    document = junit.read([REPORT]).document()
+    assert {key: document[key] for key in ("total", "passed", "failed", "skipped")} == {
+        "total": 5,
+        "passed": 2,
+        "failed": 2,
+        "skipped": 1,
+    }
+    assert document["failing"][0] == {
+        "name": "test_sum",
+        "suite": "tests.test_vat",
+        "message": "assert 19 == 20",
+        "seconds": 2.0,
+    }
+    assert [test["name"] for test in document["slowest"]] == ["twice", "test_sum", "twice", "test_round"]
+    assert "results" not in document
+
+
+def test_the_branch_remembers_one_result_a_name_the_worst_first():
+    assert junit.read([REPORT]).results == [
+        Result("tests.test_vat::test_sum", "failed", 2.0),
+        Result("twice", "failed", 1.0),
+        Result("tests.test_vat::test_round", "passed", 0.5),
+        Result("tests.test_vat::test_later", "skipped", 0.0),
+    ]
+
+
+def test_what_is_kept_is_bounded():
+    cases = "".join(f'<testcase name="{n}{"x" * 1000}" time="1"><failure/></testcase>' for n in range(6000))
+    report = junit.read([f"<testsuite>{cases}</testsuite>".encode()])
+    assert (len(report.failing), len(report.slowest), len(report.results)) == (50, 10, 5000)
+    assert len(report.results[0].test) == 300
