@@ -24,7 +24,7 @@ if status == 'pending' or asked ~= request then
     call('HINCRBY', key, 'takeovers', 1)
     call('HSET', key, 'note', 'taken over from ' .. call('HGET', key, 'worker') .. ', which was lost')
   end
-  call('HINCRBY', key, 'attempts', 1)
+  if call('HINCRBY', key, 'attempts', 1) > 1 then count('reruns') end
   call('HDEL', key, 'offered', 'reason')
   call('HSET', key, 'status', 'running', 'worker', worker, 'fence', call('INCR', 'farm:fence'), 'request', request,
     'lease', stamp(NOW + tonumber(lease)), 'started', stamp(NOW), 'wakes', 0)

@@ -61,6 +61,8 @@ end
 
 local function end_step(number, step, status, reason)
   local key = step_key(number, step)
+  local was, queue, stage, ready, started = unpack(call('HMGET', key, 'status', 'queue', 'stage', 'ready', 'started'))
+  if was == 'running' then count_step(queue, stage, status, math.max(started - ready, 0), NOW - started, NOW) end
   call('HSET', key, 'status', status, 'finished', stamp(NOW))
   call('HDEL', key, 'note', 'reason', 'offered')
   if reason and reason ~= '' then call('HSET', key, 'reason', reason) end
@@ -75,6 +77,7 @@ local function end_pipeline(number, status, reason)
   if reason and reason ~= '' then call('HSET', key, 'reason', reason) end
   call('ZREM', 'farm:undispatched', number)
   call('ZADD', 'farm:finished', stamp(NOW), number)
+  count('pipelines ' .. (call('HGET', key, 'repository') or '?') .. ' ' .. status)
   tell(number, 'finished', '', status)
 end
 

@@ -29,12 +29,14 @@ for _, due in ipairs(call('ZRANGEBYSCORE', 'farm:deadlines', '-inf', stamp(NOW),
   elseif status == 'running' and holding then
     call('ZADD', 'farm:deadlines', hold, due)
   elseif status == 'running' and tonumber(takeovers) + 1 >= limit then
+    count('leases_expired')
     end_step(number, step, 'errored', 'lost ' .. limit .. ' workers')
     settle(number, lease / 2)
   else
     local wakes_before = call('HINCRBY', key, 'wakes', 1) - 1
     call('ZADD', 'farm:deadlines', stamp(NOW + math.min(lease * 2 ^ math.min(wakes_before, 10), 600)), due)
     if status == 'running' then
+      if wakes_before == 0 then count('leases_expired') end
       call('HSET', key, 'offered', stamp(NOW), 'note', worker .. ' does not answer any more; another worker may take over')
       wakes[#wakes + 1] = wake_row(number, step)
     elseif queued(queue) < call('ZCARD', 'farm:queue:' .. queue) then

@@ -5,28 +5,34 @@ All changes are Lua scripts (farm/lua) with Redis's own clock.
 """
 
 from farm.record.course import Course
+from farm.record.loads import SPANS, Loads, Slot, Span, Times
 from farm.record.releases import Releases
 from farm.record.steps import Steps
 from farm.record.tests import TestHistory, TestOutcome, TestResult, TestRun, Tests, test_id
-from farm.record.values import SCHEMA, Claim, Intent, Queue, Repository, Wake, WorkerInfo
+from farm.record.values import SCHEMA, Claim, Intent, Queue, Repository, Tag, Wake, WorkerInfo
 from farm.record.views import Views
 
 __all__ = [
     "SCHEMA",
+    "SPANS",
     "Claim",
     "Intent",
     "Queue",
     "Record",
     "Repository",
+    "Slot",
+    "Span",
+    "Tag",
     "TestHistory",
     "TestOutcome",
     "TestResult",
     "TestRun",
+    "Times",
     "Wake",
     "WorkerInfo",
     "test_id",
 ]
 
 
-class Record(Steps, Course, Releases, Tests, Views):
+class Record(Steps, Course, Releases, Tests, Loads, Views):
     """All that may be done to a pipeline, over a `redis.Redis` with decode_responses=True; safe in threads."""

@@ -1,8 +1,8 @@
 """The Lua scripts of farm/lua, registered once per connection pool. It knows nothing about what they mean.
 
-Each script is sent by its digest, one round trip a call; the prelude's functions are put in front of every one. Its
-first line tells Redis (7 or newer) what it does when memory is full: refused before it begins, so that nothing is ever
-half done; only what ends work or keeps it alive (`allow-oom`) goes on.
+Each script is sent by its digest, one round trip a call; what is shared (counts.lua, prelude.lua) is put in front of
+every one. Its first line tells Redis (7 or newer) what it does when memory is full: refused before it begins, so that
+nothing is ever half done; only what ends work or keeps it alive (`allow-oom`) goes on.
 """
 
 from functools import cache
@@ -19,7 +19,7 @@ INTENT = ("release_begin", "release_done", "intents", "checked", "rollback")  # 
 def source(name: str) -> str:
     """Return the text of a script with the prelude in front."""
     folder = files("farm") / "lua"
-    parts = ["prelude", *(["intent"] if name in INTENT else []), name]
+    parts = ["counts", "prelude", *(["intent"] if name in INTENT else []), name]
     *shared, script = ((folder / f"{part}.lua").read_text() for part in parts)
     flags, _, body = script.partition("\n")
     return "\n".join((flags, *shared, body))
