@@ -38,10 +38,10 @@ local function text(value) return value and cjson.encode(value) or 'null' end
 local function steps_of(number) return split(call('HGET', pipeline_key(number), 'steps')) end
 local function needs_of(number, step) return split(call('HGET', step_key(number, step), 'needs')) end
 
--- Queue what reporters must hear; the id of the entry is the id of the event.
-local function tell(number, kind, step, status)
+-- Queue what reporters must hear; the id of the entry is the id of the event. A detail is what the pipeline does not say.
+local function tell(number, kind, step, status, detail)
   call('XADD', 'farm:outbox', 'MAXLEN', '~', 100000, '*',
-    'pipeline', number, 'kind', kind, 'step', step, 'status', status)
+    'pipeline', number, 'kind', kind, 'step', step, 'status', status, unpack(detail and {'detail', detail} or {}))
 end
 
 -- Let a step wait in its queue from a time on; the reaper publishes it (again) at the deadline.
@@ -79,6 +79,14 @@ local function end_pipeline(number, status, reason)
   call('ZADD', 'farm:finished', stamp(NOW), number)
   count('pipelines ' .. (call('HGET', key, 'repository') or '?') .. ' ' .. status)
   tell(number, 'finished', '', status)
+end
+
+-- End all of a pipeline that is not at its end; its steps keep their fences, so that running workers hear why.
+local function end_unfinished(number, status, reason)
+  for _, step in ipairs(steps_of(number)) do
+    if not final(call('HGET', step_key(number, step), 'status')) then end_step(number, step, status, reason) end
+  end
+  end_pipeline(number, status, reason)
 end
 
 -- After a step ended: skip what can no longer run, make ready what may, and end the pipeline after its last step.
@@ -145,11 +153,12 @@ local function wake_row(number, step)
   return object({'number', number, 'steps', list(rows)})
 end
 
--- Whether a worker still owns a step: 'ok', 'lost', 'canceled', or 'over' when it ended the step itself.
+-- Whether a worker still owns a step: 'ok', 'lost', 'canceled' (also when a newer push ended it), or 'over' when it ended
+-- the step itself.
 local function owned(number, step, fence)
   local status, newest, committed = unpack(call('HMGET', step_key(number, step), 'status', 'fence', 'committed'))
   if newest ~= fence then return 'lost' end
   if status == 'running' then return 'ok' end
   if committed == fence then return 'over' end
-  return status == 'canceled' and 'canceled' or 'lost'
+  return (status == 'canceled' or status == 'superseded') and 'canceled' or 'lost'
 end

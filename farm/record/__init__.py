@@ -9,7 +9,7 @@ from farm.record.loads import SPANS, Loads, Slot, Span, Times
 from farm.record.releases import Releases
 from farm.record.steps import Steps
 from farm.record.tests import TestHistory, TestOutcome, TestResult, TestRun, Tests, test_id
-from farm.record.values import SCHEMA, Claim, Intent, Queue, Repository, Tag, Wake, WorkerInfo
+from farm.record.values import SCHEMA, Claim, Intent, Queue, Repository, Wake, WorkerInfo
 from farm.record.views import Views
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "Repository",
     "Slot",
     "Span",
-    "Tag",
     "TestHistory",
     "TestOutcome",
     "TestResult",
