@@ -117,8 +117,9 @@ class Dispatcher:
             steps=plan.steps,
             image_repository=plan.image,
             reason=plan.remark,
+            supersede=plan.definition.on.superseded == "cancel",
         )
-        if not opened:  # canceled meanwhile, or another dispatcher was faster
+        if not opened:  # canceled or superseded meanwhile, or another dispatcher was faster
             return self._standing(push, self.record.pipeline(number))
         log.info("pipeline.opened", pipeline=number, repository=push.repository, ref=push.ref, who=push.who)
         try:

@@ -29,4 +29,4 @@ class LeaseLost(FarmError):
 
 
 class Canceled(LeaseLost):
-    """A person canceled the pipeline while this worker was at it."""
+    """A person canceled the pipeline while this worker was at it, or a newer push superseded it."""

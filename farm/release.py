@@ -6,11 +6,9 @@ the push of a git tag never moves `latest`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from typing import Literal
 
 from farm.errors import Refused
-
-DEFAULT_PROTECTED = ("v*",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +31,17 @@ class Decision:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Released:
+    """One entry of a tag's history: from this time on (Unix seconds) it held this image."""
+
+    number: int
+    digest: str
+    who: str
+    kind: Literal["release", "rollback"]
+    time: float
+
+
 def decide(repository: str, ref: str, position: float, tag: str, standing: Standing) -> Decision:
     """Say whether a push at this position of its ref may take the tag; raise Refused where it never may."""
     if tag == "latest" and ref.startswith("refs/tags/"):
@@ -52,13 +61,11 @@ def decide(repository: str, ref: str, position: float, tag: str, standing: Stand
     return Decision(standing.mark, f"superseded by #{standing.mark}")
 
 
-def protected(ref: str, default_branch: str, patterns: Sequence[str] = ()) -> bool:
-    """Say whether a ref may release and see protected secrets; without patterns: default branch, `v*` tags."""
-    branch, tag = ref.removeprefix("refs/heads/"), ref.removeprefix("refs/tags/")
-    if patterns:
-        return any(
-            fnmatchcase(branch, p) or fnmatchcase(ref, p) or (tag != ref and fnmatchcase(tag, p)) for p in patterns
-        )
-    if ref.startswith("refs/tags/"):
-        return any(fnmatchcase(tag, pattern) for pattern in DEFAULT_PROTECTED)
-    return branch == default_branch
+def before(history: Sequence[Released], number: int) -> Released | None:
+    """Return what the tag held before this pipeline released it, None if nothing; the history begins with the newest.
+
+    Of a pipeline that the tag was rolled back to it is what came before its own release, so that several rollbacks go
+    further and further back.
+    """
+    own = next((place for place, each in enumerate(history) if each.number == number and each.kind == "release"), -1)
+    return next((each for each in history[own + 1 :] if each.number != number), None)

@@ -69,10 +69,12 @@ class On(Value):
     """Only pushes that change one of these files: names, folders, or patterns with * and **."""
     ignore: Files = ()
     """Not those that only change these."""
+    superseded: models.Superseded = "finish"
+    """What this push lets older pipelines of its branch do: finish, or cancel unless their release has begun."""
 
     def resolve(self) -> models.On:
         """Return what the farm uses."""
-        return models.On(paths=self.paths, ignore=self.ignore)
+        return models.On(paths=self.paths, ignore=self.ignore, superseded=self.superseded)
 
 
 def _slack(value: object) -> object:

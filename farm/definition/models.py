@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 Network = Literal["own", "shared"]
 SlackWhen = Literal["always", "change", "failure", "never"]
+Superseded = Literal["cancel", "finish"]
 
 
 class Value(BaseModel):
@@ -86,6 +87,8 @@ class On(Value):
 
     paths: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    superseded: Superseded = "finish"
+    """What becomes of the older pipelines of the same ref that are not at their end."""
 
 
 class Definition(Value):

@@ -7,9 +7,5 @@ local status, releasing = unpack(call('HMGET', pipeline_key(number), 'status', '
 if not status then return 'unknown' end
 if final(status) then return 'finished' end
 if releasing then return 'late' end
-local reason = 'canceled by ' .. who
-for _, step in ipairs(steps_of(number)) do
-  if not final(call('HGET', step_key(number, step), 'status')) then end_step(number, step, 'canceled', reason) end
-end
-end_pipeline(number, 'canceled', reason)
+end_unfinished(number, 'canceled', 'canceled by ' .. who)
 return 'ok'

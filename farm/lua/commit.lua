@@ -10,7 +10,10 @@ if state == 'ok' then
   local decoded = cjson.decode(result)
   call('HSET', step_key(number, step), 'committed', fence, 'result', result)
   if status == 'passed' and type(decoded.image) == 'string' then
+    local image = call('HGET', pipeline_key(number), 'image_repository')
     call('HSET', pipeline_key(number), 'image', decoded.image)
+    call('SADD', 'farm:images', image)
+    call('ZADD', images_key(image), number, string.match(decoded.image, '@(%S+)$') or decoded.image)
   end
   end_step(number, step, status, reason)
   settle(number, tonumber(lease) / 2)

@@ -1,13 +1,29 @@
 #!lua
 -- OPEN: create the steps of a pipeline and make those ready that need nothing.
--- ARGV: number, definition (JSON), image repository, remark, lease (s), then each step's row (JSON: name stage needs queue)
+-- ARGV: number, definition (JSON), image repository, remark, lease (s), supersede (1: older pipelines of the same ref
+-- that are not at their end shall end now), then each step's row (JSON: name stage needs queue)
 -- Answers 1, or 0 when the pipeline is unknown, open already, or over.
-local number, definition, image, remark, lease = unpack(ARGV, 1, 5)
+local number, definition, image, remark, lease, supersede = unpack(ARGV, 1, 6)
+local MOST = 1000 -- pushes of a ref that are looked at to either side
 local key = pipeline_key(number)
-local status, steps = unpack(call('HMGET', key, 'status', 'steps'))
+local status, steps, repository, ref, round = unpack(
+  call('HMGET', key, 'status', 'steps', 'repository', 'ref', 'round'))
 if not status or final(status) or steps then return 0 end
+local order = ref_key(repository, ref)
+local position = call('ZSCORE', order, number)
+
+-- One that is reported late finds that a newer push has had all older ones end; only a person's retry gets past it.
+if round == '1' and position then
+  for _, newer in ipairs(call('ZRANGEBYSCORE', order, '(' .. position, '+inf', 'LIMIT', 0, MOST)) do
+    if call('HGET', pipeline_key(newer), 'supersedes') then
+      end_unfinished(number, 'superseded', 'superseded by #' .. newer)
+      return 0
+    end
+  end
+end
+
 local names = {}
-for i = 6, #ARGV do
+for i = 7, #ARGV do
   local row = cjson.decode(ARGV[i])
   for _, need in ipairs(row.needs) do
     if not has(names, need) then return redis.error_reply('ERR step ' .. row.name .. ' comes before ' .. need) end
@@ -23,4 +39,12 @@ if remark ~= '' then call('HSET', key, 'reason', remark, 'remark', remark) end
 call('HDEL', key, 'note')
 call('ZREM', 'farm:undispatched', number)
 settle(number, tonumber(lease) / 2)
+
+if supersede == '1' and position then
+  call('HSET', key, 'supersedes', 1)
+  for _, older in ipairs(call('ZREVRANGEBYSCORE', order, '(' .. position, '-inf', 'LIMIT', 0, MOST)) do
+    local state, releasing = unpack(call('HMGET', pipeline_key(older), 'status', 'releasing'))
+    if not final(state) and not releasing then end_unfinished(older, 'superseded', 'superseded by #' .. number) end
+  end
+end
 return 1

@@ -6,8 +6,8 @@ local number, step, fence, tag, version = unpack(ARGV)
 local state = owned(number, step, fence)
 if state == 'over' then state = 'lost' end
 if state ~= 'ok' then return {state} end
-local repository, ref, image, built, who = unpack(
-  call('HMGET', pipeline_key(number), 'repository', 'ref', 'image_repository', 'image', 'who'))
+local repository, ref, image, built, who, retried_by, began = unpack(call('HMGET', pipeline_key(number),
+  'repository', 'ref', 'image_repository', 'image', 'who', 'retried_by', 'began'))
 local digest = built and string.match(built, '@(%S+)$')
 if not digest then return {'untested'} end
 for _, need in ipairs(needs_of(number, step)) do
@@ -15,9 +15,12 @@ for _, need in ipairs(needs_of(number, step)) do
 end
 local key = tag_key(image, tag)
 if (call('HGET', key, 'fence') or '') ~= version then return {'changed'} end
-call('HSET', key, 'owner', repository .. ' ' .. ref, 'mark', number, 'number', number, 'digest', digest,
-  'position', call('ZSCORE', ref_key(repository, ref), number) or '0', 'fence', fence, 'confirmed', 0, 'who', who,
-  'since', stamp(NOW))
+call('HSET', key, 'owner', repository .. ' ' .. ref, 'mark', number,
+  'position', call('ZSCORE', ref_key(repository, ref), number) or '0')
+intend(image, tag, number, digest, fence, 'release', retried_by or who)
 call('ZADD', 'farm:tags', stamp(NOW + 1), image .. ' ' .. tag)
 call('HSET', pipeline_key(number), 'releasing', 1)
+if not has(split(began), tag) then
+  call('HSET', pipeline_key(number), 'began', began and (began .. ' ' .. tag) or tag)
+end
 return {'ok', intent_row(image, tag)}

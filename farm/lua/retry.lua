@@ -1,24 +1,27 @@
 #!lua
--- RETRY: open a finished pipeline once more, as its next round.
+-- RETRY: open a finished pipeline once more, as its next round. A build that passed is kept as long as its image is.
 -- ARGV: number, who, failed (1: keep every step that passed; 0: keep only a build that passed), lease (s)
--- Answers {ok, JSON list of wakes} | {unknown} | {running} | {nothing} (all passed and only the failed were wanted).
+-- Answers {ok, JSON list of wakes} | {unknown} | {running} | {nothing} (nothing that is wanted could be done again).
 local number, who, failed, lease = unpack(ARGV)
 local key = pipeline_key(number)
 local status = call('HGET', key, 'status')
 if not status then return {'unknown'} end
 if not final(status) then return {'running'} end
-local again = {}
+local again, passed = {}, true
 local steps = steps_of(number)
+local image, built = unpack(call('HMGET', key, 'image_repository', 'image'))
+local there = built and call('ZSCORE', images_key(image), string.match(built, '@(%S+)$') or built)
 for _, step in ipairs(steps) do
   local stage, state = unpack(call('HMGET', step_key(number, step), 'stage', 'status'))
-  local kept = state == 'passed' and (stage == 'build' or failed == '1')
+  local kept = state == 'passed' and (stage == 'build' or failed == '1') and (stage ~= 'build' or there)
   for _, need in ipairs(needs_of(number, step)) do if has(again, need) then kept = false end end
+  passed = passed and state == 'passed'
   if not kept then again[#again + 1] = step end
 end
-if #again == 0 and #steps > 0 then return {'nothing'} end
+if #steps > 0 and (#again == 0 or (failed == '1' and passed)) then return {'nothing'} end
 
 call('HINCRBY', key, 'round', 1)
-call('HDEL', key, 'finished', 'reason', 'started')
+call('HDEL', key, 'finished', 'reason', 'started', 'releasing')
 call('HSET', key, 'status', 'pending', 'retried_by', who)
 local remark = call('HGET', key, 'remark')
 if remark then call('HSET', key, 'reason', remark) end

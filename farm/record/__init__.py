@@ -5,11 +5,12 @@ All changes are Lua scripts (farm/lua) with Redis's own clock.
 """
 
 from farm.record.course import Course
+from farm.record.images import Images
 from farm.record.loads import SPANS, Loads, Slot, Span, Times
 from farm.record.releases import Releases
 from farm.record.steps import Steps
 from farm.record.tests import TestHistory, TestOutcome, TestResult, TestRun, Tests, test_id
-from farm.record.values import SCHEMA, Claim, Intent, Queue, Repository, Wake, WorkerInfo
+from farm.record.values import SCHEMA, Claim, Intent, Queue, Repository, Tag, Wake, WorkerInfo
 from farm.record.views import Views
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Repository",
     "Slot",
     "Span",
+    "Tag",
     "TestHistory",
     "TestOutcome",
     "TestResult",
@@ -33,5 +35,5 @@ __all__ = [
 ]
 
 
-class Record(Steps, Course, Releases, Tests, Loads, Views):
+class Record(Steps, Course, Releases, Images, Tests, Loads, Views):
     """All that may be done to a pipeline, over a `redis.Redis` with decode_responses=True; safe in threads."""

@@ -47,7 +47,8 @@ class Course(Base):
         sentence = {
             "unknown": f"there is no pipeline #{number}; `farm list` shows those that there are",
             "running": f"#{number} is not over yet; cancel it first or wait",
-            "nothing": f"every step of #{number} passed; leave --failed away to test and release it again",
+            "nothing": f"nothing of #{number} is left to be tried again"
+            + ("; leave --failed away to test and release it once more" if failed else ""),
         }.get(answer[0])
         if sentence:
             raise Refused(sentence)

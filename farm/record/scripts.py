@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import redis
 
-INTENT = ("release_begin", "release_done", "intents", "checked", "rollback")  # scripts that share intent.lua
+INTENT = (  # scripts that share intent.lua
+    *("release_begin", "release_done", "intents", "checked", "rollback", "releases", "drifted"),
+    *("commit", "retry", "discard", "images", "restore"),
+)
 
 
 @cache

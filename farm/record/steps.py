@@ -27,11 +27,20 @@ class Steps(Base):
     """Open, claim, renew, commit, give back."""
 
     def open(
-        self, number: int, *, definition: str, steps: Sequence[Step], image_repository: str, reason: str | None = None
+        self,
+        number: int,
+        *,
+        definition: str,
+        steps: Sequence[Step],
+        image_repository: str,
+        reason: str | None = None,
+        supersede: bool = False,
     ) -> bool:
         """Create the steps of a pipeline and make the first ones ready; False if it was open or over already.
 
-        A reason stays on the pipeline when it passes ("nothing was tested, so nothing was released").
+        A reason stays on the pipeline when it passes ("nothing was tested, so nothing was released"). With `supersede`
+        older pipelines of the same ref end, all but those whose release has begun; it is False, too, when a newer
+        pipeline did that to this one.
         """
         rows = [
             {"name": step.name, "stage": step.stage, "needs": list(step.needs), "queue": step.queue or step.stage}
@@ -41,7 +50,7 @@ class Steps(Base):
             if any(letter.isspace() for letter in str(row["name"])) or not row["name"]:
                 raise Refused(f"{row['name']!r} is no name for a step; use letters without blanks")
         answer = self.scripts.run(
-            "open", number, definition, image_repository, reason or "", self.lease, *map(dumps, rows)
+            "open", number, definition, image_repository, reason or "", self.lease, int(supersede), *map(dumps, rows)
         )
         return bool(answer)
 
@@ -109,7 +118,7 @@ def step_of(row: Mapping[str, Any]) -> Step:
 def judge(claim: Claim, answer: str) -> None:
     """Raise what a script's refusal means."""
     if answer == "canceled":
-        raise Canceled(f"#{claim.number} was canceled while {claim.step} ran")
+        raise Canceled(f"#{claim.number} was canceled or superseded while {claim.step} ran")
     if answer == "lost":
         raise LeaseLost(f"#{claim.number} {claim.step} is no longer owned by {claim.worker}; drop the work")
 

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from farm.pipeline import Step
+from farm.release import Released
 
 SCHEMA = 1
 Verdict = Literal["go", "busy", "done", "early", "dead"]
@@ -68,6 +69,9 @@ class Intent:
     fence: int = 0
     owner: str = ""  # "<repository> <ref>"
     confirmed: bool = False
+    mark: int = 0  # the newest pipeline that ever had the tag
+    moves: int = 0  # how often it was given another digest
+    age: float = field(default=0.0, compare=False)  # seconds since the intent, when it was read
     winner: int | None = None
     reason: str | None = None
 
@@ -75,6 +79,33 @@ class Intent:
     def go(self) -> bool:
         """Whether the manifest may be put under the tag now."""
         return self.winner is None
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """What a tag is by the record, who moved it there, and what it was, the newest first."""
+
+    intent: Intent
+    who: str
+    kind: Literal["release", "rollback"]
+    history: Sequence[Released]
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON that `farm releases --json` prints for each tag; times are Unix seconds."""
+        repository, _, ref = self.intent.owner.partition(" ")
+        return {
+            "repository": repository,
+            "ref": ref,
+            "image": self.intent.repository,
+            "tag": self.intent.tag,
+            "number": self.intent.number,
+            "digest": self.intent.digest,
+            "confirmed": self.intent.confirmed,
+            "newest": self.intent.mark,
+            "who": self.who,
+            "kind": self.kind,
+            "history": [asdict(each) for each in self.history],
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ def test_a_worker_frozen_past_its_lease_is_refused(farm: Farm) -> None:
     assert farm.record.release_begin(heir, "latest").go
     assert farm.record.release_done(heir, "latest")
     farm.record.commit(heir, Status.PASSED)
-    assert farm.redis.xlen("farm:releases") == 1
+    assert farm.redis.xlen("farm:releases:thyme:latest") == 1
 
 
 def test_a_full_redis_refuses_pushes_and_lets_work_end(farm: Farm) -> None:

@@ -66,7 +66,7 @@ def test_a_retry_is_refused_where_it_makes_no_sense(farm: Farm) -> None:
     with pytest.raises(Refused, match="not over yet"):
         farm.record.retry(number, "jo")
     farm.release(number)
-    with pytest.raises(Refused, match="every step"):
+    with pytest.raises(Refused, match="leave --failed away"):
         farm.record.retry(number, "jo", failed=True)
 
 

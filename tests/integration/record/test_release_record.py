@@ -27,7 +27,7 @@ def test_the_tested_digest_is_released_and_written_down(farm: Farm) -> None:
     farm.record.commit(claim, Status.PASSED)
     assert farm.record.pipeline(number).released == ("latest",)
     assert farm.record.intents()[0].confirmed
-    assert farm.redis.xlen("farm:releases") == 1
+    assert farm.redis.xlen("farm:releases:thyme:latest") == 1
 
 
 def test_an_older_push_that_finishes_late_is_superseded(farm: Farm) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from farm.errors import Refused
-from farm.release import Standing, decide, protected
+from farm.release import Standing, decide
 
 MAIN = "refs/heads/main"
 OWN = f"thyme {MAIN}"
@@ -56,21 +56,3 @@ def test_whatever_the_order_of_finishing_the_newest_wins(order: list[int]) -> No
             assert position >= standing.position
             standing = Standing(OWN, position, position, position)
     assert standing.mark == 6
-
-
-@pytest.mark.parametrize(
-    ("ref", "patterns", "answer"),
-    [
-        (MAIN, (), True),
-        ("refs/heads/topic", (), False),
-        ("refs/tags/v1.2", (), True),
-        ("refs/tags/other", (), False),
-        ("refs/heads/v1", (), False),
-        ("refs/heads/release/2", ("release/*",), True),
-        (MAIN, ("release/*",), False),
-        ("refs/tags/v2", ("refs/tags/v*",), True),
-        ("refs/notes/x", (), False),
-    ],
-)
-def test_which_refs_are_protected(ref: str, patterns: tuple[str, ...], answer: bool) -> None:
-    assert protected(ref, "main", patterns) is answer
