@@ -1,11 +1,12 @@
 """The build stage: the tree of a commit becomes an image in the registry. It runs nothing of what it has built."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from farm import git
 from farm.pipeline import Status
 from workers import cleanup
-from workers.engine import BuildSpec
+from workers.engine import BuildSpec, Built
 from workers.source import context
 from workers.workspace import Outcome, Workspace
 
@@ -17,17 +18,8 @@ def run(work: Workspace) -> Outcome:
     """
     claim = work.claim
     commit = git.ensure(work.mirror, claim.url, claim.commit, check=work.check)
-    build = work.definition.build
     tag = f"build-{commit[:12]}"
-    spec = BuildSpec(
-        dockerfile=build.dockerfile,
-        target=build.target,
-        args=build.args,
-        labels={**_labels(work, commit), **build.labels},
-        tags=(f"{work.repository}:{tag}",),
-    )
-    with context(work.mirror, commit, build) as tree:
-        built = work.engine.build(tree, spec, log=work.log.write, check=work.check)
+    built = make(work, commit, (f"{work.repository}:{tag}",))
     work.guard()
     digest = work.engine.push(built.image_id, work.repository, (tag,), check=work.check)
     work.guard()
@@ -36,6 +28,20 @@ def run(work: Workspace) -> Outcome:
     work.log.line(f"pushed {image}")
     work.teardown.callback(cleanup.trim_images, work.engine, work.repository)
     return Outcome(Status.PASSED, result={"image": image, "image_id": built.image_id, "builder": built.builder})
+
+
+def make(work: Workspace, commit: str, names: Sequence[str]) -> Built:
+    """Build the image of a commit that the mirror has and give it these names on the engine; nothing is pushed."""
+    build = work.definition.build
+    spec = BuildSpec(
+        dockerfile=build.dockerfile,
+        target=build.target,
+        args=build.args,
+        labels={**_labels(work, commit), **build.labels},
+        tags=names,
+    )
+    with context(work.mirror, commit, build) as tree:
+        return work.engine.build(tree, spec, log=work.log.write, check=work.check)
 
 
 def _labels(work: Workspace, commit: str) -> dict[str, str]:
