@@ -47,7 +47,7 @@ def attempt(tools: Tools, number: int, step: str, teardown: ExitStack) -> Ended:
                 outcome = _outcome(tools, claim, lease, log, teardown)
             ready = tools.record.commit(claim, outcome.status, reason=outcome.reason, result=outcome.document())
         except Stopped:
-            tools.record.give_back(claim, "the worker shuts down", counted=False)
+            _given_back(tools, claim, "the worker shuts down", counted=False)
             return Ended()
         except LeaseLost:
             return Ended()
@@ -60,7 +60,7 @@ def _outcome(tools: Tools, claim: Claim, lease: Lease, log: Log, teardown: ExitS
     try:
         work = tools.workspace(claim, lease, log, teardown)
         cleanup.remove_older(work.engine, work.owner)
-        outcome = _run(work, tools)
+        outcome = _run(work, tools) if claim.stage == "release" else _unbroken(work, tools)
     except Failed as error:
         outcome = Outcome(Status.FAILED, str(error))
     except Canceled:
@@ -95,8 +95,21 @@ def _run(work: Workspace, tools: Tools) -> Outcome:
             raise Errored(f"this worker knows no stage `{other}`; is it of an older version than the dispatcher?")
 
 
-def _given_back(tools: Tools, claim: Claim, reason: str) -> Ended:
+def _unbroken(work: Workspace, tools: Tools) -> Outcome:
+    """Run a stage; what it says of the pushed code counts only if the engine lived all the while."""
+    with work.engine.unbroken() as check:
+        try:
+            outcome = _run(work, tools)
+        except Failed:
+            check()
+            raise
+        if work.claim.stage == "test":  # an image that is built and pushed is there, whatever became of the engine
+            check()
+    return outcome
+
+
+def _given_back(tools: Tools, claim: Claim, reason: str, *, counted: bool = True) -> Ended:
     try:
-        return Ended(tools.record.give_back(claim, reason), reason, claim=claim)
+        return Ended(tools.record.give_back(claim, reason, counted=counted), reason, claim=claim)
     except LeaseLost:
         return Ended()

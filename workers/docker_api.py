@@ -4,7 +4,7 @@ import json
 import os
 import threading
 import weakref
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,6 +97,44 @@ class DockerApi:
                     response.raw.shutdown()
 
         return watched(source(), check=check, stop=stop, deadline=deadline)
+
+    @contextmanager
+    def unbroken(self) -> Iterator[Callable[[], None]]:
+        """Give a callable that raises Errored if the engine has ended, or begun to end, since the `with` began.
+
+        A connection that is open since then proves that it has not ended. It takes no new ones from the moment on at
+        which it is told to end, before it kills what runs; where the system keeps its door open (systemd's socket),
+        the answer comes from its successor, and then the old connection is closed.
+        """
+        ended = threading.Event()
+        kept = self.open(Request("GET", "/events", {"filters": json.dumps({"type": ["daemon"]})}))
+
+        def listen() -> None:
+            with suppress(Exception):  # however it ends, it has ended
+                while kept.raw.read1(4096):
+                    pass
+            ended.set()
+
+        def check() -> None:
+            client = self._client()
+            with self._translated():
+                fresh = docker.APIClient(version=client.api_version, **self._settings)
+                try:
+                    fresh.ping()
+                finally:
+                    fresh.close()
+            if ended.is_set():
+                raise Errored(f"the Docker Engine at {self.url} was started anew meanwhile; what ran on it was killed")
+
+        listener = threading.Thread(target=listen, name="engine's life", daemon=True)
+        listener.start()
+        try:
+            yield check
+        finally:
+            with suppress(Exception):  # it may just have ended by itself
+                kept.raw.shutdown()
+            listener.join(_CONNECT)
+            kept.close()
 
     def credentials(self, reference: str) -> dict[str, str]:
         """Return the header with what `docker login` has stored for the registry of an image."""

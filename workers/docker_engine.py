@@ -5,8 +5,8 @@ import posixpath
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
@@ -58,6 +58,10 @@ class DockerEngine:
             cpus=info["NCPU"],
             memory=info["MemTotal"],
         )
+
+    def unbroken(self) -> AbstractContextManager[Callable[[], None]]:
+        """Watch over the engine's life."""
+        return self._api.unbroken()
 
     def build(self, context: IO[bytes] | Path, spec: BuildSpec, *, log: Output, check: Check) -> Built:
         """Make an image."""

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal, Protocol, Self
@@ -200,6 +201,13 @@ class Engine(Protocol):
 
     def info(self) -> EngineInfo:
         """Say what the engine is."""
+
+    def unbroken(self) -> AbstractContextManager[Check]:
+        """Give a check that raises Errored if the engine has ended, or begun to end, since the `with` began.
+
+        An engine that ends kills what runs on it: what a build or a container said last is then not the pushed code's
+        word.
+        """
 
     def build(self, context: IO[bytes] | Path, spec: BuildSpec, *, log: Output, check: Check) -> Built:
         """Make an image from a tar stream (compressed or not, `.dockerignore` applied) or from a directory.
