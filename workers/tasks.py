@@ -6,9 +6,9 @@ Only here do a Celery message and the work meet; the work itself is `attempt`.
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 
 import structlog
@@ -30,6 +30,21 @@ from workers.tools import Tools
 # A lost connection makes kombu put running work back into its queue, where another worker takes it up at once, and with
 # Redis away the attempt to do so ends the whole worker (kombu 5.7). The reaper sends again what is really lost.
 Channel.do_restore = False
+
+
+def _answer(method: Callable[..., None]) -> Callable[..., None]:
+    """Drop the answer to a message whose connection is gone: it ends the whole worker otherwise (kombu 5.7)."""
+
+    @wraps(method)
+    def answer(channel: Channel, *arguments: Any, **more: Any) -> None:
+        if not channel.closed:
+            method(channel, *arguments, **more)
+
+    return answer
+
+
+Channel.basic_ack = _answer(Channel.basic_ack)  # type: ignore[method-assign]
+Channel.basic_reject = _answer(Channel.basic_reject)  # type: ignore[method-assign]
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells every request
 
 _logger = structlog.get_logger()
