@@ -24,17 +24,14 @@ def run(work: Workspace, record: Record) -> Outcome:
     kept: list[str] = []
     refused: list[str] = []
     for tag in work.definition.release.tags:
-        work.guard()
         try:
-            intent = record.release_begin(work.claim, tag)
+            reason = _move(work, record, tag, manifest)
         except Refused as error:
             refused.append(str(error))
             continue
-        if not intent.go:
-            kept.append(intent.reason or f"superseded by #{intent.winner}")
+        if reason is not None:
+            kept.append(reason)
             continue
-        _put(work, repository, tag, manifest)
-        record.release_done(work.claim, tag)
         released.append(tag)
         work.log.line(f"released {work.repository}:{tag} -> {digest}")
     for sentence in (*kept, *refused):
@@ -46,9 +43,18 @@ def run(work: Workspace, record: Record) -> Outcome:
     return Outcome(status, "; ".join(dict.fromkeys(kept)) or None, result)
 
 
-def _put(work: Workspace, repository: str, tag: str, manifest: Manifest) -> None:
-    work.guard()
-    work.registry.put(repository, tag, manifest)
-    found = work.registry.digest(repository, tag)
-    if found != manifest.digest:
-        raise Errored(f"{work.repository}:{tag} is {found} after it was put; another program writes to this registry")
+def _move(work: Workspace, record: Record, tag: str, manifest: Manifest) -> str | None:
+    """Move one tag and return None, or why it stays; decide anew when another release of it came in between."""
+    repository, found = work.claim.image_repository, manifest.digest
+    while True:
+        work.guard()
+        intent = record.release_begin(work.claim, tag)
+        if not intent.go:
+            return intent.reason or f"superseded by #{intent.winner}"
+        if found != manifest.digest:
+            raise Errored(f"{work.repository}:{tag} is {found} after it was put; another program writes to it")
+        work.guard()
+        work.registry.put(repository, tag, manifest)
+        found = work.registry.digest(repository, tag) or "gone"
+        if found == manifest.digest and record.release_done(work.claim, tag):
+            return None

@@ -49,7 +49,7 @@ def prepare(work: Workspace) -> Place:
     job = job_of(work)
     limits = work.granted(job.memory)
     image = job.image or work.claim.image or ""
-    work.engine.pull(image, check=work.check, log=work.log.write)
+    _fetch(work, job, image)
     network = work.engine.create_network(work.owner)
     work.teardown.callback(work.engine.remove, "network", network)
     beside = services.start(work, job.services, network, shared=job.network == "shared")
@@ -73,6 +73,16 @@ def judge(work: Workspace, place: Place, container: str) -> Outcome:
         services.fallen(work, place.beside)
     result = {"exit": ended.code} | ({"tests": _remembered(work, job, report)} if report else {})
     return Outcome(Status.FAILED if reason else Status.PASSED, reason, result)
+
+
+def _fetch(work: Workspace, job: Job, image: str) -> None:
+    """Have the image on this engine. That the farm's own is gone is not the pushed code's fault."""
+    try:
+        work.engine.pull(image, check=work.check, log=work.log.write)
+    except Failed as error:
+        if job.image is None:
+            raise Errored(f"{image} is gone from the registry; push again to build it again") from error
+        raise
 
 
 def job_of(work: Workspace) -> Job:

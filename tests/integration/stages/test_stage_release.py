@@ -148,3 +148,28 @@ def test_an_image_that_is_gone_errs(farm, lay_out):
     farm.client.delete(farm.image, digest_of(claim))
     with pytest.raises(Errored, match="is gone from the registry; push again"):
         release.run(lay_out(claim), farm.record)
+
+
+@pytest.mark.parametrize("moment", ["before its manifest", "after its manifest"])
+def test_a_release_that_comes_in_between_wins(farm, lay_out, moment, said):
+    """A newer push begins and ends its release while an older one puts its manifest: the older one says so."""
+    older, newer = farm.push(), farm.push()
+    late, early = farm.tested(older), farm.tested(newer)
+
+    class Overtaken(Registry):
+        def put(self, repository: str, reference: str, manifest: Manifest) -> None:
+            if moment == "after its manifest":
+                super().put(repository, reference, manifest)
+            release.run(lay_out(early), farm.record)
+            if moment == "before its manifest":
+                super().put(repository, reference, manifest)
+
+    with Overtaken(farm.client.address) as client:
+        outcome = release.run(lay_out(late, registry=client), farm.record)
+    assert (outcome.status, outcome.reason) == (Status.SUPERSEDED, f"superseded by #{newer}")
+    assert outcome.document()["released"] == []
+    assert said.text.count("released ") == 1
+    due = farm.record.intents(due=True)
+    wrong = farm.client.digest(farm.image, "latest") != digest_of(early)
+    assert wrong == (moment == "before its manifest")
+    assert not wrong or [intent.digest for intent in due] == [digest_of(early)]

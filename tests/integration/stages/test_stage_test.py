@@ -26,7 +26,7 @@ def tried(workspace, images):
     """Give a function that runs a script as a job in the busybox image."""
 
     def run(*script: str, check=lambda: None, image: str | None = None, limits: Limits | None = None, **job: Any):
-        definition = Definition(jobs={"test": Job(script=script, **job)})
+        definition = Definition(jobs={"test": Job(script=script, image=job.pop("job_image", None), **job)})
         work = workspace("1" * 40, definition, step="test", image=image or images.busybox, check=check)
         outcome = test.run(replace(work, limits=limits) if limits else work)
         return outcome, work
@@ -116,11 +116,16 @@ def test_an_image_without_a_shell(tried, engine):
     engine.images.remove("farm-test/empty:local")
 
 
+def test_that_the_image_under_test_is_gone_is_ours(tried, registry):
+    with pytest.raises(Errored, match=r"@sha256:0+ is gone from the registry; push again to build it again"):
+        tried("true", image=f"{registry.host}/gone@sha256:{'0' * 64}")
+
+
 def test_an_image_that_cannot_be_pulled(tried, registry):
     with pytest.raises(Failed, match="cannot be pulled"):
-        tried("true", image=f"{registry.host}/no/such:image")
+        tried("true", job_image=f"{registry.host}/no/such:image")
     with pytest.raises(Errored, match="cannot be pulled"):
-        tried("true", image="127.0.0.1:1/no/such:image")
+        tried("true", job_image="127.0.0.1:1/no/such:image")
 
 
 def test_binary_output_passes_through(tried, said):

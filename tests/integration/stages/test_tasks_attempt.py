@@ -4,6 +4,7 @@ import gc
 import uuid
 from contextlib import ExitStack
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from farm.push import ZERO, Push
 from farm.settings import Settings
 from workers.attempt import Ended, attempt
 from workers.docker_engine import DockerEngine
+from workers.lease import Stopped
 from workers.tools import Tools
 
 pytestmark = [
@@ -134,3 +136,22 @@ def test_messages_that_come_at_a_wrong_moment_have_no_effect(door):
     door.record.cancel(number, "me")
     assert door.try_(number, "test") == Ended()
     assert not door.try_(number).next
+
+
+@pytest.mark.parametrize("whose", ["it was canceled", "somebody else has the step"])
+def test_a_worker_that_shuts_down_too_late_drops_its_work(door, monkeypatch, whose):
+    """Its step is no longer its own when it hands it back: that is no error, nothing is to be handed back."""
+    number = door.push("1" * 40)
+
+    def lose(claim, _):
+        if whose == "it was canceled":
+            door.record.cancel(claim.number, "me")
+        else:
+            door.record.redis.hset(f"farm:pipeline:{claim.number}:step:{claim.step}", "fence", claim.fence + 1)
+        raise Stopped("the worker shuts down")
+
+    monkeypatch.setattr(
+        Tools, "workspace", lambda _, claim, *__: SimpleNamespace(claim=claim, engine=claim, owner=None)
+    )
+    monkeypatch.setattr("workers.attempt.cleanup.remove_older", lose)
+    assert door.try_(number) == Ended()
