@@ -14,6 +14,7 @@ import httpx
 from farm.errors import Refused, Unreachable
 
 TIMEOUT = 10.0  # seconds for an answer beyond the time that the dispatcher was asked to wait
+COLLECTING = 600.0  # seconds for the removal of images, which asks the registry about many
 
 Document = dict[str, Any]
 
@@ -79,6 +80,25 @@ class Client:
     def cancel(self, number: int, who: str) -> Document:
         """Cancel a pipeline and return it; refused when it is over or being released."""
         return dict(self._json("POST", f"/pipelines/{number}/cancel", json={"who": who}))
+
+    def retry(self, number: int, who: str, *, failed: bool = False) -> Document:
+        """Open a finished pipeline once more and return it; refused while it runs."""
+        return dict(self._json("POST", f"/pipelines/{number}/retry", json={"who": who, "failed": failed}))
+
+    def releases(self, *, repository: str | None = None, tag: str | None = None) -> list[Document]:
+        """Return what tags are and were, by image and name, the history of each newest first."""
+        asked = {"repository": repository, "tag": tag}
+        return list(self._json("GET", "/releases", params={key: value for key, value in asked.items() if value}))
+
+    def rollback(self, repository: str, who: str, *, tag: str = "latest", number: int | None = None) -> Document:
+        """Point a tag back, by default to what it held before; the registry has it once it is `confirmed`."""
+        body = {"repository": repository, "who": who, "tag": tag, "number": number}
+        return dict(self._json("POST", "/releases/rollback", json=body))
+
+    def collect(self, who: str, *, dry_run: bool = False) -> list[Document]:
+        """Remove from the registry the images that nobody needs, or only name them, and return them."""
+        body = {"who": who, "dry_run": dry_run}
+        return list(self._json("POST", "/gc", json=body, timeout=COLLECTING))
 
     def logs(self, number: int, step: str, *, after: str = "0", wait: float = 0.0) -> Document:
         """Return the `chunks` of a step's log behind a cursor; with `wait` (seconds) it waits for the next ones."""

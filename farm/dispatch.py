@@ -65,6 +65,17 @@ class Dispatcher:
             return self._close(push, number, verdict, subject)
         return self._open(push, number, verdict, subject)
 
+    def retry(self, number: int, who: str, *, failed: bool = False) -> None:
+        """Open a finished pipeline once more and wake the workers; raises Refused.
+
+        One that never had steps waits to be dispatched again.
+        """
+        wakes = self.record.retry(number, who, failed=failed)
+        log.info("pipeline.retried", pipeline=number, who=who, failed=failed)
+        push = self.ledger.push(number)
+        for wake in wakes:
+            self._send(push, number, wake.steps)
+
     def _verdict(self, push: Push, number: int) -> tuple[Plan | Close, str]:
         if close := unseen(push):
             return close, ""
@@ -122,12 +133,15 @@ class Dispatcher:
         if not opened:  # canceled or superseded meanwhile, or another dispatcher was faster
             return self._standing(push, self.record.pipeline(number))
         log.info("pipeline.opened", pipeline=number, repository=push.repository, ref=push.ref, who=push.who)
-        try:
-            self.publish(number, broker.unforked(plan.steps), broker.title(push.repository, push.ref, push.new))
-        except Exception as error:  # noqa: BLE001 - the record has it, so the reaper sends it
-            log.warning("pipeline.not_published", pipeline=number, error=str(error))
+        self._send(push, number, plan.steps)
         stages = tuple(dict.fromkeys(step.stage for step in plan.steps))
         return Outcome(push, number, subject=subject, reason=plan.remark, stages=stages, waiting=self._unserved(number))
+
+    def _send(self, push: Push, number: int, steps: Sequence[Step]) -> None:
+        try:
+            self.publish(number, broker.unforked(steps), broker.title(push.repository, push.ref, push.new))
+        except Exception as error:  # noqa: BLE001 - the record has it, so the reaper sends it
+            log.warning("pipeline.not_published", pipeline=number, error=str(error))
 
     def _close(self, push: Push, number: int, close: Close, subject: str) -> Outcome:
         self.record.close(number, close.status, "\n".join((close.reason, *close.messages)))

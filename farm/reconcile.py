@@ -18,8 +18,10 @@ REAP_MOST = 1.0  # seconds between two calls of the reaper at most; a quarter of
 LOOK = 1.0  # seconds between two looks for tags that are due
 DRIFT = 3.5  # seconds after which a tag is read again, for a write let loose late is put right within five
 A_TAG = 0.02  # seconds that reading one tag may take of the whole, so that many tags are read less often
+YOUNG = 60.0  # seconds for which every tag is read often after it was moved
+LOST = 600.0  # seconds after which it is looked again for an image that is gone from the registry
+STILL_ONES = 50  # tags that only ever had one digest: so many at most in one look, so that the others do not wait
 FORGET = 600.0  # seconds between two rounds of forgetting
-DAYS, KEEP = 90.0, 10_000  # how long, and how many, finished pipelines are kept
 
 log = structlog.get_logger()
 
@@ -37,12 +39,18 @@ def reap(record: Record, ledger: Ledger, publish: Publish = broker.publish) -> f
 
 
 def settle_tags(record: Record, registry: Registry) -> float:
-    """Read the tags that are due and point those back that are not what the record says."""
+    """Read the tags that are due and point those back that are not what the record says.
+
+    What a tag once was a frozen worker may still write, so a tag that has moved is read every few seconds for ever.
+    Those that only ever had one digest, such as one for each commit, are read less often the more of them there are.
+    """
     due = record.intents(due=True)
-    pause = max(DRIFT, A_TAG * len(due))
-    for intent in due:
+    moving = [intent for intent in due if intent.moves > 1 or intent.age < YOUNG]
+    still = [intent for intent in due if intent not in moving][:STILL_ONES]
+    often, seldom = max(DRIFT, A_TAG * len(moving)), max(DRIFT, A_TAG * record.tag_count())
+    for intent in (*moving, *still):
         try:
-            settle(record, registry, intent, pause)
+            settle(record, registry, intent, often if intent in moving else seldom)
         except Errored as error:
             raise Errored(f"tags of the registry cannot be compared with the record: {error}") from error
     return LOOK
@@ -54,14 +62,14 @@ def settle(record: Record, registry: Registry, intent: Intent, again_in: float) 
     while current:
         found = _point(record, registry, current)
         lost = found == "lost"
-        if record.checked(current, FORGET if lost else again_in, held=not lost) or found != "moved":
+        if record.checked(current, LOST if lost else again_in, held=not lost) or found != "moved":
             return
         current = _newest(record, current)  # a release came between: what was just written may be the older digest
 
 
-def forget(record: Record) -> float:
-    """Delete pipelines that are old."""
-    if gone := record.forget(days=DAYS, keep=KEEP):
+def forget(record: Record, *, days: float, keep: int) -> float:
+    """Delete finished pipelines that are older than so many days or beyond the newest `keep`."""
+    if gone := record.forget(days=days, keep=keep):
         log.info("pipelines.forgotten", count=gone)
     return FORGET
 
@@ -72,8 +80,11 @@ def _point(record: Record, registry: Registry, intent: Intent) -> Literal["right
         return "right"
     manifest = registry.manifest(intent.repository, intent.digest)
     words = {"image": intent.repository, "tag": intent.tag, "found": found, "wanted": intent.digest}
+    name = f"{intent.repository}:{intent.tag}"
     if manifest is None:
-        log.warning("tag.lost", **words, hint="the image is gone from the registry; push again to build it again")
+        sentence = f"the image of {name} (#{intent.number}) is gone from the registry; `farm retry {intent.number}`"
+        if record.drifted(intent, f"{sentence} builds it again", lost=True):
+            log.warning("tag.lost", **words, hint="the image is gone from the registry; push again to build it again")
         return "lost"
     newest = _newest(record, intent)
     if newest is None or newest.fence != intent.fence:  # it was read from the record a moment ago
@@ -81,6 +92,8 @@ def _point(record: Record, registry: Registry, intent: Intent) -> Literal["right
     registry.put(intent.repository, intent.tag, manifest)
     if intent.confirmed:  # else the worker that began the release did not come to its end
         log.warning("tag.drifted", **words)
+        was = f"was {found} in the registry" if found else "was gone from the registry"
+        record.drifted(intent, f"{name} {was} and is #{intent.number} again")
     return "moved"
 
 

@@ -6,12 +6,13 @@ an answer: None.
 
 import hashlib
 import ipaddress
+import json
 import re
 import socket
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.request import parse_http_list, parse_keqv_list
 
 import httpx
@@ -112,6 +113,18 @@ class Registry:
             yield from answer.json()["tags"] or ()
             path = answer.links.get("next", {}).get("url")
 
+    def labels(self, repository: str, digest: str) -> dict[str, str]:
+        """Return the labels of an image; none where there is no such image, or no single one."""
+        manifest = self.manifest(repository, digest)
+        config = _document(manifest.body).get("config") if manifest else None
+        answer = self._ask("GET", f"{repository}/blobs/{config['digest']}", follow=True) if config else None
+        return (_document(answer.content).get("config") or {}).get("Labels") or {} if answer else {}
+
+    def parts(self, repository: str, digest: str) -> list[str]:
+        """Return the digests of the manifests that an index holds; none where it is no index."""
+        manifest = self.manifest(repository, digest)
+        return [part["digest"] for part in _document(manifest.body).get("manifests") or ()] if manifest else []
+
     def delete(self, repository: str, digest: str) -> bool:
         """Delete a manifest with every tag on it; False when it was not there."""
         return self._ask("DELETE", f"{repository}/manifests/{digest}") is not None
@@ -129,10 +142,16 @@ class Registry:
         self.close()
 
     def _ask(
-        self, method: str, path: str, *, headers: dict[str, str] | None = None, content: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        content: bytes | None = None,
+        follow: bool = False,
     ) -> httpx.Response | None:
         try:
-            answer = self._http.request(method, path, headers=headers, content=content)
+            answer = self._http.request(method, path, headers=headers, content=content, follow_redirects=follow)
         except httpx.HTTPError as error:
             why = str(error) or type(error).__name__
             raise Errored(f"the registry {self.address} does not answer: {why}; is it running?") from error
@@ -197,6 +216,14 @@ def _scope(request: httpx.Request) -> str:
     """Tell apart what needs tokens of different reach: the repository, and reading from writing."""
     verb = "read" if request.method in ("GET", "HEAD") else "write"
     return f"{request.url.path.partition('/manifests/')[0].partition('/tags/')[0]} {verb}"
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _accept() -> dict[str, str]:

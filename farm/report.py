@@ -118,7 +118,8 @@ class Delivery:
         broken = (Status.FAILED, Status.ERRORED)
         step = next((job.name for stage in pipeline.stages for job in stage.jobs if job.status in broken), None)
         tail = self.source.tail(number, step, TAIL) if step else ()
-        return News(fields["kind"], pipeline, self.source.when(number), tuple(tail))
+        detail = fields.get("detail", "")
+        return News(fields["kind"], pipeline, self.source.when(number), detail, tuple(tail))
 
     def _wait(self, later: Later, fields: Mapping[str, str]) -> float:
         first, longest = BACK_OFF

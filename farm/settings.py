@@ -63,6 +63,9 @@ class Settings(_Values):
     log_head: ByteSize = ByteSize(8 << 20)
     log_tail: ByteSize = ByteSize(8 << 20)
     log_budget: ByteSize = ByteSize(512 << 20)
+    keep_days: float = Field(default=90.0, gt=0)
+    keep_pipelines: int = Field(default=10_000, ge=1)
+    keep_images: int = Field(default=10, ge=1)
     slack: SlackSettings | None = None
     repositories: Mapping[str, RepositorySettings] = Field(default_factory=dict)
 

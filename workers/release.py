@@ -19,7 +19,8 @@ def run(work: Workspace, record: Record) -> Outcome:
     repository, digest = work.claim.image_repository, split(work.claim.image or "")[2]
     manifest = work.registry.manifest(repository, digest)
     if manifest is None:
-        raise Errored(f"{work.claim.image} is gone from the registry; push again to build it again")
+        record.lose(repository, digest)
+        raise Errored(f"{work.claim.image} is gone from the registry; `farm retry {work.claim.number}` builds it again")
     released: list[str] = []
     kept: list[str] = []
     refused: list[str] = []

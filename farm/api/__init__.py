@@ -1,4 +1,4 @@
-"""The dispatcher's HTTP service: pushes come in, people and the command line ask how things stand, and cancel.
+"""The dispatcher's HTTP service: pushes come in, people and the command line ask how things stand, and act.
 
 It decides nothing about pipelines. Every error is `{"detail": one sentence}`.
 """
@@ -8,10 +8,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
 
-from farm.api import pipelines, pushes, repositories
+from farm.api import pipelines, pushes, releases, repositories
 from farm.api.body import BodyLimit
-from farm.api.service import Farm, Service, away, invalid, refused
-from farm.errors import Refused
+from farm.api.service import Farm, Service, away, errored, invalid, refused
+from farm.errors import Errored, Refused
 
 BODY = 16 << 20  # bytes of a request at most
 
@@ -22,11 +22,12 @@ def create(service: Service) -> FastAPI:
     """Return the application; it starts nothing."""
     api = FastAPI(title="farm dispatcher", summary="Takes pushes and tells how their pipelines stand.", version="1")
     api.state.service = service
-    for part in (pushes, pipelines, repositories):
+    for part in (pushes, pipelines, releases, repositories):
         api.include_router(part.routes)
     api.add_api_route("/health", health, summary="Whether the dispatcher can work; 503 when it cannot", tags=["health"])
     api.add_middleware(BodyLimit, limit=BODY)
     api.add_exception_handler(Refused, refused)
+    api.add_exception_handler(Errored, errored)
     api.add_exception_handler(RequestValidationError, invalid)
     api.add_exception_handler(RedisError, away)
     return api

@@ -1,4 +1,4 @@
-"""Pipelines are listed, shown and canceled, and their logs are read."""
+"""Pipelines are listed, shown, canceled and tried again, and their logs are read."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ import structlog
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from farm.api.service import LONGEST_WAIT, Farm, Service, Token, admit, seen
+from farm.api.service import LONGEST_WAIT, Farm, Service, Token, Who, admit, seen
 from farm.errors import Refused
 from farm.logs import Logs
 from farm.pipeline import Pipeline, Status
@@ -25,7 +25,14 @@ routes = APIRouter(tags=["pipelines"])
 class Cancellation(BaseModel):
     """Who cancels."""
 
-    who: Annotated[str, Field(min_length=1, max_length=200)]
+    who: Who
+
+
+class Retry(BaseModel):
+    """Who tries again; with `failed` what passed is kept."""
+
+    who: Who
+    failed: bool = False
 
 
 @routes.get("/pipelines", summary="List pipelines, newest first")
@@ -61,6 +68,20 @@ def cancel(number: int, cancellation: Cancellation, farm: Farm, token: Token) ->
     except Refused as refusal:
         raise HTTPException(409, str(refusal)) from refusal
     log.info("pipeline.canceled", pipeline=number, who=cancellation.who)
+    return _shown(farm, farm.record.pipeline(number))
+
+
+@routes.post("/pipelines/{number}/retry", summary="Try a finished pipeline again")
+def retry(number: int, again: Retry, farm: Farm, token: Token) -> dict[str, Any]:
+    """Open the next round under the same number; 409 when it is not over, or nothing is left to be tried."""
+    found = seen(farm, token, number)
+    admit(farm.access.everything(token))
+    try:
+        farm.intake.dispatcher.retry(number, again.who, failed=again.failed)
+    except Refused as refusal:
+        raise HTTPException(409, str(refusal)) from refusal
+    if not found.stages:
+        farm.intake.take(found.repository, number)
     return _shown(farm, farm.record.pipeline(number))
 
 

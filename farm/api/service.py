@@ -7,10 +7,12 @@ import structlog
 from fastapi import Depends, HTTPException, Request
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import Field
 from redis.exceptions import OutOfMemoryError
 
 from farm.access import Access
 from farm.errors import Refused
+from farm.garbage import Garbage
 from farm.intake import Intake
 from farm.ledger import Ledger
 from farm.logs import Logs
@@ -33,6 +35,7 @@ class Service:
     logs: Logs
     intake: Intake
     access: Access
+    garbage: Garbage
 
 
 def service_of(request: Request) -> Service:
@@ -53,6 +56,8 @@ def token_of(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends
 
 Farm = Annotated[Service, Depends(service_of)]
 Token = Annotated[str, Depends(token_of)]
+Who = Annotated[str, Field(min_length=1, max_length=200)]
+"""Who acts, as it is kept in the record."""
 
 
 def admit(allowed: bool) -> None:
@@ -74,6 +79,12 @@ def seen(farm: Service, token: str, number: int) -> Pipeline:
 async def refused(_: Request, error: Any) -> JSONResponse:
     """Answer a request that cannot be granted."""
     return JSONResponse({"detail": str(error)}, 422)
+
+
+async def errored(request: Request, error: Any) -> JSONResponse:
+    """Answer while a part of the farm is at fault, such as a registry that does not answer."""
+    log.warning("request.errored", path=request.url.path, error=str(error))
+    return JSONResponse({"detail": str(error)}, 503, {"Retry-After": "2"})
 
 
 async def invalid(_: Request, error: Any) -> JSONResponse:

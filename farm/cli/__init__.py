@@ -24,6 +24,10 @@ class Commands(LazyGroup):
         "watch": Place("farm.cli.watch", "watch", "Follow a pipeline to its end; the exit code is its result."),
         "logs": Place("farm.cli.output", "logs", "Print the logs of a pipeline, `-f` follows them."),
         "cancel": Place("farm.cli.pipelines", "cancel", "Cancel a pipeline."),
+        "retry": Place("farm.cli.pipelines", "retry", "Try a finished pipeline again, or only what failed."),
+        "releases": Place("farm.cli.releases", "releases", "Show what the tags are and were, by whom."),
+        "rollback": Place("farm.cli.releases", "rollback", "Point a tag back to what it was before."),
+        "gc": Place("farm.cli.releases", "gc", "Remove from the registry the images that nobody needs."),
         "worker": Place("farm.cli.worker", "worker", "Run a worker on this machine."),
         "dispatcher": Place(
             "farm.cli.dispatcher", "dispatcher", "Run the dispatcher: the API and the loops beside it."

@@ -22,6 +22,7 @@ from farm.access import Access
 from farm.api import Service, create
 from farm.dispatch import Dispatcher
 from farm.errors import Errored, Refused
+from farm.garbage import Garbage
 from farm.intake import Intake
 from farm.ledger import Ledger
 from farm.logs import Logs
@@ -80,8 +81,9 @@ class _House:
         record, ledger = Record(client, settings.lease), Ledger(client, settings.lease)
         logs = Logs(client, head=settings.log_head, tail=settings.log_tail, budget=settings.log_budget)
         intake = Intake(Dispatcher(record, ledger, settings, check=self._check))
-        self.service = Service(settings, record, ledger, logs, intake, Access(settings.token, ledger))
         registry = Registry(settings.registry, plain=settings.registry_plain, user_timeout=settings.lease * 0.8)
+        garbage = Garbage(record, registry, settings.farm_id, settings.keep_images)
+        self.service = Service(settings, record, ledger, logs, intake, Access(settings.token, ledger), garbage)
         if settings.slack and settings.slack.webhook:
             slack = Slack(client, settings.slack.webhook, when=settings.slack.when, web_url=settings.web_url)
             self._deliveries.append(Delivery(client, slack, Desk(record, logs)))
@@ -89,7 +91,8 @@ class _House:
             Loop("reaper", partial(reconcile.reap, record, ledger)),
             Loop("pushes", intake.look),
             Loop("tags", partial(reconcile.settle_tags, record, registry)),
-            Loop("forget", partial(reconcile.forget, record)),
+            Loop("forget", partial(reconcile.forget, record, days=settings.keep_days, keep=settings.keep_pipelines)),
+            Loop("images", garbage.loop),
             *(Loop(f"report-{delivery.reporter.name}", delivery.deliver) for delivery in self._deliveries),
         ]
         self.loops = Loops(record.hold, work)

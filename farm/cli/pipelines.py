@@ -1,4 +1,4 @@
-"""`farm list`, `farm show`, `farm cancel`: what the record says about pipelines. They wait for nothing."""
+"""`farm list`, `show`, `cancel`, `retry`: how pipelines stand and what a person does to them. They wait for nothing."""
 
 import getpass
 import json
@@ -62,8 +62,21 @@ def cancel(number: Annotated[int, typer.Argument(metavar="N", help="The pipeline
     """Cancel a pipeline; too late once it is being released."""
     settings = Settings.load()
     with Client(settings.url, settings.token) as client:
-        document = client.cancel(number, _who())
+        document = client.cancel(number, who())
     typer.echo(f"farm: pipeline #{number} is {document.get('status', 'canceled')}")
+
+
+def retry(
+    number: Annotated[int, typer.Argument(metavar="N", help="The pipeline.")],
+    failed: Annotated[bool, typer.Option("--failed", help="Keep what passed, do the rest again.")] = False,
+) -> None:
+    """Try a finished pipeline again under its number: test and release what it built, or build what it could not."""
+    settings = Settings.load()
+    with Client(settings.url, settings.token) as client:
+        document = client.retry(number, who(), failed=failed)
+    waiting = [job["name"] for stage in document["stages"] for job in stage["jobs"] if not view.is_final(job)]
+    again = " -> ".join(waiting) or "from its definition on"
+    typer.echo(f"farm: pipeline #{number} runs again: {again}\n  farm watch {number}")
 
 
 def describe(document: dict[str, Any], link: str) -> None:
@@ -88,7 +101,8 @@ def describe(document: dict[str, Any], link: str) -> None:
         typer.echo(line)
 
 
-def _who() -> str:
+def who() -> str:
+    """Return the name by which the record knows who asked for something."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -6,6 +6,9 @@ local image, tag, fence, detail, lost = unpack(ARGV)
 local key = tag_key(image, tag)
 local number, newest = unpack(call('HMGET', key, 'number', 'fence'))
 if newest ~= fence then return 0 end
-if lost == '1' and call('HSETNX', key, 'lost', stamp(NOW)) == 0 then return 0 end
+if lost == '1' then
+  if call('HSETNX', key, 'lost', stamp(NOW)) == 0 then return 0 end
+  call('ZREM', images_key(image), call('HGET', key, 'digest')) -- a retry has to build it again
+end
 tell(number, 'drift', '', lost == '1' and 'errored' or 'passed', detail)
 return 1

@@ -24,6 +24,10 @@ class Images(Base):
         pairs = [part for digest, number in digests.items() for part in (digest, number)]
         return list(self.scripts.run("discard", repository, keep, grace, int(dry_run), *pairs))
 
+    def lose(self, repository: str, digest: str) -> None:
+        """Take an image off the list that is gone from the registry, so that a retry builds it again."""
+        self.redis.zrem(f"farm:images:{repository}", digest)
+
     def restore(self, repository: str, digest: str, number: int) -> None:
         """Put an image back on the list that the registry did not let go."""
         self.scripts.run("restore", repository, digest, number)

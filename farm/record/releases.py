@@ -49,6 +49,10 @@ class Releases(Base):
         """List what every tag shall be, or only those whose registry is to be read again by now."""
         return [_intent(row) for row in json.loads(self.scripts.run("intents", int(due)))]
 
+    def tag_count(self) -> int:
+        """Return how many tags the farm has released."""
+        return int(self.redis.zcard("farm:tags"))
+
     def checked(self, intent: Intent, again_in: float, *, held: bool = True) -> bool:
         """Say when to look again, and whether it holds the digest now; False when another intent has come since."""
         return bool(self.scripts.run("checked", intent.repository, intent.tag, intent.fence, again_in, int(held)))

@@ -15,6 +15,8 @@ class News:
     pipeline: Pipeline
     when: str | None = None
     """What the definition wants told: always, change, failure, never; None where it says nothing."""
+    detail: str = ""
+    """One sentence that the pipeline does not say; of a `drift` what was found under the tag."""
     tail: Sequence[str] = ()
     """The last lines of the log of the step that failed, as stored."""
 

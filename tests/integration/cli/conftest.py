@@ -16,7 +16,9 @@ import uvicorn
 from farm.access import Access
 from farm.api import Service, create
 from farm.dispatch import Dispatcher
+from farm.garbage import Garbage
 from farm.intake import Intake
+from farm.registry import Registry
 from farm.settings import Settings
 from tests.records import Farm
 
@@ -76,7 +78,21 @@ def farm(redis_client: Any) -> Iterator[Farm]:
 
 
 @pytest.fixture
-def cli(farm: Farm, redis_server: Any, tmp_path: Path, ports: Callable[[int], list[int]], poll: Any) -> Iterator[Cli]:
+def image_registry() -> str:
+    """Where the API finds images; nobody is there unless a test says so."""
+    return "127.0.0.1:9"
+
+
+@pytest.fixture
+def cli(
+    *,
+    farm: Farm,
+    redis_server: Any,
+    tmp_path: Path,
+    ports: Callable[[int], list[int]],
+    poll: Any,
+    image_registry: str,
+) -> Iterator[Cli]:
     """The program, and an API that answers it."""
     home = tmp_path / "home"
     home.mkdir()
@@ -85,7 +101,9 @@ def cli(farm: Farm, redis_server: Any, tmp_path: Path, ports: Callable[[int], li
     settings = Settings(home=home, url=url, redis_url=redis_server.url, token="all", web_url="http://farm.example")
     dispatcher = Dispatcher(farm.record, farm.ledger, settings, publish=lambda *_: None)
     intake = Intake(dispatcher)
-    service = Service(settings, farm.record, farm.ledger, farm.logs, intake, Access("all", farm.ledger))
+    images = Registry(image_registry)
+    garbage = Garbage(farm.record, images, "0" * 12, keep=1)
+    service = Service(settings, farm.record, farm.ledger, farm.logs, intake, Access("all", farm.ledger), garbage)
     server = uvicorn.Server(uvicorn.Config(create(service), port=port, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -95,3 +113,4 @@ def cli(farm: Farm, redis_server: Any, tmp_path: Path, ports: Callable[[int], li
     server.should_exit = True
     thread.join()
     intake.close()
+    images.close()

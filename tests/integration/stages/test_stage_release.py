@@ -146,7 +146,7 @@ def test_a_registry_that_is_down_errs(farm, lay_out, ports):
 def test_an_image_that_is_gone_errs(farm, lay_out):
     claim = farm.tested(farm.push())
     farm.client.delete(farm.image, digest_of(claim))
-    with pytest.raises(Errored, match="is gone from the registry; push again"):
+    with pytest.raises(Errored, match=r"is gone from the registry; `farm retry \d+` builds"):
         release.run(lay_out(claim), farm.record)
 
 
