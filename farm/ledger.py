@@ -14,7 +14,10 @@ Reflogs = Mapping[str, Sequence[tuple[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A push with its pipeline's number; known when it had been reported before, by this or another source."""
+    """A push with its pipeline's number; known when it had been reported before, by this or another source.
+
+    The number is 0 for a ref that `ls-remote` found where the ledger knows it to be, by a pipeline that is forgotten.
+    """
 
     push_id: str
     number: int
@@ -82,6 +85,14 @@ class Ledger(Base):
     def repositories(self) -> list[Repository]:
         """Return all registered repositories by name."""
         return [self.repository(name) for name in sorted(self.redis.smembers("farm:repositories"))]
+
+    def tips(self, name: str) -> dict[str, str]:
+        """Return where each ref of a repository is, as far as the ledger knows: zeros for one that was deleted."""
+        return dict(self.redis.hgetall(f"farm:tips:{name}"))
+
+    def earlier(self, number: int) -> frozenset[str]:
+        """Return the ids that a push's ref had before it, as far as is remembered, those of the baseline included."""
+        return frozenset(self.scripts.run("earlier", number))
 
     def baseline(self, name: str) -> dict[str, str]:
         """Return the refs that a repository had when it was registered."""

@@ -26,6 +26,8 @@ class Push:
     who: str = ""
     options: Sequence[str] = ()
     source: Source = "hook"
+    line: str = ""
+    """Its line in git's reflog, "<Unix seconds>-<how many equal lines of that second before it>", or "" if unknown."""
 
     def __post_init__(self) -> None:
         """Refuse what git itself would not write, so that no value can be taken for an option or a path."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
@@ -22,19 +22,28 @@ Text = Annotated[str, Field(max_length=500)]
 
 
 class Update(BaseModel):
-    """One moved ref; `reflog` is the last part of git's own list of its moves, oldest first."""
+    """One moved ref; `reflog` is the last part of git's own list of its moves, oldest first, `line` its place there.
+
+    `who` is whoever pushed, where that is not the pusher of the whole report.
+    """
 
     id: Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9-]+$")]
     ref: Annotated[str, Field(max_length=1000)]
     old: str
     new: str
+    line: Annotated[str, Field(max_length=40, pattern=r"^([0-9]+-[0-9]+)?$")] = ""
+    who: Text = ""
     reflog: Annotated[list[tuple[str, str]], Field(max_length=200)] = []
 
 
 class Report(BaseModel):
-    """The ref updates of one `git push`; `wait` is how many seconds the answer may wait for the pipelines' outcome."""
+    """The ref updates of one `git push`, or those that a reflog lists.
+
+    `wait` is how many seconds the answer may wait for the pipelines' outcome.
+    """
 
     repository: Annotated[str, Field(min_length=1, max_length=200)]
+    source: Literal["hook", "reflog"] = "hook"
     pusher: Text = ""
     options: Annotated[list[Text], Field(max_length=100)] = []
     wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT)] = 0.0
@@ -46,7 +55,17 @@ async def pushes(report: Report, farm: Farm, token: Token) -> dict[str, Any]:
     """Answer when all of them are in the ledger, and with what is known about their pipelines by then."""
     admit(await run_in_threadpool(farm.access.repository, token, report.repository))
     updates = [
-        Push(update.id, report.repository, update.ref, update.old, update.new, report.pusher, tuple(report.options))
+        Push(
+            id=update.id,
+            repository=report.repository,
+            ref=update.ref,
+            old=update.old,
+            new=update.new,
+            who=update.who or report.pusher,
+            options=tuple(report.options),
+            source=report.source,
+            line=update.line,
+        )
         for update in report.updates
     ]
     reflogs = {update.ref: update.reflog for update in report.updates if update.reflog}
@@ -79,6 +98,7 @@ def _brief(outcome: Outcome, web_url: str) -> dict[str, Any]:
     return {
         "id": outcome.push.id,
         "number": outcome.number,
+        "known": outcome.known,
         "status": outcome.status,
         "reason": outcome.reason,
         "url": f"{web_url}/pipelines/{outcome.number}",

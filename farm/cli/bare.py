@@ -103,17 +103,38 @@ class Bare:
         """Return what the farm refused."""
         return sorted((self.farm / "refused").glob("*.json"))
 
-    def install(self, settings: Mapping[str, str]) -> Path | None:
-        """Put settings and hook in place and return where a foreign hook was kept, if there was one."""
+    def prepare(self) -> None:
+        """Have git keep a reflog of each ref, bare repository or not, and take push options."""
+        for name, value in _SWITCHES.items():
+            self.git("config", name, value)
+
+    def reflogs(self) -> Mapping[str, Sequence[int | str]]:
+        """Return up to where the reflog of each ref goes now: bytes, time of change in ns, last line."""
+        found: dict[str, Sequence[int | str]] = {}
+        for path in sorted((self.path / "logs" / "refs").rglob("*")):
+            if path.is_file() and (data := path.read_bytes()):
+                lines = data[: data.rfind(b"\n")].split(b"\n")
+                ref = str(path.relative_to(self.path / "logs"))
+                found[ref] = [len(data), path.stat().st_mtime_ns, lines[-1].decode(errors="replace")]
+        return found
+
+    def install(
+        self, settings: Mapping[str, str], registered: str, reflogs: Mapping[str, Sequence[int | str]]
+    ) -> Path | None:
+        """Put settings and hook in place and return where a foreign hook was kept, if there was one.
+
+        What the reflogs list behind those given is offered to the farm, unless it goes on from the same registration.
+        """
         try:
             self._folder(self.farm)
             self._folder(self.spool)
             self._write(self.farm / "hook.json", json.dumps(settings, indent=2).encode() + b"\n", 0o640)
+            if self._registered() != registered:
+                marks = {"registered": registered, "refs": reflogs}
+                self._write(self.farm / "reflogs.json", json.dumps(marks).encode(), 0o660)
             kept = self._put_hook()
         except OSError as error:
             raise Refused(f"{error.filename}: {error.strerror}; run this as the repository's owner") from None
-        for name, value in _SWITCHES.items():
-            self.git("config", name, value)
         return kept
 
     def remove(self) -> Path | None:
@@ -166,6 +187,12 @@ class Bare:
     def _alone(self) -> bool:
         """Whether the hooks folder is this repository's own; one that several share keeps the hook."""
         return self.hook.parent.resolve().is_relative_to(self.path)
+
+    def _registered(self) -> str | None:
+        try:
+            return str(json.loads((self.farm / "reflogs.json").read_text())["registered"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def _put_hook(self) -> Path | None:
         hook, kept = self.hook, None

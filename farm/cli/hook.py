@@ -41,13 +41,20 @@ def install(
     settings = Settings.load()
     known = bare.settings
     name = name or (known["repository"] if known else bare.name)
+    bare.prepare()
+    reflogs = bare.reflogs()  # before the refs are read: what is pushed meanwhile is then no part of the past
     with Client(settings.url, settings.token) as client:
         answer = client.register(name, url or str(bare.path), bare.default_branch, bare.refs())
-    kept = bare.install({"url": settings.url, "token": answer["token"], "repository": answer["name"]})
+    kept = bare.install(
+        {"url": settings.url, "token": answer["token"], "repository": answer["name"]}, answer["registered"], reflogs
+    )
     typer.echo(f"farm: {bare.path} is the repository {answer['name']}; every push to it starts a pipeline")
     if kept:
         typer.echo(f"farm: the hook that was there is kept as {kept} and runs as before")
-    typer.echo(f"farm: {timers.install(timer, bare, answer['name'])}")
+    if timer is timers.Kind.AUTO and answer.get("delivers"):
+        typer.echo("farm: the dispatcher, on the same machine, delivers what a push could not")
+    else:
+        typer.echo(f"farm: {timers.install(timer, bare, answer['name'])}")
 
 
 @hook_app.command()

@@ -1,14 +1,18 @@
 #!lua
 -- ENTER: put all updates of one `git push` into the ledger.
--- ARGV: repository, JSON list of updates (id ref old new who options source), JSON object ref -> [[old, new], ...]
--- Answers a JSON list of [number, known 0 | 1] in the order of the updates, or "unknown" for a repository.
--- A push is known by its UUID; else as the k-th report of (old, new) of its ref by its source, whoever reported the k-th
--- first; else a guess (`ls-remote` saw only where the ref ended up) is taken over by the report with the same new id.
+-- ARGV: repository, JSON list of updates (id ref old new who options source line), JSON object ref -> [[old, new], ...]
+-- Answers a JSON list of [number, known 0 | 1] in the order of the updates, or "unknown" for a repository. The number is
+-- 0 where `ls-remote` saw what no pipeline stands for any more and the ledger knows all the same.
+-- A push is known by its UUID; else by its line in git's reflog; else it is the first of the same (old, new) of its ref
+-- that this source has not reported yet; else a guess (`ls-remote` saw only where the ref ended up) is taken over by the
+-- report with the same new id. Occurrences: "<old> <new>" -> "<number>/<letters of its sources>/<line of the reflog>" ...
 -- Its place in the ref's order: by git's reflog when that is given and tells, else behind the last push, unless the ids
 -- show that it is a late predecessor or successor of one that stands at a gap.
 local repository = ARGV[1]
 if call('EXISTS', 'farm:repository:' .. repository) == 0 then return '"unknown"' end
 local updates, reflogs = cjson.decode(ARGV[2]), cjson.decode(ARGV[3])
+local LETTERS = {hook = 'h', webhook = 'w', reflog = 'r', ['ls-remote'] = 's', manual = 'm'}
+local SKEW = 120 -- s by which the clocks of git's host and of Redis may differ
 local WINDOWS = {120, 2000} -- newest pushes of a ref that are looked at; more only for one that comes very late
 
 local function neighbours(key, window)
@@ -21,6 +25,11 @@ local function neighbours(key, window)
   return rows
 end
 
+-- A guess stands for the line that ends where it ended.
+local function same(row, line)
+  return row.new == line[2] and (row.old == line[1] or row.source == 'ls-remote')
+end
+
 -- The longest way to match known pushes with lines of the reflog, both in order: line -> index of the push.
 local function matched(rows, lines)
   local length = {}
@@ -28,13 +37,13 @@ local function matched(rows, lines)
     length[i] = {}
     for j = #lines + 1, 1, -1 do
       if i > #rows or j > #lines then length[i][j] = 0
-      elseif rows[i].old == lines[j][1] and rows[i].new == lines[j][2] then length[i][j] = length[i + 1][j + 1] + 1
+      elseif same(rows[i], lines[j]) then length[i][j] = length[i + 1][j + 1] + 1
       else length[i][j] = math.max(length[i + 1][j], length[i][j + 1]) end
     end
   end
   local found, i, j = {}, 1, 1
   while i <= #rows and j <= #lines do
-    if rows[i].old == lines[j][1] and rows[i].new == lines[j][2] then
+    if same(rows[i], lines[j]) then
       found[j] = i
       i, j = i + 1, j + 1
     elseif length[i + 1][j] >= length[i][j + 1] then i = i + 1
@@ -62,18 +71,22 @@ local function place_by_ids(rows, update)
     local gap = i == 1 or rows[i - 1].new ~= rows[i].old
     if gap and rows[i].old == update.new then return i - 1 end
   end
+  for i = count, 1, -1 do
+    if rows[i].source == 'ls-remote' and rows[i].old == update.old then return i - 1 end -- it begins the guessed gap
+  end
   for i = count - 1, 1, -1 do
     if rows[i].new == update.old and rows[i + 1].old ~= rows[i].new then return i end
   end
   return nil
 end
 
-local function position_behind(key, rows, index)
-  if #rows == 0 then return 1 end
-  if index == #rows then return rows[index].position + 1 end
+-- `top` is the highest place of those that are forgotten: what comes behind all others comes behind them, too.
+local function position_behind(key, rows, index, top)
+  if index == #rows then return math.max(index > 0 and rows[index].position or top, top) + 1 end
   local upper = rows[index + 1].position
   local lower = index > 0 and rows[index].position
     or tonumber(call('ZREVRANGEBYSCORE', key, '(' .. precise(upper), '-inf', 'WITHSCORES', 'LIMIT', 0, 1)[2])
+    or (top > 0 and top < upper and top)
   if not lower then return upper - 1 end
   local middle = (lower + upper) / 2
   if middle > lower and middle < upper then return middle end
@@ -101,7 +114,8 @@ local function create(update)
     index = lines and place_by_reflog(rows, update, lines) or place_by_ids(rows, update)
     if #rows < window or (index and index > 0) then break end
   end
-  call('ZADD', key, precise(position_behind(key, rows, index or #rows)), number)
+  local top = tonumber(call('HGET', 'farm:tops:' .. repository, update.ref) or 0)
+  call('ZADD', key, precise(position_behind(key, rows, index or #rows, top)), number)
   call('ZADD', 'farm:pipelines', number, number)
   call('ZADD', 'farm:pipelines:' .. repository, number, number)
   call('ZADD', 'farm:pipelines:' .. repository .. ':' .. update.ref, number, number)
@@ -110,28 +124,94 @@ local function create(update)
   return number
 end
 
+local function occurrences_of(key, pair)
+  local found = {}
+  for _, word in ipairs(split(call('HGET', key, pair))) do
+    local number, letters, line = string.match(word, '^(%d+)/(%a*)/(%S*)$')
+    found[#found + 1] = {number = number, letters = letters, line = line}
+  end
+  return found
+end
+
+local function keep(key, pair, found)
+  local words = {}
+  for _, one in ipairs(found) do words[#words + 1] = one.number .. '/' .. one.letters .. '/' .. one.line end
+  if #words == 0 then call('HDEL', key, pair) else call('HSET', key, pair, table.concat(words, ' ')) end
+end
+
+-- Nobody reports a push before it happened; what is forgotten came in long ago.
+local function may_be(number, update)
+  local happened = tonumber(string.match(update.line, '^%d+'))
+  return not happened or tonumber(call('HGET', pipeline_key(number), 'created') or 0) >= happened - SKEW
+end
+
+-- The occurrence that this report is about, or nil. A hook reports a push once, so a line that a hook has claimed already
+-- is that of an equal push, and this one has another.
+local function reported(found, update, letter)
+  for _, one in ipairs(found) do
+    if update.line ~= '' and one.line == update.line then
+      if letter == 'r' or not string.find(one.letters, letter) then return one end
+      update.line = ''
+    end
+  end
+  for _, one in ipairs(found) do
+    local free = update.line == '' or one.line == ''
+    if free and not string.find(one.letters, letter) and may_be(one.number, update) then return one end
+  end
+end
+
 -- A guess from another source that ended at the same id: the pipeline stays, what git reported goes into it.
-local function take_over_guess(update, occurrences, pair)
-  if update.source == 'ls-remote' then return nil end
+local function taken_over(update, key, pair)
   local rows = neighbours(ref_key(repository, update.ref), WINDOWS[1])
   for i = #rows, 1, -1 do
     local row = rows[i]
     if row.new == update.old then return nil end -- it follows a push that is newer than any guess below
-    if row.source == 'ls-remote' and row.new == update.new then
-      local guessed = row.old .. ' ' .. row.new
-      if guessed ~= pair then
-        local left = {}
-        for _, number in ipairs(split(call('HGET', occurrences, guessed))) do
-          if number ~= row.number then left[#left + 1] = number end
-        end
-        call('HSET', occurrences, guessed, table.concat(left, ' '))
-        call('HINCRBY', occurrences, 'ls-remote ' .. guessed, -1)
-        call('HSET', pipeline_key(row.number), 'old', update.old)
+    if row.source == 'ls-remote' and row.new == update.new and may_be(row.number, update) then
+      local guessed, left = row.old .. ' ' .. row.new, {}
+      if guessed == pair then return nil end
+      for _, one in ipairs(occurrences_of(key, guessed)) do
+        if one.number ~= row.number then left[#left + 1] = one end
       end
-      call('HSET', pipeline_key(row.number), 'source', update.source, 'who', update.who)
-      return row.number
+      keep(key, guessed, left)
+      call('HSET', pipeline_key(row.number), 'old', update.old)
+      return {number = row.number, letters = 's', line = ''}
     end
   end
+end
+
+-- Who knows better says who pushed: the hook before the reflog, both before a guess.
+local function tell_better(number, update)
+  local before = call('HGET', pipeline_key(number), 'source')
+  if before == 'ls-remote' or (before == 'reflog' and update.source == 'hook') then
+    call('HSET', pipeline_key(number), 'source', update.source, 'who', update.who)
+  end
+end
+
+local function enter(update)
+  local key, tips = 'farm:occurrences:' .. repository .. ':' .. update.ref, 'farm:tips:' .. repository
+  local pair, letter = update.old .. ' ' .. update.new, LETTERS[update.source]
+  local found, one, known = occurrences_of(key, pair), nil, 1
+  if letter == 's' then
+    local tip = call('HGET', tips, update.ref) or string.rep('0', #update.new)
+    if tip == update.new then return call('ZREVRANGE', ref_key(repository, update.ref), 0, 0)[1] or 0, known end
+  else
+    one = reported(found, update, letter)
+    if not one then
+      one = taken_over(update, key, pair)
+      found[#found + 1] = one
+    end
+    if one then tell_better(one.number, update) end
+  end
+  if not one then
+    one, known = {number = create(update), letters = '', line = ''}, 0
+    found[#found + 1] = one
+    local newest = call('ZREVRANGE', ref_key(repository, update.ref), 0, 0)[1]
+    call('HSET', tips, update.ref, call('HGET', pipeline_key(newest), 'new'))
+  end
+  if not string.find(one.letters, letter) then one.letters = one.letters .. letter end
+  if one.line == '' then one.line = update.line end
+  keep(key, pair, found)
+  return one.number, known
 end
 
 local answers = {}
@@ -139,23 +219,8 @@ for _, update in ipairs(updates) do
   local seen = 'farm:push:' .. update.id
   local number, known = call('GET', seen), 1
   if not number then
-    local occurrences = 'farm:occurrences:' .. repository .. ':' .. update.ref
-    local pair = update.old .. ' ' .. update.new
-    local k = call('HINCRBY', occurrences, update.source .. ' ' .. pair, 1)
-    local numbers = split(call('HGET', occurrences, pair))
-    number = numbers[k]
-    if not number then
-      number = take_over_guess(update, occurrences, pair)
-      if not number then
-        number = create(update)
-        known = 0
-      end
-      numbers[#numbers + 1] = number
-      call('HSET', occurrences, pair, table.concat(numbers, ' '))
-    elseif update.source ~= 'ls-remote' and call('HGET', pipeline_key(number), 'source') == 'ls-remote' then
-      call('HSET', pipeline_key(number), 'source', update.source, 'who', update.who)
-    end
-    call('SET', seen, number, 'EX', 90 * 86400)
+    number, known = enter(update)
+    if tonumber(number) > 0 then call('SET', seen, number, 'EX', 90 * 86400) end
   end
   answers[#answers + 1] = '[' .. number .. ',' .. known .. ']'
 end

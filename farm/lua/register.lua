@@ -8,7 +8,10 @@ local there = call('HGET', key, 'url')
 if there and there ~= url then return there end
 if not there then
   call('HSET', key, 'created', stamp(NOW), 'token_hash', '')
-  for ref, id in pairs(cjson.decode(refs)) do call('HSET', 'farm:baseline:' .. repository, ref, id) end
+  for ref, id in pairs(cjson.decode(refs)) do
+    call('HSET', 'farm:baseline:' .. repository, ref, id)
+    call('HSET', 'farm:tips:' .. repository, ref, id) -- where the ref is as far as the ledger knows
+  end
   call('SADD', 'farm:repositories', repository)
 end
 call('HSET', key, 'url', url, 'default_branch', default_branch)
