@@ -13,6 +13,7 @@ import httpx
 
 from farm.errors import Refused, Unreachable
 
+SYNC = 120.0  # seconds that a comparison may take
 TIMEOUT = 10.0  # seconds for an answer beyond the time that the dispatcher was asked to wait
 COLLECTING = 600.0  # seconds for the removal of images, which asks the registry about many
 
@@ -39,6 +40,10 @@ class Client:
     def repositories(self) -> list[Document]:
         """Return the registered repositories by name."""
         return list(self._json("GET", "/repositories"))
+
+    def sync(self, repository: str) -> Document:
+        """Have a repository compared with the ledger now; returns what was `found` and what `problems` there were."""
+        return dict(self._json("POST", f"/repositories/{quote(repository)}/sync", timeout=SYNC + TIMEOUT))
 
     def pushes(
         self,
@@ -76,6 +81,10 @@ class Client:
     def pipeline(self, number: int) -> Document:
         """Return one pipeline, and in `waiting` one sentence on why it waits, or None."""
         return dict(self._json("GET", f"/pipelines/{number}"))
+
+    def definition(self, number: int) -> Document:
+        """Return the resolved `definition` of a pipeline and the `url` where its commit is."""
+        return dict(self._json("GET", f"/pipelines/{number}/definition"))
 
     def cancel(self, number: int, who: str) -> Document:
         """Cancel a pipeline and return it; refused when it is over or being released."""

@@ -191,6 +191,22 @@ def checked(url: str) -> str:
     )
 
 
+def local(url: str) -> Path | None:
+    """Return the path of a repository of this machine, or None for one that is reached over the network."""
+    if url.startswith("/"):
+        return Path(url)
+    return Path(urlsplit(url).path) if url.startswith("file://") else None
+
+
+def host(url: str) -> str:
+    """Return the host that a clone URL leads to; "" for this machine."""
+    if local(url):
+        return ""
+    if "://" in url:
+        return urlsplit(url).hostname or ""
+    return url.partition(":")[0].rpartition("@")[2]
+
+
 def shown(url: str) -> str:
     """Return the URL without the password that it may carry."""
     parts = urlsplit(url) if "://" in url else None
@@ -206,8 +222,7 @@ def _fetch_from(url: str) -> tuple[str, ...]:
 
 def _upload_pack(url: str) -> tuple[str, ...]:
     """Let git read a local repository of another user: its own child does not inherit `-c safe.directory`."""
-    local = url.startswith(("/", "file://"))
-    return ("--upload-pack", "git -c safe.directory='*' upload-pack") if local else ()
+    return ("--upload-pack", "git -c safe.directory='*' upload-pack") if local(url) else ()
 
 
 def _init(mirror: Path) -> None:

@@ -10,12 +10,13 @@ from time import monotonic
 
 import structlog
 
+from farm import git
 from farm.answer import Outcome
 from farm.dispatch import Dispatcher
 from farm.errors import Refused
 from farm.lanes import Lanes
 
-THREADS = 8
+THREADS = 4  # for the repositories of one host
 GRACE = 2.0  # seconds in which a push belongs to the request that brought it
 LOOK = 2.0  # seconds between two looks for pushes that were left behind
 LONGEST = 60.0  # seconds between two tries of a repository that cannot be read
@@ -29,12 +30,18 @@ class Intake:
 
     dispatcher: Dispatcher
     lanes: Lanes[Outcome] = field(default_factory=lambda: Lanes(THREADS))
+    _hosts: dict[str, str] = field(default_factory=dict)
     _tries: dict[int, int] = field(default_factory=dict)
     _next: dict[int, float] = field(default_factory=dict)
 
     def take(self, repository: str, number: int) -> Future[Outcome]:
-        """Dispatch a push as soon as its repository is free; the future gives what became of it."""
-        return self.lanes.submit(repository, number, lambda: self._dispatch(number))
+        """Dispatch a push as soon as its repository is free; the future gives what became of it.
+
+        Repositories of one host share some threads, so that a host that hangs holds up only its own.
+        """
+        if repository not in self._hosts:
+            self._hosts[repository] = git.host(self.dispatcher.ledger.repository(repository).url)
+        return self.lanes.submit(repository, number, lambda: self._dispatch(number), self._hosts[repository])
 
     def look(self) -> float:
         """Take up what nobody has, each with a growing pause after a failure; return when to look again."""

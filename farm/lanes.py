@@ -4,7 +4,7 @@ It knows nothing about the work. What is under way is not taken a second time, w
 """
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
@@ -13,19 +13,25 @@ T = TypeVar("T")
 
 
 class Lanes(Generic[T]):
-    """Runs work in the order of its lane, on at most `size` threads; a lane that hangs holds up only itself."""
+    """Runs work in the order of its lane, on at most `size` threads for each group of lanes.
+
+    A lane that hangs holds up only itself, and `size` of them only their group.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._lock = threading.Lock()
         self._under_way: dict[Hashable, Future[T]] = {}
         self._lanes: dict[str, deque[tuple[Hashable, Future[T], Callable[[], T]]]] = {}
-        self._idle: deque[str] = deque()  # lanes with work that no thread is at
-        self._threads = 0
+        self._idle: dict[str, deque[str]] = {}  # group: its lanes with work that no thread is at
+        self._threads: Counter[str] = Counter()
         self._closed = False
 
-    def submit(self, lane: str, key: Hashable, work: Callable[[], T]) -> "Future[T]":
-        """Put work into a lane and return its future, or that of the work of this key which is not done yet."""
+    def submit(self, lane: str, key: Hashable, work: Callable[[], T], group: str = "") -> "Future[T]":
+        """Put work into a lane and return its future, or that of the work of this key which is not done yet.
+
+        A lane is always of the same group.
+        """
         with self._lock:
             if found := self._under_way.get(key):
                 return found
@@ -34,13 +40,14 @@ class Lanes(Generic[T]):
                 future.cancel()
                 return future
             self._under_way[key] = future
+            idle = self._idle.setdefault(group, deque())
             if lane not in self._lanes:
                 self._lanes[lane] = deque()
-                self._idle.append(lane)
+                idle.append(lane)
             self._lanes[lane].append((key, future, work))
-            if self._threads < self._size and self._idle:
-                self._threads += 1
-                threading.Thread(target=self._serve, name="lane", daemon=True).start()
+            if self._threads[group] < self._size and idle:
+                self._threads[group] += 1
+                threading.Thread(target=self._serve, args=(group,), name="lane", daemon=True).start()
             return future
 
     def close(self) -> None:
@@ -52,13 +59,14 @@ class Lanes(Generic[T]):
                     future.cancel()
                 lane.clear()
 
-    def _serve(self) -> None:
+    def _serve(self, group: str) -> None:
+        idle = self._idle[group]
         while True:
             with self._lock:
-                if not self._idle:
-                    self._threads -= 1
+                if not idle:
+                    self._threads[group] -= 1
                     return
-                name = self._idle.popleft()
+                name = idle.popleft()
                 lane = self._lanes[name]
                 if not lane:
                     del self._lanes[name]
@@ -69,7 +77,7 @@ class Lanes(Generic[T]):
             else:
                 self._done(key)
             with self._lock:
-                self._idle.append(name)
+                idle.append(name)
 
     def _do(self, key: Hashable, future: "Future[T]", work: Callable[[], T]) -> None:
         try:

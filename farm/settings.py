@@ -12,6 +12,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, Validati
 
 from farm.errors import Refused
 from farm.home import default_home, read_state
+from farm.membership import read_membership
 
 _PREFIX = "FARM_"
 
@@ -57,6 +58,7 @@ class Settings(_Values):
     slots: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1)
     labels: tuple[str, ...] = Field(default=(), max_length=4)
     lease: float = Field(default=9.0, gt=0)
+    poll: float = Field(default=60.0, ge=0)
     memory: ByteSize = ByteSize(2 << 30)
     cpus: float = Field(default=2.0, gt=0)
     pids: int = Field(default=512, ge=1)
@@ -71,7 +73,10 @@ class Settings(_Values):
 
     @classmethod
     def load(cls, home: Path | None = None) -> Self:
-        """Read the embedded default, FARM_HOME/farm.yml, FARM_HOME/state.json and FARM_*; a later one wins."""
+        """Read the embedded default, FARM_HOME/farm.yml, what was chosen or joined there, and FARM_*; a later one wins.
+
+        Chosen is what `farm up` wrote (state.json), joined what `farm join` did (worker.env).
+        """
         home = (home or default_home()).absolute()
         own = home / "farm.yml"
         values: dict[str, Any] = _read(config_file("farm.yml"))
@@ -79,7 +84,9 @@ class Settings(_Values):
             values |= _read(own)
         if state := read_state(home):
             values |= state.settings()
-        variables = _environment(values)
+        else:
+            values |= _environment(values, read_membership(home))
+        variables = _environment(values, os.environ)
         values |= variables
         try:
             return cls.model_validate(values | {"home": home})
@@ -108,18 +115,18 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
-def _environment(values: Mapping[str, Any]) -> dict[str, Any]:
+def _environment(values: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field in Settings.model_fields:
         if field in ("home", "slack", "repositories"):
             continue
-        text = os.environ.get(_variable(field))
+        text = variables.get(_variable(field))
         if text is not None:
             found[field] = tuple(part for part in text.split(",") if part) if field == "labels" else text
     slack = {
-        key: os.environ[name]
+        key: variables[name]
         for key in SlackSettings.model_fields
-        if (name := f"{_PREFIX}SLACK_{key.upper()}") in os.environ
+        if (name := f"{_PREFIX}SLACK_{key.upper()}") in variables
     }
     if slack:
         found["slack"] = (values.get("slack") or {}) | slack

@@ -7,10 +7,10 @@ import structlog
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
-from farm import git
+from farm import git, spools
 from farm.access import hashed, new_token
 from farm.api.service import Farm, Token, admit
-from farm.errors import Refused
+from farm.errors import Errored, Refused
 
 log = structlog.get_logger()
 routes = APIRouter(tags=["repositories"])
@@ -18,17 +18,23 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Registration(BaseModel):
-    """A repository by its name and the clone URL that workers can reach; `refs` (ref: id) are there already."""
+    """A repository by its name and the clone URL that workers can reach.
+
+    `refs` (ref: id) are there already and get no pipelines; without it the repository is asked for them.
+    """
 
     name: Name
     url: Annotated[str, Field(min_length=1, max_length=1000)]
     default_branch: Name = "main"
-    refs: dict[str, str] = {}
+    refs: dict[str, str] | None = None
 
 
 @routes.post("/repositories", summary="Register a repository and get a token for its hook")
-def register(registration: Registration, farm: Farm, token: Token) -> dict[str, str]:
-    """Take it in. The same name and URL again only gives a new token; another URL under the name is a conflict."""
+def register(registration: Registration, farm: Farm, token: Token) -> dict[str, Any]:
+    """Take it in. The same name and URL again only gives a new token; another URL under the name is a conflict.
+
+    `registered` tells this registration from one before it; `delivers` says whether the dispatcher empties the spool.
+    """
     admit(farm.access.everything(token))
     git.mirror_path(farm.settings.home, registration.name)
     git.checked(registration.url)
@@ -41,11 +47,41 @@ def register(registration: Registration, farm: Farm, token: Token) -> dict[str, 
         raise HTTPException(
             409, f"{registration.name!r} is registered with {git.shown(there)}; choose another name for this one"
         )
-    farm.ledger.register(
-        registration.name, registration.url, registration.default_branch, registration.refs, hashed(secret)
+    try:
+        refs = git.ls_remote(registration.url) if registration.refs is None else registration.refs
+    except Errored as error:
+        raise HTTPException(422, str(error)) from error
+    repository = farm.ledger.register(
+        registration.name, registration.url, registration.default_branch, refs, hashed(secret)
     )
     log.info("repository.registered", repository=registration.name)
-    return {"name": registration.name, "token": secret}
+    return {
+        "name": registration.name,
+        "token": secret,
+        "registered": str(repository.created),
+        "delivers": spools.reachable(registration.url) is not None,
+    }
+
+
+@routes.post("/repositories/{name:path}/sync", summary="Look for pushes that nobody reported")
+def sync(name: str, farm: Farm, token: Token) -> dict[str, Any]:
+    """Deliver what the spool and the reflogs hold, where they are on this machine, then ask the repository."""
+    admit(farm.access.repository(token, name))
+    repository = farm.ledger.repository(name)
+    found: list[dict[str, Any]] = []
+    problems: list[str] = []
+    bare, delivered = spools.reachable(repository.url), None
+    try:
+        delivered = spools.deliver(bare, name, now=True) if bare else None
+    except Errored as error:
+        delivered, problems = [], [str(error)]
+    found += delivered or []
+    try:
+        for push, number in farm.remotes.now(repository):
+            found.append({"number": number, "ref": push.ref, "old": push.old, "new": push.new, "source": push.source})
+    except Errored as error:
+        problems.append(str(error))
+    return {"repository": name, "found": found, "problems": problems, "spool": delivered is not None}
 
 
 @routes.get("/repositories", summary="List the registered repositories")

@@ -18,6 +18,7 @@ from farm.ledger import Ledger
 from farm.logs import Logs
 from farm.pipeline import Pipeline
 from farm.record import Record
+from farm.remotes import Remotes
 from farm.settings import Settings
 
 LONGEST_WAIT = 30.0  # seconds that a request is held at most
@@ -36,6 +37,7 @@ class Service:
     intake: Intake
     access: Access
     garbage: Garbage
+    remotes: Remotes
 
 
 def service_of(request: Request) -> Service:

@@ -19,6 +19,9 @@ class Commands(LazyGroup):
         "up": Place("farm.cli.up", "up", "Run everything on this machine; `--stop` ends it."),
         "hook": Place("farm.cli.hook", "hook_app", "Install, remove or check the hook of a bare repository."),
         "lint": Place("farm.cli.lint", "lint", "Check a .farm.yml without a server."),
+        "run": Place("farm.cli.run", "run", "Build and test what is checked out here; needs no server."),
+        "replay": Place("farm.cli.replay", "replay", "Run a failed job of a pipeline again here, in its very image."),
+        "import": Place("farm.cli.import_", "import_", "Write the .farm.yml that a .gitlab-ci.yml amounts to."),
         "list": Place("farm.cli.pipelines", "list_", "List the pipelines of this branch, newest first."),
         "show": Place("farm.cli.pipelines", "show", "Show one pipeline: stages, failing tests, image."),
         "watch": Place("farm.cli.watch", "watch", "Follow a pipeline to its end; the exit code is its result."),
@@ -28,6 +31,9 @@ class Commands(LazyGroup):
         "releases": Place("farm.cli.releases", "releases", "Show what the tags are and were, by whom."),
         "rollback": Place("farm.cli.releases", "rollback", "Point a tag back to what it was before."),
         "gc": Place("farm.cli.releases", "gc", "Remove from the registry the images that nobody needs."),
+        "sync": Place("farm.cli.sync", "sync", "Look now for pushes that nobody reported."),
+        "join": Place("farm.cli.join", "join", "Make this machine a build machine of a farm."),
+        "doctor": Place("farm.cli.doctor", "doctor", "Check everything that the farm needs, with what mends it."),
         "worker": Place("farm.cli.worker", "worker", "Run a worker on this machine."),
         "dispatcher": Place(
             "farm.cli.dispatcher", "dispatcher", "Run the dispatcher: the API and the loops beside it."

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import socket
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -29,9 +30,11 @@ from farm.logs import Logs
 from farm.loops import Loop, Loops
 from farm.record import Record
 from farm.registry import Registry
+from farm.remotes import Remotes
 from farm.report import Delivery, Desk
 from farm.reporters.slack import Slack
 from farm.settings import Settings
+from farm.spools import Spools
 
 GRACE = 2  # seconds that requests under way get when the process is told to end
 
@@ -40,29 +43,27 @@ log = structlog.get_logger()
 
 def dispatcher(
     listen: Annotated[
-        str | None, typer.Option(help="ADDRESS:PORT to listen on. Default: that of the setting `url`.")
+        list[str] | None,
+        typer.Option(help="ADDRESS:PORT to listen on, may be repeated. Default: that of the setting `url`."),
     ] = None,
 ) -> None:
     """Take pushes, turn them into pipelines, watch over those that run, and tell who wants to hear."""
     try:
         settings = _settings()
-        host, port = _address(listen or urlsplit(settings.url).netloc)
+        addresses = [_address(door) for door in listen or [urlsplit(settings.url).netloc]]
     except Refused as error:
         typer.echo(f"farm: {error}", err=True)
         raise typer.Exit(2) from None
     _speak()
+    doors = [_open(host, port) for host, port in addresses]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn ends at the signal and raises it again behind itself
     house = _House(settings)
     house.start()
     try:
-        server = uvicorn.Server(_uvicorn(house.service, host, port))
-        server.run()
+        uvicorn.Server(_uvicorn(house.service)).run(sockets=doors)
     finally:
         house.stop()
-    if not server.started:
-        typer.echo(f"farm: nothing can listen on {host}:{port}; end what does, or give another --listen", err=True)
-        raise typer.Exit(1)
 
 
 @dataclass(slots=True)
@@ -83,13 +84,16 @@ class _House:
         intake = Intake(Dispatcher(record, ledger, settings, check=self._check))
         registry = Registry(settings.registry, plain=settings.registry_plain, user_timeout=settings.lease * 0.8)
         garbage = Garbage(record, registry, settings.farm_id, settings.keep_images)
-        self.service = Service(settings, record, ledger, logs, intake, Access(settings.token, ledger), garbage)
+        remotes = Remotes(ledger, intake, settings.poll)
+        self.service = Service(settings, record, ledger, logs, intake, Access(settings.token, ledger), garbage, remotes)
         if settings.slack and settings.slack.webhook:
             slack = Slack(client, settings.slack.webhook, when=settings.slack.when, web_url=settings.web_url)
             self._deliveries.append(Delivery(client, slack, Desk(record, logs)))
         work = [
             Loop("reaper", partial(reconcile.reap, record, ledger)),
             Loop("pushes", intake.look),
+            Loop("remotes", remotes.look),
+            Loop(f"spools-{socket.gethostname()}", Spools(ledger).look),
             Loop("tags", partial(reconcile.settle_tags, record, registry)),
             Loop("forget", partial(reconcile.forget, record, days=settings.keep_days, keep=settings.keep_pipelines)),
             Loop("images", garbage.loop),
@@ -136,11 +140,9 @@ def connect(settings: Settings) -> "Redis":
     )
 
 
-def _uvicorn(service: Service, host: str, port: int) -> uvicorn.Config:
+def _uvicorn(service: Service) -> uvicorn.Config:
     return uvicorn.Config(
         create(service),
-        host=host,
-        port=port,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -154,6 +156,16 @@ def _address(text: str) -> tuple[str, int]:
     if not host or not port.isdigit():
         raise Refused(f"{text!r} is no ADDRESS:PORT to listen on; give one such as 127.0.0.1:8440 with --listen")
     return host.strip("[]"), int(port)
+
+
+def _open(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        words = f"nothing can listen on {host}:{port} ({error.strerror}); end what does, or give another --listen"
+        typer.echo(f"farm: {words}", err=True)
+        raise typer.Exit(1) from None
 
 
 def _speak() -> None:

@@ -19,6 +19,7 @@ from farm.dispatch import Dispatcher
 from farm.garbage import Garbage
 from farm.intake import Intake
 from farm.registry import Registry
+from farm.remotes import Remotes
 from farm.settings import Settings
 from tests.records import Farm
 
@@ -103,7 +104,10 @@ def cli(
     intake = Intake(dispatcher)
     images = Registry(image_registry)
     garbage = Garbage(farm.record, images, "0" * 12, keep=1)
-    service = Service(settings, farm.record, farm.ledger, farm.logs, intake, Access("all", farm.ledger), garbage)
+    remotes = Remotes(farm.ledger, intake, 0)
+    service = Service(
+        settings, farm.record, farm.ledger, farm.logs, intake, Access("all", farm.ledger), garbage, remotes
+    )
     server = uvicorn.Server(uvicorn.Config(create(service), port=port, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
