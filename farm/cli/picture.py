@@ -1,0 +1,85 @@
+"""A resolved pipeline as a tree of lines, for `farm run --dry-run`. It asks nobody and starts nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from farm.cli.view import duration
+from farm.definition import Definition, Job, Service
+from farm.plain import plain
+
+Branch = tuple[str, "Sequence[Branch]"]  # a line and what hangs below it
+_LINES = 6  # lines of a script that are shown
+_WIDE = 100
+
+
+def tree(definition: Definition, image: str, steps: Sequence[str], release: str) -> Iterator[str]:
+    """Give the lines: build, each of the jobs with all that stands around it, release."""
+    branches: list[Branch] = [("build", list(_build(definition, image)))] if "build" in steps else []
+    tests = [(step, definition.jobs[step.removeprefix("test/")]) for step in steps if step != "build"]
+    if not definition.jobs:
+        branches.append(("test", [("nothing is tested", [])]))
+    elif [step for step, _ in tests] == ["test"]:
+        branches.append(("test", list(_job(tests[0][1]))))
+    elif tests:
+        branches.append(("test", [(step.removeprefix("test/"), list(_job(job))) for step, job in tests]))
+    branches.append(("release", [(release, [])]))
+    yield from _drawn(branches, "")
+
+
+def _drawn(branches: Sequence[Branch], before: str) -> Iterator[str]:
+    for index, (line, below) in enumerate(branches):
+        last = index == len(branches) - 1
+        yield f"{before}{'└─ ' if last else '├─ '}{line}"
+        yield from _drawn(below, before + ("   " if last else "│  "))
+
+
+def _build(definition: Definition, image: str) -> Iterator[Branch]:
+    build = definition.build
+    yield f"image: {image}", []
+    yield f"dockerfile: {plain(build.dockerfile)} in {plain(build.context)}", []
+    if build.target:
+        yield f"target: {plain(build.target)}", []
+    yield from _values("args", build.args)
+    yield from _values("labels", build.labels)
+
+
+def _job(job: Job) -> Iterator[Branch]:
+    if job.needs:
+        yield f"needs: {', '.join(job.needs)}", []
+    yield f"image: {plain(job.image) if job.image else 'the one that was built'}", []
+    yield from _values("env", job.env)
+    if job.services:
+        shared = ", on localhost too" if job.network == "shared" else ""
+        yield f"services{shared}", [(name, list(_service(service))) for name, service in job.services.items()]
+    if job.checkout:
+        yield f"checkout: {plain(job.checkout)}", []
+    commands = [line for command in job.script for line in command.splitlines()]
+    shown: list[Branch] = [(plain(line)[:_WIDE], []) for line in commands[:_LINES]]
+    more: list[Branch] = [(f"and {len(commands) - _LINES} more lines", [])] if len(commands) > _LINES else []
+    yield "script", [*shown, *more]
+    if job.junit:
+        yield f"reports: {', '.join(map(plain, job.junit))}", []
+    if job.memory:
+        yield f"memory: {job.memory >> 20} MiB", []
+    yield f"timeout: {duration(job.timeout)}", []
+    if job.runs_on:
+        yield f"runs_on: {', '.join(job.runs_on)}", []
+
+
+def _service(service: Service) -> Iterator[Branch]:
+    yield f"image: {plain(service.image)}", []
+    yield from _values("env", service.env)
+    if service.command:
+        yield f"command: {plain(' '.join(service.command))}", []
+    ready = service.ready
+    if ready.command is not None or ready.port is not None:
+        what = f"port {ready.port}" if ready.port is not None else plain(ready.command or "")
+        yield f"ready: {what}, within {duration(service.timeout)}", []
+    if service.tmpfs:
+        yield f"tmpfs: {', '.join(map(plain, service.tmpfs))}", []
+    if service.memory:
+        yield f"memory: {service.memory >> 20} MiB", []
+
+
+def _values(name: str, values: Mapping[str, str]) -> Iterator[Branch]:
+    if values:
+        yield name, [(f"{key}={plain(value)[:_WIDE]}", []) for key, value in values.items()]

@@ -1,0 +1,308 @@
+"""`farm run`: the pipeline of a clone on this machine, on the real engine."""
+
+import os
+import pty
+import select
+import signal
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.local.conftest import PROGRAM, Here
+
+TWO = """\
+test:
+  jobs:
+    good: grep -q hello word.txt
+    bad:
+      script: [./tests.sh]
+      reports: {junit: report.xml}
+    after: {script: echo never, needs: bad}
+"""
+REPORT = """\
+#!/bin/sh
+echo '<testsuite><testcase name="test_vat"><failure message="20 is not 19"/></testcase></testsuite>' > report.xml
+exit 1
+"""
+
+
+def test_a_pipeline_that_passes_leaves_its_image_and_nothing_else(here: Here, engine: Any) -> None:
+    commit = here.commit("test: test -f /src/word.txt", **{"word.txt": "hello\n"})
+    ran = here()
+    assert ran.code == 0, ran.out + ran.err
+    assert f'{here.name} main {commit[:7]} "Fix VAT"' in ran.out
+    assert "=== build ===" in ran.out
+    assert "✓ test" in ran.out
+    assert " | " not in ran.out
+    assert engine.images.get(f"{here.image}:latest").labels["org.opencontainers.image.revision"] == commit
+    assert here.left() == []
+
+
+def test_a_failing_pipeline_names_the_tests_and_goes_on_where_it_can(here: Here) -> None:
+    here.commit(TWO, **{"word.txt": "hello\n", "tests.sh": REPORT})
+    (here.folder / "tests.sh").chmod(0o755)
+    here.git("commit", "-qam", "executable")
+    ran = here()
+    assert ran.code == 1
+    assert "bad | === test/bad ===" in ran.out
+    assert "✓ good" in ran.out
+    assert "✗ test_vat  20 is not 19" in ran.out
+    assert "test/bad did not pass" in ran.out
+    assert "never" not in ran.out
+    assert "farm run bad --shell" in ran.out
+
+
+def test_head_counts_and_not_what_lies_beside_it(here: Here) -> None:
+    here.commit("test: cat word.txt && ! test -e new.txt", **{"word.txt": "committed\n", ".gitignore": "*.log\n"})
+    here.write({"word.txt": "changed\n", "new.txt": "new\n"})
+    ran = here()
+    assert ran.code == 0, ran.out
+    assert "committed\n" in ran.out
+
+
+def test_dirty_takes_the_files_as_they_are_but_ignored_ones(here: Here) -> None:
+    here.commit("test: 'false'", **{"word.txt": "committed\n", ".gitignore": "*.log\n", "gone.txt": ""})
+    here.write({"word.txt": "changed\n", "new.txt": "new\n", "trash.log": "x"})
+    here.write({".farm.yml": "test: cat word.txt new.txt && ! test -e trash.log && ! test -e gone.txt"})
+    (here.folder / "gone.txt").unlink()
+    before = here.git("status", "--porcelain"), here.git("count-objects", "-v")
+    ran = here("--dirty")
+    assert ran.code == 0, ran.out
+    assert "changed\nnew\n" in ran.out
+    assert "with uncommitted changes" in ran.out
+    assert (here.git("status", "--porcelain"), here.git("count-objects", "-v")) == before
+
+
+def test_dirty_needs_no_commit(here: Here) -> None:
+    here.write(
+        {"Dockerfile": f"FROM {here.busybox}\nCOPY word.txt /\n", "word.txt": "x\n", ".farm.yml": "test: cat /word.txt"}
+    )
+    assert here("--dirty").code == 0
+
+
+def test_services_variables_and_a_checkout_are_the_farms(here: Here) -> None:
+    here.commit(
+        f"""\
+test:
+  script:
+    - nc -w 1 db 5432 < /dev/null
+    - test "$FARM_BRANCH $FARM_REPOSITORY $CI $MODE" = "main {here.name} true fast"
+    - test "$PWD" = /work && test -f kept.txt
+  env: {{MODE: fast}}
+  checkout: /work
+  services:
+    db: {{image: "{here.busybox}", command: nc -ll -p 5432 -e cat, ready: {{port: 5432}}}}
+""",
+        **{"kept.txt": "", ".gitattributes": "kept.txt export-ignore\n"},
+    )
+    ran = here()
+    assert ran.code == 0, ran.out
+    assert "service db is ready" in ran.out
+
+
+def test_matrix_and_shards_run_in_their_order(here: Here) -> None:
+    here.commit(
+        "test:\n  jobs:\n    m: {script: echo $X, matrix: {X: [a, b]}}\n"
+        "    s: {script: echo shard $FARM_SHARD, parallel: 2}\n"
+    )
+    assert here("--list").out.split() == ["build", "test/m.a", "test/m.b", "test/s.1", "test/s.2"]
+    ran = here()
+    assert ran.code == 0
+    places = [ran.out.index(line) for line in ("m.a | a\n", "m.b | b\n", "s.1 | shard 1\n", "s.2 | shard 2\n")]
+    assert places == sorted(places)
+
+
+def test_one_stage_or_one_job_can_be_chosen(here: Here) -> None:
+    here.commit("test:\n  jobs:\n    m: {script: echo ran $X, matrix: {X: [a, b]}}\n    other: 'false'\n")
+    assert "ran" not in here("build").out
+    chosen = here("m")
+    assert chosen.code == 0
+    assert "ran a" in chosen.out
+    assert "ran b" in chosen.out
+    one = here("test/m.b", cwd=here.folder)
+    assert "ran a" not in one.out
+    assert "ran b" in one.out
+    wrong = here("unti")
+    assert wrong.code == 2
+    assert 'no stage or job "unti"; there is build, m.a, m.b, other' in wrong.err
+
+
+def test_no_definition_builds_and_says_so(here: Here) -> None:
+    here.commit()
+    ran = here()
+    assert ran.code == 0
+    assert "there is no .farm.yml: the image is built, and nothing is tested" in ran.err
+    here.write({".farm.yml": "test: 'true'"})
+    assert ".farm.yml is not committed (--dirty takes it)" in here("--list").err
+
+
+def test_from_a_folder_below_and_a_detached_head(here: Here) -> None:
+    here.commit("test: test -f sub/word.txt", **{"sub/word.txt": "x"})
+    here.git("checkout", "-q", "--detach")
+    assert here(cwd=here.folder / "sub").code == 0
+
+
+def test_a_worktree_is_a_clone_too(here: Here) -> None:
+    here.commit("test: test -f word.txt", **{"word.txt": "x"})
+    tree = here.folder.parent / "tree"
+    here.git("worktree", "add", "-q", str(tree), "-b", "other")
+    here.git("remote", "add", "origin", f"git@example.org:office/{here.name}.git")
+    (tree / "more.txt").write_text("")
+    assert here("--dirty", cwd=tree).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "this repository has no commit yet; commit, or try the files as they are: farm run --dirty"),
+        (("--shell", "--dirty"), "--shell needs a terminal"),
+        (("--release", "--dirty"), "--release needs a registry to push to: --registry"),
+    ],
+)
+def test_what_cannot_be_done_is_told(here: Here, arguments: tuple[str, ...], sentence: str) -> None:
+    here.write({"Dockerfile": "FROM scratch\n", ".farm.yml": "test: 'true'"})
+    ran = here(*arguments)
+    assert ran.code == 2
+    assert sentence in ran.err
+
+
+def test_outside_of_a_repository(here: Here) -> None:
+    ran = here(cwd=here.folder.parent)
+    assert ran.code == 2
+    assert ran.err == "error: this folder is in no git repository; go into a clone, or begin one: git init\n"
+
+
+def test_no_engine(here: Here) -> None:
+    here.commit("test: 'true'")
+    here.more["DOCKER_HOST"] = "unix:///nowhere/docker.sock"
+    ran = here()
+    assert ran.code == 3
+    assert "the Docker Engine at unix:///nowhere/docker.sock does not answer; start it or set DOCKER_HOST" in ran.err
+    assert here("--dry-run").code == 0
+
+
+def test_mistakes_of_the_definition(here: Here) -> None:
+    here.commit("tset: pytest")
+    ran = here()
+    assert ran.code == 2
+    assert '.farm.yml:1:1: unknown key "tset" (did you mean "test"?)' in ran.err
+
+
+def test_a_build_that_breaks(here: Here) -> None:
+    here.commit("test: 'true'", Dockerfile=f"FROM {here.busybox}\nRUN false\n")
+    ran = here()
+    assert ran.code == 1
+    assert "✗ build" in ran.out
+    assert "build did not pass" in ran.out
+
+
+def test_the_tree_of_a_dry_run(here: Here) -> None:
+    here.commit(
+        "test:\n  jobs:\n    unit: {script: pytest, services: {db: 'postgres:16'}, matrix: {X: [1, 2]}}\n"
+        "    lint: {script: ruff check, needs: unit}\n"
+    )
+    ran = here("--dry-run")
+    assert ran.code == 0
+    assert "├─ build\n" in ran.out
+    assert "│  ├─ unit.1\n" in ran.out
+    assert "├─ needs: unit.1, unit.2\n" in ran.out
+    assert "└─ image: postgres:16\n" in ran.out
+    assert "└─ latest (only with --release)\n" in ran.out
+
+
+def test_ctrl_c_takes_all_away(here: Here, poll: Any) -> None:
+    here.commit(f"test:\n  script: sleep 100\n  services: {{db: {{image: '{here.busybox}', command: sleep 100}}}}\n")
+    process = here.start()
+    try:
+        poll(lambda: len([item for item in here.left() if item.kind == "container"]) == 2, 30)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 130, err
+    assert b"interrupted" in out
+    assert here.left() == []
+
+
+def test_the_next_run_takes_away_what_a_killed_one_left(here: Here, poll: Any, engine: Any) -> None:
+    here.commit(f"test:\n  script: sleep 100\n  services: {{db: {{image: '{here.busybox}', command: sleep 100}}}}\n")
+    process = here.start()
+    poll(lambda: len([item for item in here.left() if item.kind == "container"]) == 2, 30)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert here.left()
+    ran = here("build")
+    assert ran.code == 0
+    assert here.left() == []
+    assert [tag for image in engine.images.list(here.image) for tag in image.tags] == [f"{here.image}:latest"]
+
+
+def test_the_worker_ends_with_the_program_that_started_it(here: Here, poll: Any) -> None:
+    here.commit("test: sleep 100")
+    process = here.start()
+    poll(lambda: [item for item in here.left() if item.kind == "container"], 30)
+    process.kill()
+    process.wait()
+    poll(lambda: here.left() == [], 20)
+    poll(lambda: list((here.home / "local").iterdir()) == [], 20)
+    process.communicate()
+
+
+def test_two_runs_at_a_time_let_each_other_be(here: Here, poll: Any) -> None:
+    here.commit("test: 'echo begun; sleep 4; echo done'")
+    first = here.start()
+    poll(lambda: [item for item in here.left() if item.kind == "container"], 30)
+    second = here("build")
+    out, _ = first.communicate(timeout=60)
+    assert second.code == 0
+    assert first.returncode == 0, out
+    assert b"done\n" in out
+
+
+def test_release_pushes_where_it_is_told(here: Here, registry: Any) -> None:
+    here.commit("test: 'true'\nrelease: {tags: [latest, '{branch}', 'n{number}']}\n")
+    ran = here("--release", "--registry", registry.host)
+    assert ran.code == 0, ran.out + ran.err
+    assert f"released {registry.host}/{here.name}:main" in ran.out
+    assert sorted(httpx.get(f"{registry.url}/v2/{here.name}/tags/list").json()["tags"]) == ["latest", "main"]
+    here.write({"x": "y"})
+    assert here("--release", "--registry", registry.host, "--dirty").code == 2
+    assert here("test", "--release", "--registry", registry.host).code == 2
+
+
+def test_nothing_is_released_when_a_test_fails(here: Here, registry: Any) -> None:
+    here.commit("test: 'false'")
+    ran = here("--release", "--registry", registry.host)
+    assert ran.code == 1
+    assert "released" not in ran.out
+
+
+def test_a_shell_where_a_job_failed(here: Here) -> None:
+    here.commit(
+        f"test:\n  script: [touch /made, 'false']\n"
+        f"  services: {{db: {{image: '{here.busybox}', command: nc -ll -p 5432 -e cat, ready: {{port: 5432}}}}}}\n"
+    )
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(here.folder)
+        os.execve(PROGRAM, ["farm", "run", "--shell"], here.env)
+    out = b""
+    typed = False
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if select.select([terminal], [], [], 0.2)[0]:
+            try:
+                piece = os.read(terminal, 4096)
+            except OSError:
+                break
+            out += piece
+        if b"leave it to go on" in out and not typed:
+            os.write(terminal, b"ls /made; nc -w 1 db 5432 </dev/null && echo up=$FARM_STEP; exit\n")
+            typed = True
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 1, out.decode()
+    assert b"\n/made\r\n" in out, out.decode()
+    assert b"\nup=test\r\n" in out

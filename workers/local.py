@@ -1,0 +1,265 @@
+"""`python -m workers.local TRIAL RESULT`: the stages on this machine, in this process; no broker, no Redis, no farm.
+
+TRIAL is the JSON of a farm.trial.Trial, RESULT a file for the JSON of the pipeline at its end. The stages, the engine
+and the definition are the farm's own; what differs is only here: steps run one behind the other, a failure is not
+tried again, and the image stays on the engine.
+"""
+
+import getpass
+import json
+import sys
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from farm import git
+from farm.errors import Canceled, Errored, Failed, FarmError, Refused
+from farm.pipeline import Job, Pipeline, Stage, Status, sum_up
+from farm.record import Claim
+from farm.registry import Registry
+from farm.settings import Settings
+from farm.trial import Trial
+from workers import borrowed, build, cleanup, shell, test
+from workers.docker_engine import DockerEngine
+from workers.engine import Check, Engine, Limits, Owner
+from workers.interruption import Interruption
+from workers.scratch import Scratch
+from workers.voice import Voice
+from workers.workspace import Outcome, Workspace
+
+_BUILD = 6 * 3600  # seconds after which nothing of a step can still be wanted, its own timeout aside
+_SHELL = 7 * 24 * 3600
+_HOST = "farm-local"  # stands before the names of images where a registry would
+
+
+def main() -> int:
+    """Be the program: 0 when a result was written, 2 refused, 3 when the engine or git is at fault."""
+    given, result = (Path(argument) for argument in sys.argv[1:])
+    trial = Trial.model_validate_json(given.read_text())
+    settings = Settings.load()
+    interruption = Interruption()
+    try:
+        with Scratch.open(settings.home) as scratch, ExitStack() as last:
+            run = LocalRun(trial, settings, DockerEngine(), scratch, check=interruption.check, last=last)
+            pipeline = run.pipeline()
+    except FarmError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"error: {error}\n")
+        return 2 if isinstance(error, Refused) else 3
+    result.write_text(json.dumps(pipeline.document()))
+    return 0
+
+
+@dataclass(slots=True)
+class LocalRun:
+    """One trial on its way; every step has its own workspace, taken down before the next begins."""
+
+    trial: Trial
+    settings: Settings
+    engine: Engine
+    scratch: Scratch
+    check: Check
+    last: ExitStack
+    """What is to be taken away at the end of all."""
+    jobs: dict[str, Job] = field(default_factory=dict)
+    image: str | None = None
+    commit: str = ""
+
+    @property
+    def repository(self) -> str:
+        """The name of the image on the engine."""
+        return f"{_HOST}/{self.trial.image_repository}"
+
+    def pipeline(self) -> Pipeline:
+        """Do all steps and return how they ended."""
+        begun = time.time()
+        self.image, self.commit = self.trial.image, self.trial.commit
+        self._prepare()
+        canceled = False
+        for step in self.trial.steps:
+            job = Job(step, Status.CANCELED) if canceled else self._job(step)
+            canceled = canceled or job.status is Status.CANCELED
+            self.jobs[step] = job
+        released = self._release() if self.trial.tags and self._passed() else ()
+        return self._summed_up(begun, released)
+
+    def _prepare(self) -> None:
+        if self.trial.shell:
+            shell.program()
+        self.engine.info()
+        cleanup.sweep(self.engine, self.scratch.farm_id, lambda owner: self.scratch.alive(owner.fence))
+        for name, _ in self.engine.images(self.repository):
+            fence = name.rpartition(":run-")[2]
+            if fence.isdecimal() and not self.scratch.alive(int(fence)):
+                self.engine.remove_image(name)
+        mirror = git.mirror_path(self.scratch.folder, self.trial.repository)
+        if self.trial.folder is not None:
+            mirror.parent.mkdir(parents=True, exist_ok=True)
+            borrowed.borrow(mirror, Path(self.trial.folder))
+            if self.trial.dirty:
+                self.commit = borrowed.snapshot(mirror, Path(self.trial.folder), self.trial.commit)
+
+    def _job(self, step: str) -> Job:
+        begun = time.time()
+        status, reason = Status.SKIPPED, self._missing(step)
+        result = {}
+        if reason is None:
+            outcome = self._outcome(step)
+            status, reason, result = outcome.status, outcome.reason, outcome.document()
+        ran = status is not Status.SKIPPED
+        return Job(
+            step,
+            status,
+            attempts=int(ran),
+            reason=reason,
+            started=begun if ran else None,
+            finished=time.time(),
+            result=result,
+        )
+
+    def _missing(self, step: str) -> str | None:
+        """Return why a step cannot run: what it needs was to be done and did not pass."""
+        if step == "build":
+            return None
+        job = self.trial.definition.jobs[step.removeprefix("test/")]
+        needs = ["build", *(f"test/{need}" for need in job.needs)]
+        for need in needs:
+            if need in self.jobs and self.jobs[need].status is not Status.PASSED:
+                return f"{need} did not pass"
+        return None
+
+    def _outcome(self, step: str) -> Outcome:
+        several = sum(each != "build" for each in self.trial.steps) > 1
+        voice = Voice(step.removeprefix("test/") if several and step != "build" else None)
+        voice.line(f"=== {step} ===")
+        begun = time.monotonic()
+        with ExitStack() as teardown:
+            work = self._workspace(step, voice, teardown)
+            try:
+                self.check()
+                outcome = self._build(work) if step == "build" else self._test(work)
+            except Failed as error:
+                outcome = Outcome(Status.FAILED, str(error))
+            except Canceled:
+                outcome = Outcome(Status.CANCELED, "interrupted")
+            except Errored as error:
+                outcome = Outcome(Status.ERRORED, str(error))
+            voice.end()
+            took = f"{outcome.status} after {time.monotonic() - begun:.1f} s"
+            voice.line(f"{took}: {outcome.reason}" if outcome.reason else took)
+        return outcome
+
+    def _build(self, work: Workspace) -> Outcome:
+        commit = git.ensure(work.mirror, work.claim.url, work.claim.commit, check=work.check)
+        mine = f"{self.repository}:run-{self.scratch.fence}"  # while this run lasts no other one takes it away
+        self.last.callback(self.engine.remove_image, mine)
+        built = build.make(work, commit, (f"{self.repository}:latest", mine))
+        self.image = built.image_id
+        return Outcome(Status.PASSED, result={"image_id": built.image_id, "builder": built.builder})
+
+    def _test(self, work: Workspace) -> Outcome:
+        place = test.prepare(work)
+        container = test.start(work, place, place.job.script)
+        outcome = test.judge(work, place, container)
+        if outcome.status is Status.FAILED and self.trial.shell:
+            work.log.line(f"failed: {outcome.reason}")
+            self._enter(work, place, container)
+        return outcome
+
+    def _enter(self, work: Workspace, place: test.Place, container: str) -> None:
+        """Give the person a shell with the files as the script left them, unless its time was up."""
+        mine = f"{self.repository}:run-{self.scratch.fence}-failed"
+        with suppress(Errored):
+            shell.keep(container, mine)
+            work.teardown.callback(self.engine.remove_image, mine)
+            place = test.Place(
+                place.job.model_copy(update={"checkout": None}), mine, place.network, place.limits, place.beside
+            )
+        waiting = test.start(work, place, (shell.WAITING,))
+        work.log.line(f"a shell where {work.claim.step} failed, its services are up; leave it to go on")
+        shell.enter(waiting)
+
+    def _release(self) -> tuple[str, ...]:
+        trial = self.trial
+        voice = Voice(None)
+        voice.line("=== release ===")
+        repository = f"{trial.registry}/{trial.image_repository}"
+        digest = self.engine.push(self.image or "", repository, trial.tags, check=self.check)
+        for tag in trial.tags:
+            self.engine.remove_image(f"{repository}:{tag}")
+            voice.line(f"released {repository}:{tag} -> {digest}")
+        return trial.tags
+
+    def _workspace(self, step: str, voice: Voice, teardown: ExitStack) -> Workspace:
+        trial, settings = self.trial, self.settings
+        job = trial.definition.jobs.get(step.removeprefix("test/"))
+        expires = int(time.time() + _BUILD + (job.timeout if job else 0) + (_SHELL if trial.shell else 0))
+        claim = Claim(
+            verdict="go",
+            number=trial.number,
+            step=step,
+            worker="this machine",
+            stage=step.partition("/")[0],
+            fence=self.scratch.fence,
+            attempt=1,
+            repository=trial.repository,
+            url=trial.url,
+            ref=trial.ref,
+            commit=self.commit,
+            image_repository=trial.image_repository,
+            image=self.image,
+        )
+        return Workspace(
+            claim=claim,
+            definition=trial.definition,
+            engine=self.engine,
+            registry=teardown.enter_context(Registry(settings.registry, plain=settings.registry_plain)),
+            log=voice,
+            check=self.check,
+            guard=self.check,
+            owner=Owner(self.scratch.farm_id, trial.number, step, self.scratch.fence, expires),
+            home=self.scratch.folder,
+            limits=Limits(memory=settings.memory, cpus=settings.cpus, pids=settings.pids),
+            teardown=teardown,
+        )
+
+    def _passed(self) -> bool:
+        return all(job.status is Status.PASSED for job in self.jobs.values())
+
+    def _summed_up(self, begun: float, released: tuple[str, ...]) -> Pipeline:
+        stages = [
+            Stage(
+                name,
+                sum_up([job.status for job in jobs]),
+                started=min((job.started for job in jobs if job.started), default=None),
+                finished=max((job.finished for job in jobs if job.finished), default=None),
+                jobs=jobs,
+            )
+            for name in ("build", "test")
+            if (jobs := [job for step, job in self.jobs.items() if step.partition("/")[0] == name])
+        ]
+        ran = [job for job in self.jobs.values() if job.status is not Status.SKIPPED]
+        worst = next((job for job in ran if job.status is not Status.PASSED), None)
+        image = f"{self.repository}:latest" if "build" in self.jobs and self.image else self.image
+        return Pipeline(
+            number=self.trial.number,
+            repository=self.trial.repository,
+            ref=self.trial.ref,
+            commit=self.commit,
+            subject=self.trial.subject,
+            author="",
+            who=getpass.getuser(),
+            status=sum_up([job.status for job in ran]),
+            reason=f"{worst.name}: {worst.reason}" if worst and worst.reason else None,
+            created=begun,
+            started=begun,
+            finished=time.time(),
+            image=image,
+            released=released,
+            stages=stages,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
