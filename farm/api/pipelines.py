@@ -1,6 +1,7 @@
 """Pipelines are listed, shown, canceled and tried again, and their logs are read."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from farm import git
 from farm.api.service import LONGEST_WAIT, Farm, Service, Token, Who, admit, seen
 from farm.errors import Refused
 from farm.logs import Logs
@@ -56,6 +58,17 @@ def pipelines(
 def pipeline(number: int, farm: Farm, token: Token) -> dict[str, Any]:
     """Show the pipeline with its stages and jobs, and in `waiting` one sentence on why it waits, or null."""
     return _shown(farm, seen(farm, token, number))
+
+
+@routes.get("/pipelines/{number}/definition", summary="What one pipeline runs")
+def definition(number: int, farm: Farm, token: Token) -> dict[str, Any]:
+    """Give its definition with everything filled in, and where the commit is; 404 when no step was ever to run."""
+    found = seen(farm, token, number)
+    try:
+        text = farm.record.definition(number)
+    except Refused as refusal:
+        raise HTTPException(404, str(refusal)) from refusal
+    return {"definition": json.loads(text), "url": git.shown(farm.ledger.repository(found.repository).url)}
 
 
 @routes.post("/pipelines/{number}/cancel", summary="Cancel a pipeline")
