@@ -23,6 +23,13 @@ class Views(Base):
             raise Refused(f"there is no pipeline #{number}; `farm list` shows those that there are")
         return found[0]
 
+    def definition(self, number: int) -> str:
+        """Return the definition that a pipeline runs, resolved, as JSON; Refused if it has no steps."""
+        definition = self.redis.hget(f"farm:pipeline:{number}", "definition")
+        if not definition:
+            raise Refused(f"pipeline #{number} ran no step, so it has no definition; see farm show {number}")
+        return str(definition)
+
     def pipelines(
         self,
         *,
