@@ -9,9 +9,12 @@ from farm.home import default_home as _default_home, read_state as _read_state
 
 _state = _read_state(_default_home())
 if _state:
-    address = "127.0.0.1"
+    address = _state.host
     port = _state.web_port
     cookie_secret = _state.cookie_secret
+    if _state.listen:
+        # Whoever is let in can end workers and send any task.
+        basic_auth = [f"farm:{_state.web_password}"]
 
 # Readable: the farm's tasks carry `#218 thyme main 3f9c2e1` as the words of their arguments.
 tasks_columns = "name,args,state,received,runtime,worker"

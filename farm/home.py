@@ -1,13 +1,13 @@
 """What `farm up` chose once for this machine: ports, passwords, the farm's id. It knows nothing of what runs.
 
-The registry's port is part of every image name, so nothing here changes after the first start.
+The registry's address is part of every image name, so nothing here changes once it is chosen.
 """
 
 import json
 import os
 import secrets
 import socket
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from farm.errors import Refused
@@ -27,6 +27,14 @@ class State:
     token: str = field(repr=False)
     redis_password: str = field(repr=False)
     cookie_secret: str = field(repr=False)
+    listen: str = ""  # the address by which build machines reach this one; nothing while it is open to itself alone
+    worker_password: str = field(default="", repr=False)
+    web_password: str = field(default="", repr=False)
+
+    @property
+    def host(self) -> str:
+        """Return the address that is written into image names and links."""
+        return self.listen or LOCAL
 
     @property
     def ports(self) -> dict[str, int]:
@@ -43,11 +51,12 @@ class State:
         return {
             "farm_id": self.farm_id,
             "redis_url": f"redis://:{self.redis_password}@{LOCAL}:{self.redis_port}/0",
-            "registry": f"{LOCAL}:{self.registry_port}",
-            "url": f"http://{LOCAL}:{self.api_port}",
-            "web_url": f"http://{LOCAL}:{self.web_port}",
+            "registry": f"{self.host}:{self.registry_port}",
+            "url": f"http://{self.host}:{self.api_port}",
+            "web_url": f"http://{self.host}:{self.web_port}",
             "token": self.token,
             "cookie_secret": self.cookie_secret,
+            **({"registry_plain": "true"} if self.listen else {}),
         }
 
 
@@ -77,7 +86,7 @@ def read_state(home: Path) -> State | None:
         raise Refused(f"{path} belongs to another user; run this as its owner, or set FARM_HOME") from None
     try:
         document = json.loads(text)
-        return State(**{key.name: document[key.name] for key in fields(State)})
+        return State(**{key.name: document[key.name] for key in fields(State) if key.name in document})
     except (ValueError, KeyError, TypeError):
         raise Refused(f"{path} is damaged; restore it from a backup, or move {home} away to start anew") from None
 
@@ -98,20 +107,43 @@ def choose_state(home: Path) -> State:
         redis_password=secrets.token_urlsafe(32),
         cookie_secret=secrets.token_urlsafe(32),
     )
-    path = state_file(home)
-    draft = path.with_name(f".state.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(asdict(state), file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
+    draft = _draft(home, state)
     try:
-        os.link(draft, path)
+        os.link(draft, state_file(home))
     except FileExistsError:
         return choose_state(home)
     finally:
         draft.unlink()
     return state
+
+
+def open_state(home: Path, state: State, listen: str) -> State:
+    """Return the state with what build machines need, chosen now if it was not; only who holds the farm may call it."""
+    if state.listen and listen and listen != state.listen:
+        raise Refused(
+            f"this farm listens on {state.listen}, which is in the name of every image that it made; with {listen}"
+            f" these names and the build machines that joined would lead nowhere. Give {state.listen} to this machine as a"
+            f" further address, or start a new farm with another FARM_HOME"
+        )
+    opened = replace(
+        state,
+        listen=state.listen or listen,
+        worker_password=state.worker_password or secrets.token_urlsafe(32),
+        web_password=state.web_password or secrets.token_urlsafe(12),
+    )
+    if opened != state:
+        _draft(home, opened).rename(state_file(home))
+    return opened
+
+
+def _draft(home: Path, state: State) -> Path:
+    """Write the state beside its file, for its owner's eyes alone and safe from a power cut."""
+    draft = state_file(home).with_name(f".state.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(asdict(state), file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
 
 
 def free_ports(count: int) -> list[int]:
@@ -126,12 +158,12 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
-def is_free(port: int) -> bool:
-    """Return whether nobody listens on the port."""
+def is_free(port: int, host: str = LOCAL) -> bool:
+    """Return whether nobody listens on the port of this machine's address; 0 asks for the address alone."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOCAL, port))
+            probe.bind((host, port))
         except OSError:
             return False
         return True

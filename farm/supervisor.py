@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ctypes import c_int
 from functools import partial
 from logging.handlers import RotatingFileHandler
@@ -46,9 +46,11 @@ class Supervisor(Manager):  # type: ignore[misc]
         self._others = multiprocessing.Value(c_int, 0)
         self._process_ctor = partial(_Kept, stopping=self._stopping, others=self._others)
 
-    def load(self, procfile: Path, env: Mapping[str, str], folder: Path) -> None:
-        """Add every process of the Procfile."""
+    def load(self, procfile: Path, env: Mapping[str, str], folder: Path, *, without: Sequence[str] = ()) -> None:
+        """Add the processes of the Procfile, except those that are named."""
         for name, command in parse_procfile(procfile.read_text()).processes.items():
+            if name in without:
+                continue
             if name not in NEEDED:
                 self._others.value += 1
             self.add_process(name, command, env=dict(env), cwd=str(folder))

@@ -9,7 +9,7 @@ import redis
 from farm.settings import Settings
 
 
-def missing(settings: Settings, since: float) -> Mapping[str, str]:
+def missing(settings: Settings, since: float, *, worker: bool = True) -> Mapping[str, str]:
     """Return the parts that are not ready, by the name in the Procfile, each with what it does not do yet.
 
     The worker counts as ready when it has reported after `since` (Unix seconds).
@@ -31,8 +31,8 @@ def missing(settings: Settings, since: float) -> Mapping[str, str]:
         except httpx.HTTPError:
             found[part] = f"{address} does not answer"
         else:
-            if answer.status_code != httpx.codes.OK:
+            if answer.status_code not in (httpx.codes.OK, httpx.codes.UNAUTHORIZED):  # it asks for a password
                 found[part] = f"{address} answers {answer.status_code}"
-    if seen is None or float(seen) < since:
+    if worker and (seen is None or float(seen) < since):
         found["worker"] = "it has not reported to Redis"
     return found

@@ -1,8 +1,6 @@
 """`farm up`: everything on this machine. It starts and ends the processes; what they need from the engine is theirs."""
 
 import os
-import secrets
-import shutil
 import subprocess
 import sys
 import time
@@ -11,31 +9,38 @@ from typing import Annotated
 
 import typer
 
+from farm.cli import opening, premises
 from farm.cli.readiness import missing
 from farm.errors import Errored, FarmError, Refused
-from farm.holder import MARK, end, hold, holder, is_held, leftovers
-from farm.home import LOCAL, State, choose_state, default_home, is_free, state_file
+from farm.holder import end, hold, holder, is_held, leftovers
+from farm.home import choose_state, default_home, open_state, read_state
 from farm.settings import Settings, config_file
 from farm.supervisor import Lines, Supervisor
 
 _READY_WITHIN = 60.0
 _STOPPED_WITHIN = 60.0
-_REGISTRY_PROGRAMS = ("docker-registry", "registry")
 
 
 def up(
     detach: Annotated[bool, typer.Option("--detach", help="Return once everything is ready.")] = False,
     stop: Annotated[bool, typer.Option("--stop", help="End what `farm up` started.")] = False,
+    listen: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Open the farm to build machines, which reach it by this address.")
+    ] = "",
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Leave building to other machines.")] = False,
 ) -> None:
-    """Run Redis, registry, dispatcher, worker and Flower on this machine, each the farm's own, on ports of its own."""
+    """Run Redis, registry, dispatcher, worker and Flower on this machine, each the farm's own, on ports of its own.
+
+    They listen on this machine only, until --listen is given once; the address is kept from then on.
+    """
     home = default_home()
     try:
         if stop:
             _stop(home)
         elif detach:
-            _detach(home)
+            _detach(home, listen, no_worker=no_worker)
         else:
-            _run(home, sys.stdout)
+            _run(home, sys.stdout, listen, no_worker=no_worker)
     except Refused as error:
         typer.echo(f"farm: {error}", err=True)
         raise typer.Exit(2) from None
@@ -44,31 +49,38 @@ def up(
         raise typer.Exit(1) from None
 
 
-def _run(home: Path, output: object) -> None:
+def _run(home: Path, output: object, listen: str, *, no_worker: bool) -> None:
+    premises.check_member(home)
     state = choose_state(home)
     _wait_out(home)
     with hold(home):
         end(leftovers(home), 5)
-        environment = _environment(home, state)
-        _check_ports(home, state)
-        _write_redis(home, state)
+        premises.check_address(state.listen or listen)
+        state = open_state(home, state, listen)
+        environment = premises.environment(home, state)
+        premises.check_ports(home, state)
+        premises.write_redis(home, state)
+        premises.write_invitation(home, state)
         for folder in ("redis", "registry", "logs"):
             (home / folder).mkdir(exist_ok=True, mode=0o700)
         detached = os.environ.get("FARM_DETACHED") == "1"
         supervisor = Supervisor(Lines(home / "logs", None if detached else output))  # type: ignore[arg-type]
-        supervisor.load(_procfile(), environment, home)
+        supervisor.load(_procfile(), environment, home, without=("worker",) if no_worker else ())
         if not detached:
             typer.echo(f"farm: state in {home}, pages at {Settings.load(home).web_url}/pipelines; Ctrl-C ends it")
+            _tell(home)
         supervisor.loop()
 
 
-def _detach(home: Path) -> None:
+def _detach(home: Path, listen: str, *, no_worker: bool) -> None:
     since = time.time()
     _wait_out(home)
-    process = None if is_held(home) else _start(home)
-    settings = Settings.load(home)
+    known = read_state(home)
+    if listen and is_held(home) and (known is None or known.listen != listen):
+        raise Refused(f"the farm of {home} runs and does not listen on {listen}; `farm up --stop` it first")
+    process = None if is_held(home) else _start(home, listen, no_worker=no_worker)
     late = time.monotonic() + _READY_WITHIN
-    while wanting := missing(settings, since if process else since - 30):
+    while wanting := missing(settings := Settings.load(home), since if process else since - 30, worker=not no_worker):
         if process and process.poll() is not None:
             words = _tail(home / "logs" / "up.log", 12)
             raise Errored(words.removeprefix("farm: ") or f"it ended with {process.returncode}; see {home}/logs")
@@ -81,6 +93,14 @@ def _detach(home: Path) -> None:
             )
         time.sleep(0.2)
     typer.echo(f"farm: ready after {time.time() - since:.1f} s; pages at {settings.web_url}/pipelines")
+    _tell(home)
+
+
+def _tell(home: Path) -> None:
+    """Say what build machines need, where the farm is open to them."""
+    state = read_state(home)
+    if state and state.listen:
+        typer.echo(opening.words(home, state))
 
 
 def _wait_out(home: Path) -> None:
@@ -90,12 +110,14 @@ def _wait_out(home: Path) -> None:
         time.sleep(0.05)
 
 
-def _start(home: Path) -> "subprocess.Popen[bytes]":
-    _environment(home, choose_state(home))
+def _start(home: Path, listen: str, *, no_worker: bool) -> "subprocess.Popen[bytes]":
+    premises.check_member(home)
+    premises.environment(home, choose_state(home))
+    options = [*(("--listen", listen) if listen else ()), *(("--no-worker",) if no_worker else ())]
     (home / "logs").mkdir(exist_ok=True, mode=0o700)
     with (home / "logs" / "up.log").open("w") as log:
         return subprocess.Popen(
-            [sys.executable, "-c", "import typer; from farm.cli.up import up; typer.run(up)"],
+            [sys.executable, "-c", "import typer; from farm.cli.up import up; typer.run(up)", *options],
             env={**os.environ, "FARM_HOME": str(home), "FARM_DETACHED": "1"},
             cwd=home,
             stdin=subprocess.DEVNULL,
@@ -119,53 +141,6 @@ def _stop(home: Path) -> None:
         time.sleep(0.05)
     end(leftovers(home), 5)
     typer.echo("farm: stopped")
-
-
-def _environment(home: Path, state: State) -> dict[str, str]:
-    """Return what the Procfile's commands find in their environment; passwords are in files only they read."""
-    registry = next((path for name in _REGISTRY_PROGRAMS if (path := shutil.which(name))), None)
-    lacking = [
-        name
-        for name, path in (("redis-server", shutil.which("redis-server")), ("docker-registry", registry))
-        if not path
-    ]
-    if lacking:
-        raise Refused(f"{' and '.join(lacking)} not found; install them: apt-get install {' '.join(lacking)}")
-    return {
-        **{name: value for name, value in os.environ.items() if name != "FARM_DETACHED"},
-        MARK: str(home),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
-        "PYTHONUNBUFFERED": "1",
-        "FARM_HOME": str(home),
-        "FARM_CONFIG": str(config_file("farm.yml").parent),
-        "FARM_WEB_PORT": str(state.web_port),
-        "FARM_REGISTRY_PROGRAM": str(registry),
-        "REGISTRY_HTTP_ADDR": f"{LOCAL}:{state.registry_port}",
-        "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(home / "registry"),
-        "REGISTRY_HTTP_SECRET": secrets.token_hex(16),
-    }
-
-
-def _check_ports(home: Path, state: State) -> None:
-    for part, port in state.ports.items():
-        if not is_free(port):
-            raise Refused(
-                f"port {port}, kept for the farm's {part} in {state_file(home)}, is taken by another program; end that"
-                f" program, or write another port into the file (the registry's is part of every image name)"
-            )
-
-
-def _write_redis(home: Path, state: State) -> None:
-    path = home / "redis.conf"
-    path.unlink(missing_ok=True)
-    lines = [
-        f'include "{config_file("redis.conf")}"',
-        f"port {state.redis_port}",
-        f'dir "{home / "redis"}"',
-        f"requirepass {state.redis_password}",
-    ]
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write("\n".join(lines) + "\n")
 
 
 def _procfile() -> Path:
