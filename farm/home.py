@@ -122,8 +122,8 @@ def open_state(home: Path, state: State, listen: str) -> State:
     if state.listen and listen and listen != state.listen:
         raise Refused(
             f"this farm listens on {state.listen}, which is in the name of every image that it made; with {listen}"
-            f" these names and the build machines that joined would lead nowhere. Give {state.listen} to this machine as a"
-            f" further address, or start a new farm with another FARM_HOME"
+            f" these names and the build machines that joined would lead nowhere. Give {state.listen} to this"
+            f" machine as a further address, or start a new farm with another FARM_HOME"
         )
     opened = replace(
         state,
