@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from markupsafe import Markup, escape
 
@@ -13,6 +14,10 @@ from farm.logs import LogChunk
 # Browsers lay out blocks of this many lines only when they come into view.
 BLOCK = 500
 
+MOST_HEADS = 300
+
+_GROUP = re.compile(r"^(::group::|##\[group\])")
+_ENDS = ("::endgroup::", "##[endgroup]")
 _CERTAIN = re.compile(
     r"^(E   |FAILED |FAIL[: ]|--- FAIL|ERROR |Traceback \(most recent|npm ERR!|"
     r"\S+: (fatal )?error: |(fatal|error|panic)(\[\w+\])?: )"
@@ -72,11 +77,11 @@ def items(step: str, some: Iterable[Line], began: float, style: Style) -> tuple[
     for line in some:
         if line.missing:
             found.append(_GAP.format(line.missing, "line was" if line.missing == 1 else "lines were"))
-        text, style = html(line.text, style)
+        text, style = html(_GROUP.sub("", line.text), style)
         # A time is said where it changes: the lines of one chunk came together.
         moment = _TIME.format(line.time - began, clock(line.time)) if line.time != shown else ""
         shown = line.time
-        kind = _HEAD if line.text.startswith(("--- ", "$ ")) else ""
+        kind = _HEAD if is_head(line.text) else _END if line.text.startswith(_ENDS) else ""
         # The blank before the fragment keeps Flower's own script away: it takes a link to the page's fragment for
         # one of its tabs, and fails.
         found.append(
@@ -86,9 +91,20 @@ def items(step: str, some: Iterable[Line], began: float, style: Style) -> tuple[
     return [Markup(item) for item in found], style  # noqa: S704 - name and text are escaped, the rest are numbers
 
 
-_HEAD = " class=farm-head"
+_HEAD, _END = " class=farm-head", " class=farm-end"
 _TIME = '<time title="{1}">+{0:.1f}s</time>'
 _GAP = '<li class="farm-gap">{:,} {} cut here: the log is longer than the farm keeps</li>'
+
+
+def is_head(text: str) -> bool:
+    """Whether a line begins a group: the farm's own words, a command, or what other systems' logs mark as one."""
+    return text.startswith(("--- ", "$ ")) or bool(_GROUP.match(text))
+
+
+def heads(some: Iterable[Line]) -> list[tuple[int, str]]:
+    """Return the numbers and words of the lines that begin groups, the first so many."""
+    found = ((line.number, plain(_GROUP.sub("", line.text))[:200]) for line in some if is_head(line.text))
+    return list(islice(found, MOST_HEADS))
 
 
 def blocks(found: list[Markup]) -> list[Markup]:

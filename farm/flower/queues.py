@@ -1,29 +1,28 @@
-"""Rows of the Queues page: what waits where, who serves it, what was finished lately. It reads the record only."""
+"""Rows about queues and workers: what waits where, who serves it, who holds what. It reads the record only."""
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from farm.pipeline import STAGES
 from farm.record import Record, WorkerInfo
 from farm.record.views import SILENCE
 
-# How far back the count of finished steps looks.
-WINDOW = 60.0
-_NEWEST = 200
+# Over so many minutes the rate of finished steps is taken.
+_MINUTES = 5
 _DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """One queue; `finished` counts the steps of the last minute, `labels` are what a worker must have to serve it."""
+    """One queue; `finished` is how many steps a minute lately, `labels` are what a worker must have to serve it."""
 
     name: str
     depth: int
     oldest: float | None
     running: int
-    finished: int
+    finished: float
     consumers: Sequence[str]
     labels: Sequence[str]
 
@@ -43,10 +42,11 @@ class WorkerRow:
 
 def queue_rows(record: Record) -> list[QueueRow]:
     """Return every known queue, those of the three stages always."""
-    finished = _finished(record)
     known = {queue.name: queue for queue in record.queues()}
+    names = [*STAGES, *sorted(set(known) - set(STAGES))]
+    loads = record.load(names, "hour")
     rows = []
-    for name in [*STAGES, *sorted(set(known) - set(STAGES))]:
+    for name in names:
         queue = known.get(name)
         rows.append(
             QueueRow(
@@ -54,7 +54,7 @@ def queue_rows(record: Record) -> list[QueueRow]:
                 depth=queue.depth if queue else 0,
                 oldest=queue.oldest if queue else None,
                 running=queue.running if queue else 0,
-                finished=finished[name],
+                finished=sum(slot.finished for slot in loads[name][-_MINUTES:]) / _MINUTES,
                 consumers=queue.consumers if queue else (),
                 labels=name.split("+")[1:],
             )
@@ -81,13 +81,43 @@ def _row(worker: WorkerInfo, now: float) -> WorkerRow:
     )
 
 
-def _finished(record: Record) -> Counter[str]:
-    since = time.time() - WINDOW
-    newest = record.pipelines(limit=_NEWEST)
-    return Counter(
-        stage.name
-        for pipeline in newest
-        for stage in pipeline.stages
-        for job in stage.jobs
-        if job.started and job.finished and job.finished > since
-    )
+@dataclass(frozen=True, slots=True)
+class HostRow:
+    """One machine: its slots, and how many of them are busy."""
+
+    host: str
+    slots: int
+    busy: int
+    workers: int
+
+
+def host_rows(workers: Sequence[WorkerRow]) -> list[HostRow]:
+    """Return the machines of those workers that are there, by name."""
+    there = sorted((worker for worker in workers if not worker.lost), key=lambda worker: worker.host)
+    rows = []
+    for host, group in groupby(there, key=lambda worker: worker.host):
+        members = list(group)
+        slots, busy = sum(each.slots for each in members), sum(len(each.busy) for each in members)
+        rows.append(HostRow(host, slots, busy, len(members)))
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """A step that runs on a worker which is not heard of any more."""
+
+    number: int
+    step: str
+    worker: str
+    since: float
+    note: str
+
+
+def held(record: Record, workers: Sequence[WorkerRow]) -> list[HeldRow]:
+    """Return the steps that lost workers hold; the reaper offers each to others once its lease has run out."""
+    there = {worker.name for worker in workers if not worker.lost}
+    return [
+        HeldRow(step.number, step.step, step.worker, step.started, step.note)
+        for step in record.running()
+        if step.worker not in there
+    ]

@@ -55,7 +55,9 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-_ENVIRONMENT.filters |= {name: getattr(words, name) for name in ("span", "so_far", "ago", "iso", "clock", "ticks")}
+_ENVIRONMENT.filters |= {
+    name: getattr(words, name) for name in ("span", "so_far", "left", "ago", "iso", "clock", "ticks")
+}
 
 
 def render(template: str, **values: object) -> Markup:

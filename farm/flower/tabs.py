@@ -11,10 +11,10 @@ from flower import urls
 from tornado.template import Loader, Template
 from tornado.web import StaticFileHandler, url
 
-from farm.flower import handlers
+from farm.flower import acts, handlers
 from farm.flower.site import STATIC
 
-TABS = (("pipelines", "Pipelines"), ("queues", "Queues"))
+TABS = (("pipelines", "Pipelines"), ("queues", "Queues"), ("machines", "Machines"), ("images", "Images"))
 
 _NUMBER, _STEP = r"/pipelines/(\d{1,15})", r"(\w[\w./-]{0,200})"
 _LIST_END = re.compile(r"</ul>")
@@ -24,6 +24,17 @@ _ENTRY = """
             href="{{{{ reverse_url('farm-{name}') }}}}"
             {{% if active_tab == '{name}' %}}aria-current="page"{{% end %}}>{title}</a>
         </li>"""
+# On the page of a task of the farm's, whose arguments are told as `#218 thyme main 3f9c2e1`, the way to its pipeline.
+_CONTAINER = "{% block container %}"
+_PIPELINE = """
+{% import re %}
+{% set farm = re.match(r"\\W?#(\\d+) ", str(task.args or "")) %}
+{% if farm %}
+<p class="container-fluid pt-3 mb-0">
+  <a href="{{ reverse_url('farm-pipelines') }}/{{ farm[1] }}">Pipeline #{{ farm[1] }}</a>
+</p>
+{% end %}
+"""
 _FRAME = Path(__file__).parent / "templates" / "flower.html"
 
 
@@ -36,6 +47,9 @@ class WithTabs(Loader):  # type: ignore[misc,unused-ignore]
         if name == "navbar.html":
             text = (Path(self.root) / name).read_text()
             return Template(with_tabs(text), name=name, loader=self)
+        if name == "task.html":
+            text = (Path(self.root) / name).read_text()
+            return Template(text.replace(_CONTAINER, _CONTAINER + _PIPELINE, 1), name=name, loader=self)
         return super()._create_template(name)
 
 
@@ -60,10 +74,17 @@ def install() -> None:
         url(r"/pipelines", handlers.Pipelines, name="farm-pipelines"),
         url(_NUMBER, handlers.Pipeline),
         url(_NUMBER + r"/live", handlers.Live),
-        url(_NUMBER + r"/cancel", handlers.Cancel),
+        url(_NUMBER + r"/cancel", acts.Cancel),
+        url(_NUMBER + r"/retry", acts.Retry),
+        url(_NUMBER + r"/task/" + _STEP, handlers.Task),
         url(_NUMBER + r"/logs/" + _STEP, handlers.Log),
         url(_NUMBER + r"/raw/" + _STEP, handlers.Raw),
         url(r"/queues", handlers.Queues, name="farm-queues"),
+        url(r"/machines", handlers.Machines, name="farm-machines"),
+        url(r"/images", handlers.Images, name="farm-images"),
+        url(r"/images/rollback", acts.Rollback),
+        url(r"/tests", handlers.Tests),
+        url(r"/badge/(.{1,400})\.svg", handlers.Badge),
         # A plain tuple would lose its arguments where Flower puts its prefix before the address.
         url(r"/farm-static/(.*)", StaticFileHandler, {"path": str(STATIC)}),
     ]

@@ -31,6 +31,12 @@ def so_far(seconds: float) -> str:
     return f"{whole // DAY} d {whole % DAY // HOUR} h"
 
 
+def left(until: float, now: float | None = None) -> str:
+    """Return how long something will still take that usually ends at a moment."""
+    seconds = until - (time.time() if now is None else now)
+    return f"about {so_far(seconds + 1)} left" if seconds > 0 else f"{so_far(-seconds)} longer than usual"
+
+
 def ago(moment: float, now: float | None = None) -> str:
     """Return how long ago a moment was, in its largest unit."""
     seconds = int((time.time() if now is None else now) - moment)

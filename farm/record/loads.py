@@ -55,8 +55,36 @@ class Slot:
     ran: Times
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A step that a worker has, since when (Unix s), and what is said of it meanwhile."""
+
+    number: int
+    step: str
+    worker: str
+    started: float
+    note: str
+
+
 class Loads(Base):
-    """Read the counters."""
+    """Read the counters, and what runs now."""
+
+    def running(self) -> list[Running]:
+        """Return the steps that run, the oldest first; there are no more than the farm has slots."""
+        queues = list(self.redis.smembers("farm:queues"))
+        with self.redis.pipeline(transaction=False) as pipe:
+            for queue in queues:
+                pipe.zrange(f"farm:running:{queue}", 0, -1)
+            members = [str(member).partition(" ") for found in pipe.execute() for member in found]
+            for number, _, step in members:
+                pipe.hmget(f"farm:pipeline:{number}:step:{step}", "status", "worker", "started", "note")
+            rows = pipe.execute()
+        found = [
+            Running(int(number), step, worker or "?", float(started or 0), note or "")
+            for (number, _, step), (status, worker, started, note) in zip(members, rows, strict=True)
+            if status == "running"
+        ]
+        return sorted(found, key=lambda each: each.started)
 
     def load(self, queues: Sequence[str], span: Span) -> dict[str, list[Slot]]:
         """Return for each queue the slots of the last hour, day or week, the oldest first."""

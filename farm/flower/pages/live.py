@@ -6,11 +6,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from farm.flower.estimate import Usual, usual
 from farm.flower.lines import Position, items, lines
-from farm.flower.pages.parts import LogView, jobs_of, names_of, version_of
+from farm.flower.pages.parts import LogView, jobs_of, names_of, until_of, version_of
 from farm.flower.pages.state import state
 from farm.flower.site import Site, render
 from farm.logs import Logs
+from farm.pipeline import Status
 from farm.record import Record
 
 LIVE_BYTES = 256 << 10
@@ -32,10 +34,12 @@ def live(
     if newest == version and not news:
         return None
     now = time.time()
-    summaries = (render("summary.html", site=site, view=LogView(job), now=now) for job in jobs_of(found))
+    expected = usual(record, found) if found.status is Status.RUNNING else Usual()
+    views = (LogView(job, until=until_of(expected, job)) for job in jobs_of(found))
+    summaries = (render("summary.html", site=site, view=view, now=now) for view in views)
     return {
         "version": newest,
-        "html": None if newest == version else state(found, waiting, site, now) + Markup("").join(summaries),
+        "html": None if newest == version else state(record, found, waiting, site, now) + Markup("").join(summaries),
         "steps": " ".join(names_of(found)),
         "final": found.status.final,
         "logs": news,

@@ -1,20 +1,26 @@
 """One step's log as a page."""
 
+import re
 import time
 
-from farm.flower.lines import Position, blocks, first_error, items, lines
-from farm.flower.pages.parts import LogView, job_of, names_of, version_of, whole
+from farm.flower.ansi import LONGEST, plain
+from farm.flower.estimate import usual
+from farm.flower.lines import Line, Position, blocks, first_error, heads, items, lines
+from farm.flower.pages.parts import LogView, job_of, names_of, until_of, version_of, whole
 from farm.flower.site import Page, Site, render
 from farm.logs import Logs
-from farm.pipeline import Status
+from farm.pipeline import Job, Pipeline, Status
 from farm.record import Record
 
 # A page of a log holds so many lines; a browser stays quick with them.
 MOST_LINES = 50_000
+MOST_MATCHES = 500
 
 
-def log(record: Record, logs: Logs, site: Site, number: int, step: str, *, start: int | None = None) -> Page:
-    """Return one step's log, at most MOST_LINES lines of it: from a line on, or the last ones."""
+def log(
+    record: Record, logs: Logs, site: Site, number: int, step: str, *, start: int | None = None, find: str = ""
+) -> Page:
+    """Return one step's log, at most MOST_LINES lines of it: from a line on, the last, or those with some words."""
     found = record.pipeline(number)
     job = job_of(found, step)
     chunks, complete = whole(logs, number, step)
@@ -23,6 +29,8 @@ def log(record: Record, logs: Logs, site: Site, number: int, step: str, *, start
     first = max(len(everything) - MOST_LINES, 0)
     if start is not None:
         first = next((at for at, line in enumerate(everything) if line.number >= start), first)
+    if find:
+        return _matches(site, found, job, everything, find)
     shown = everything[first : first + MOST_LINES]
     later = everything[first + MOST_LINES].number if first + MOST_LINES < len(everything) else None
     bad = job.status in (Status.FAILED, Status.ERRORED) and shown
@@ -36,7 +44,9 @@ def log(record: Record, logs: Logs, site: Site, number: int, step: str, *, start
         pipeline=found,
         version=version_of(found, None),
         steps=names_of(found),
-        view=LogView(job, blocks=blocks(html)),
+        view=LogView(job, blocks=blocks(html), until=until_of(usual(record, found), job)),
+        heads=heads(shown),
+        find="",
         position=str(position),
         complete=later is not None or complete,
         earlier=shown[0].number - 1 if first else 0,
@@ -45,3 +55,30 @@ def log(record: Record, logs: Logs, site: Site, number: int, step: str, *, start
         now=time.time(),
     )
     return Page(title, "pipelines", body)
+
+
+def _matches(site: Site, found: Pipeline, job: Job, everything: list[Line], find: str) -> Page:
+    wanted = find.casefold()
+    texts = ((line, plain(line.text)) for line in everything)
+    hits = [(line, text) for line, text in texts if wanted in text.casefold()]
+    title = f"#{found.number} {job.name}: {find}"
+    body = render(
+        "matches.html",
+        site=site,
+        title=title,
+        pipeline=found,
+        view=LogView(job),
+        find=find,
+        hits=[(line.number, _marked(text, find)) for line, text in hits[:MOST_MATCHES]],
+        count=len(hits),
+        total=len(everything),
+        # A page of the whole log ends with its last line; an earlier one is looked up from where it is.
+        last=everything[-MOST_LINES].number if len(everything) > MOST_LINES else 0,
+        now=time.time(),
+    )
+    return Page(title, "pipelines", body)
+
+
+def _marked(text: str, find: str) -> list[tuple[bool, str]]:
+    parts = re.split(f"({re.escape(find)})", text[:LONGEST], flags=re.IGNORECASE)
+    return [(at % 2 == 1, part) for at, part in enumerate(parts) if part]

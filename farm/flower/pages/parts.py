@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from farm.errors import Refused
+from farm.flower.estimate import Usual
 from farm.logs import LogChunk, Logs
-from farm.pipeline import Job, Pipeline
+from farm.pipeline import Job, Pipeline, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,14 @@ class LogView:
     words: str = ""
     anchor: str = ""
     blocks: list[Markup] = field(default_factory=list)
+    until: float | None = None  # when the job usually ends
+
+
+def until_of(usual: Usual, job: Job) -> float | None:
+    """Return when a running job usually ends, or None."""
+    if job.status is not Status.RUNNING or not job.started or job.name not in usual.jobs:
+        return None
+    return job.started + usual.jobs[job.name]
 
 
 def jobs_of(found: Pipeline) -> Iterable[Job]:
@@ -39,6 +48,11 @@ def job_of(found: Pipeline, step: str) -> Job:
 def names_of(found: Pipeline) -> list[str]:
     """Return the names of all jobs."""
     return [job.name for job in jobs_of(found)]
+
+
+def full_ref(branch: str) -> str:
+    """Return the ref of a branch that is given by its short name or whole."""
+    return branch if branch.startswith("refs/") else f"refs/heads/{branch}"
 
 
 def version_of(*parts: object) -> str:

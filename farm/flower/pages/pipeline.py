@@ -2,8 +2,9 @@
 
 import time
 
+from farm.flower.estimate import Usual, usual
 from farm.flower.lines import Line, Position, blocks, first_error, items, lines
-from farm.flower.pages.parts import LogView, jobs_of, names_of, version_of, whole
+from farm.flower.pages.parts import LogView, jobs_of, names_of, until_of, version_of, whole
 from farm.flower.pages.state import state
 from farm.flower.site import Page, Site, render
 from farm.logs import Logs
@@ -19,6 +20,7 @@ def pipeline(record: Record, logs: Logs, site: Site, number: int, problem: str =
     found = record.pipeline(number)
     waiting = None if found.status.final else record.waiting(number)
     now = time.time()
+    expected = usual(record, found) if found.status is Status.RUNNING else Usual()
     title = f"#{number} {found.subject}".strip()
     body = render(
         "pipeline.html",
@@ -28,20 +30,20 @@ def pipeline(record: Record, logs: Logs, site: Site, number: int, problem: str =
         problem=problem,
         version=version_of(found, waiting),
         steps=names_of(found),
-        state=state(found, waiting, site, now),
-        shown=[_view(logs, found, job) for job in _failed_first(found)],
+        state=state(record, found, waiting, site, now),
+        shown=[_view(logs, found, job, expected) for job in _failed_first(found)],
         now=now,
     )
     return Page(title, "pipelines", body)
 
 
-def _view(logs: Logs, found: Pipeline, job: Job) -> LogView:
+def _view(logs: Logs, found: Pipeline, job: Job, expected: Usual) -> LogView:
     if job.status in (Status.FAILED, Status.ERRORED):
         everything = list(lines(whole(logs, found.number, job.name)[0]))
         at = first_error(everything)
         shown = everything[max(at - BEFORE, 0) : at + AFTER]
         return _excerpt(job, shown, len(everything), f"#{job.name}-L{everything[at].number}" if everything else "")
-    return LogView(job, open=job.status is Status.RUNNING)
+    return LogView(job, open=job.status is Status.RUNNING, until=until_of(expected, job))
 
 
 def _excerpt(job: Job, shown: list[Line], total: int, anchor: str) -> LogView:

@@ -2,21 +2,40 @@
 
 from markupsafe import Markup
 
+from farm.flower.estimate import Usual, usual
 from farm.flower.pages.parts import jobs_of
+from farm.flower.results import KINDS, results
 from farm.flower.site import Site, render
-from farm.pipeline import Pipeline
+from farm.pipeline import Pipeline, Status
+from farm.record import Record
+
+# A pipeline that was skipped or superseded would only be so again.
+_AGAIN = (Status.FAILED, Status.ERRORED, Status.CANCELED, Status.PASSED)
 
 
-def state(found: Pipeline, waiting: str | None, site: Site, now: float) -> Markup:
-    """Return who pushed what, the verdict, the stages and the failing tests."""
-    failing = [(job, job.result["tests"]) for job in jobs_of(found) if (job.result.get("tests") or {}).get("failing")]
+def state(record: Record, found: Pipeline, waiting: str | None, site: Site, now: float) -> Markup:
+    """Return who pushed what, the verdict, the stages, and what the tests said."""
+    round_, retried_by = record.redis.hmget(f"farm:pipeline:{found.number}", "round", "retried_by")
     return render(
-        "state.html", site=site, pipeline=found, waiting=waiting, failing=failing, run_line=_run_line(found), now=now
+        "state.html",
+        site=site,
+        pipeline=found,
+        waiting=waiting,
+        results=results(jobs_of(found)),
+        kinds=KINDS,
+        run_line=_run_line(found),
+        usual=usual(record, found) if found.status is Status.RUNNING else Usual(),
+        round=int(round_ or 1),
+        retried_by=retried_by,
+        retry=site.may_act and found.status in _AGAIN,
+        some_failed=bool(found.stages) and found.status in (Status.FAILED, Status.ERRORED),
+        now=now,
     )
 
 
 def _run_line(found: Pipeline) -> str | None:
     if not found.image:
         return None
-    image = f"{found.image.partition('@')[0]}:{found.released[0]}" if found.released else found.image
-    return f"docker run -d -P {image}"
+    if found.released:
+        return f"docker run --rm -P --pull always {found.image.partition('@')[0]}:{found.released[0]}"
+    return f"docker run --rm -P {found.image}"

@@ -24,11 +24,13 @@
     for (const [unit, name] of [[86400, "d"], [3600, "h"], [60, "min"]]) if (s >= unit) return `${Math.floor(s / unit)} ${name} ago`;
     return `${s} s ago`;
   };
+  const left = (s) => s > 0 ? `about ${soFar(s + 1)} left` : `${soFar(-s)} longer than usual`;
   const say = (node, text) => { if (node.textContent !== text) node.textContent = text; };
   const tick = () => {
     const now = Date.now() / 1000;
     for (const node of page.querySelectorAll("[data-age]")) say(node, ago(now - node.dataset.age));
     for (const node of page.querySelectorAll("[data-since]")) say(node, soFar(now - node.dataset.since));
+    for (const node of page.querySelectorAll("[data-until]")) say(node, left(node.dataset.until - now));
   };
   setInterval(tick, 1000);
 
@@ -96,11 +98,37 @@
   const addressed = () => {
     const line = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     for (const old of page.querySelectorAll(".farm-target")) old.classList.remove("farm-target");
-    if (line && line.closest(".farm-lines")) { line.classList.add("farm-target"); line.scrollIntoView({ block: "center", behavior: "instant" }); return true; }
+    if (line && line.closest(".farm-lines")) {
+      if (line.hidden) for (const hidden of page.querySelectorAll(".farm-lines li[hidden]")) hidden.hidden = false;
+      line.classList.add("farm-target"); line.scrollIntoView({ block: "center", behavior: "instant" }); return true; }
     return false;
   };
+  // Groups fold: a line that begins one gets a button, which hides what is between it and the next one.
+  const fold = (button) => {
+    const closing = button.getAttribute("aria-expanded") === "true";
+    button.setAttribute("aria-expanded", String(!closing));
+    let line = button.closest("li");
+    for (;;) {
+      line = line.nextElementSibling || line.parentElement.nextElementSibling?.firstElementChild;
+      if (!line || line.classList.contains("farm-head") || line.classList.contains("farm-end")) break;
+      line.hidden = closing;
+    }
+  };
+  const foldable = (root) => {
+    for (const text of root.querySelectorAll(".farm-head > span")) {
+      const button = document.createElement("button");
+      button.type = "button"; button.className = "farm-fold";
+      button.setAttribute("aria-expanded", "true");
+      button.onclick = () => fold(button);
+      button.append(...text.childNodes);
+      text.append(button);
+    }
+  };
+  for (const lines of page.querySelectorAll(".farm-lines")) foldable(lines);
   const append = (log, html) => {
-    const rows = [...parsed(html).children], box = scrolled(log), follows = log.began && atEnd(box);
+    const fresh = parsed(html);
+    foldable(fresh);
+    const rows = [...fresh.children], box = scrolled(log), follows = log.began && atEnd(box);
     const lines = log.node.querySelector(".farm-lines");
     log.node.querySelector(".farm-empty")?.remove();
     while (rows.length) {
@@ -148,6 +176,7 @@
       if (answer.steps !== page.dataset.steps) { location.reload(); return; }
       for (const fresh of [...parsed(answer.html).querySelectorAll("[data-region]")]) {
         const old = page.querySelector(`[data-region="${CSS.escape(fresh.dataset.region)}"]`);
+        for (const each of old?.querySelectorAll("details[id]") ?? []) { const same = fresh.querySelector(`#${CSS.escape(each.id)}`); if (same) same.open = each.open; }
         if (old && old.outerHTML !== fresh.outerHTML) texts.push(...swap(old, fresh));
       }
       // A stage that begins shows its log; one that fails is shown at its first error.

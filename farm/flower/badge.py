@@ -1,0 +1,56 @@
+"""The picture that a README shows: how the newest finished pipeline of a branch ended. It links to nothing."""
+
+from markupsafe import Markup, escape
+
+from farm.pipeline import Status
+from farm.record import Record
+
+_LETTER = 6.6  # pixels of an ordinary letter at 11 px Verdana
+_LOOKED = 50
+# White on each has a contrast of at least 4.5.
+_COLOURS = {
+    Status.PASSED: "#1c7a3a",
+    Status.FAILED: "#b91c1c",
+    Status.ERRORED: "#a2500a",
+    Status.CANCELED: "#5f6b76",
+}
+
+
+def badge(record: Record, name: str) -> str:
+    """Return the badge for `<repository>/<branch>`; both may have slashes, a registered repository is looked for."""
+    repository, branch = _split(record, name)
+    status = _newest(record, repository, branch) if repository else None
+    word = str(status) if status else "unknown"
+    label = f"{repository} {branch}".strip() or "farm"
+    return _drawn(label, word, _COLOURS.get(status, "#5f6b76") if status else "#5f6b76")
+
+
+def _split(record: Record, name: str) -> tuple[str, str]:
+    known = [each for each in record.redis.smembers("farm:repositories") if name.startswith(f"{each}/")]
+    repository = max(known, key=len, default="")
+    return repository, name.removeprefix(f"{repository}/") if repository else ""
+
+
+def _newest(record: Record, repository: str, branch: str) -> Status | None:
+    for ref in (f"refs/heads/{branch}", f"refs/tags/{branch}"):
+        for pipeline in record.pipelines(repository=repository, ref=ref, limit=_LOOKED):
+            if pipeline.status in _COLOURS:
+                return pipeline.status
+    return None
+
+
+def _drawn(label: str, word: str, colour: str) -> Markup:
+    left, right = (round(len(text) * _LETTER) + 14 for text in (label, word))
+    whole = left + right
+    texts = "".join(
+        f'<text x="{x}" y="14" textLength="{len(text) * _LETTER:.0f}">{escape(text)}</text>'
+        for x, text in ((left / 2, label), (left + right / 2, word))
+    )
+    return Markup(  # noqa: S704 - numbers, own colours and escaped words
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole}" height="20" role="img" '
+        f'aria-label="{escape(label)}: {escape(word)}"><title>{escape(label)}: {escape(word)}</title>'
+        f'<clipPath id="r"><rect width="{whole}" height="20" rx="4"/></clipPath><g clip-path="url(#r)">'
+        f'<path fill="#3f4a3c" d="M0 0h{left}v20H0z"/><path fill="{colour}" d="M{left} 0h{right}v20H{left}z"/></g>'
+        '<g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">'
+        f"{texts}</g></svg>"
+    )

@@ -1,0 +1,14 @@
+"""The build machines and their workers: what each does now."""
+
+from itertools import groupby
+
+from farm.flower.queues import worker_rows
+from farm.flower.site import Page, Site, render
+from farm.record import Record
+
+
+def machines(record: Record, site: Site) -> Page:
+    """Return the page of machines, by host."""
+    rows = sorted(worker_rows(record), key=lambda row: (row.host, row.name))
+    hosts = [(host, list(group)) for host, group in groupby(rows, key=lambda row: row.host)]
+    return Page("Machines", "machines", render("machines.html", site=site, title="Machines", hosts=hosts))
