@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from farm import git
 from farm.pipeline import Status
-from workers import cleanup
+from workers import bed, cleanup
 from workers.engine import BuildSpec, Built
 from workers.source import context
 from workers.workspace import Outcome, Workspace
@@ -19,15 +19,18 @@ def run(work: Workspace) -> Outcome:
     claim = work.claim
     commit = git.ensure(work.mirror, claim.url, claim.commit, check=work.check)
     tag = f"build-{commit[:12]}"
-    built = make(work, commit, (f"{work.repository}:{tag}",))
-    work.guard()
-    digest = work.engine.push(built.image_id, work.repository, (tag,), check=work.check)
-    work.guard()
-    work.registry.tag(claim.image_repository, digest, "build")
+    with bed.Preparation(work) as preparation:
+        built = make(work, commit, (f"{work.repository}:{tag}",))
+        work.guard()
+        digest = work.engine.push(built.image_id, work.repository, (tag,), check=work.check)
+        work.guard()
+        work.registry.tag(claim.image_repository, digest, "build")
+        prepared = preparation.document()
     image = f"{work.repository}@{digest}"
     work.log.line(f"pushed {image}")
     work.teardown.callback(cleanup.trim_images, work.engine, work.repository)
-    return Outcome(Status.PASSED, result={"image": image, "image_id": built.image_id, "builder": built.builder})
+    result = {"image": image, "image_id": built.image_id, "builder": built.builder, **prepared}
+    return Outcome(Status.PASSED, result=result)
 
 
 def make(work: Workspace, commit: str, names: Sequence[str]) -> Built:

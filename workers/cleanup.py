@@ -16,6 +16,12 @@ def remove_older(engine: Engine, owner: Owner) -> int:
     return _remove(engine, (item for item in engine.objects(same_step) if item.owner.fence < owner.fence))
 
 
+def remove_step(engine: Engine, owner: Owner) -> int:
+    """Remove what any attempt at a step has left here; return how many objects that were."""
+    labels = owner.labels()
+    return _remove(engine, engine.objects({key: labels[key] for key in ("farm.id", "farm.pipeline", "farm.step")}))
+
+
 def sweep(engine: Engine, farm_id: str, alive: Callable[[Owner], bool], now: float | None = None) -> int:
     """Remove what no attempt needs any more; return how many objects that were.
 

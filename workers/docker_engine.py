@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from farm.errors import Errored
-from workers import archive, blame, buildkit, docker_values as values
+from workers import archive, blame, buildkit, docker_values as values, holder
 from workers.docker_api import DockerApi, Refusal, Request, frames, messages
 from workers.engine import (
     BuildSpec,
@@ -154,6 +154,17 @@ class DockerEngine:
         body = {"Name": name, "Driver": "bridge", "Internal": internal, "Labels": owner.labels()}
         self._api.call("POST", "/networks/create", body=body)
         return name
+
+    def hold(self, owner: Owner, network: str) -> str | None:
+        """Start a container that keeps a place in a network open."""
+        made = holder.image(self._api.call("GET", "/version")["Arch"])
+        if made is None:
+            return None
+        name, content = made
+        if self.image(name) is None:
+            request = Request("POST", "/images/load", {"quiet": "1"}, data=iter((content,)))
+            b"".join(self._api.follow(request, check=lambda: None))
+        return self.start(ContainerSpec(owner, name, network=network, capabilities=(), word="network"))
 
     def create_volume(self, owner: Owner) -> str:
         """Make a volume."""

@@ -15,7 +15,7 @@ from workers.engine import Owner
 from workers.tools import Tools
 
 BEAT = 3.0  # seconds
-SWEEP = 60.0
+SWEEP = 6.0
 
 _logger = structlog.get_logger()
 

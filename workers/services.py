@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from farm.definition import Service
 from farm.errors import Errored, Failed, LeaseLost
-from workers.engine import Check, ContainerSpec, Engine, Image
+from workers.engine import Check, ContainerSpec, Engine
 from workers.stream import BEAT
 from workers.workspace import Workspace
 
@@ -22,10 +22,18 @@ _PROBE = 5.0  # seconds that one question may take
 _LINES = 50
 
 
-def start(work: Workspace, services: Mapping[str, Service], network: str, *, shared: bool = False) -> Mapping[str, str]:
+def start(
+    work: Workspace,
+    services: Mapping[str, Service],
+    network: str,
+    *,
+    shared: bool = False,
+    begun: Mapping[str, str] | None = None,
+) -> Mapping[str, str]:
     """Start services and return their containers by name once all are ready.
 
     Shared: all live in the network of the first, so that each reaches the others on localhost, and under the names too.
+    Begun are containers that run already: all services or none.
 
     Failed: one has ended or did not get ready in its time; its last lines are in the log then.
     """
@@ -38,6 +46,8 @@ def start(work: Workspace, services: Mapping[str, Service], network: str, *, sha
             raise LeaseLost("the other services are given up")
 
     ways = [_Coming(work, name, service, network, check) for name, service in services.items()]
+    for way in ways:
+        way.container = (begun or {}).get(way.name)
     if shared:
         ways[0].hold(ways[1:], work.check)
     with ThreadPoolExecutor(len(services), thread_name_prefix="service") as pool:
@@ -46,6 +56,17 @@ def start(work: Workspace, services: Mapping[str, Service], network: str, *, sha
             return _await(work, coming)
         finally:
             stop.set()
+
+
+def begin(work: Workspace, services: Mapping[str, Service], network: str, *, shared: bool) -> Mapping[str, str]:
+    """Start services and return their containers by name, without waiting until one is ready."""
+    if not services:
+        return {}
+    ways = [_Coming(work, name, service, network, work.check) for name, service in services.items()]
+    if shared:
+        ways[0].hold(ways[1:], work.check)
+    with ThreadPoolExecutor(len(services), thread_name_prefix="service") as pool:
+        return {way.name: container for way, container in zip(ways, pool.map(_Coming.begin, ways), strict=True)}
 
 
 def fallen(work: Workspace, containers: Mapping[str, str]) -> None:
@@ -98,26 +119,32 @@ class _Coming:
         self._service = service
         self._network = network
         self._names: Sequence[str] = (name,)
-        self._begun: tuple[str, Image] | None = None
+        self.container: str | None = None
         self._holder: str | None = None
         self._check = check
 
     def hold(self, others: Sequence["_Coming"], check: Check) -> None:
         """Start now and let the others live in this one's network."""
         self._names = (self.name, *(other.name for other in others))
-        self._begun = self._begin(check)
+        container = self.begin(check)
         for other in others:
-            other._holder = self._begun[0]  # noqa: SLF001 - of the same class
-            other._network, other._names = f"container:{self._begun[0]}", ()  # noqa: SLF001
+            other._holder = container  # noqa: SLF001 - of the same class
+            other._network, other._names = f"container:{container}", ()  # noqa: SLF001
 
     def __call__(self) -> str:
-        container, image = self._begun or self._begin(self._check)
-        self._until_ready(container, image)
+        container = self.begin()
+        self._until_ready(container)
         return container
 
-    def _begin(self, check: Check) -> tuple[str, Image]:
+    def begin(self, check: Check | None = None) -> str:
+        """Start it, unless it runs already, and return its container."""
+        if self.container is None:
+            self.container = self._start(check or self._check)
+        return self.container
+
+    def _start(self, check: Check) -> str:
         service = self._service
-        image = self._engine.pull(service.image, check=check)
+        self._engine.pull(service.image, check=check)
         spec = ContainerSpec(
             owner=self._work.owner,
             image=service.image,
@@ -131,11 +158,11 @@ class _Coming:
         )
         container = self._engine.start(spec)
         self._work.teardown.callback(self._engine.remove, "container", container)
-        return container, image
+        return container
 
-    def _until_ready(self, container: str, image: Image) -> None:
+    def _until_ready(self, container: str) -> None:
         end = time.monotonic() + self._service.timeout
-        asked, pause = self._question(container, image, end)
+        asked, pause = self._question(container, end)
         looked = 0.0
         while True:
             self._check()
@@ -148,12 +175,12 @@ class _Coming:
                 raise _Lost(f"service {self.name} did not get ready within {self._service.timeout:g} s", container)
             time.sleep(pause)
 
-    def _question(self, container: str, image: Image, end: float) -> tuple[Callable[[], bool], float]:
+    def _question(self, container: str, end: float) -> tuple[Callable[[], bool], float]:
         ready = self._service.ready
         if ready.port is not None:
             address, port = self._engine.state(self._holder or container).address, ready.port
             return (lambda: address is not None and _connects(address, port)), PORT_EVERY
-        command = ("sh", "-ec", ready.command) if ready.command is not None else image.healthcheck
+        command = ("sh", "-ec", ready.command) if ready.command is not None else self._healthcheck()
         if command is None:
             return (lambda: True), 0.0
 
@@ -168,6 +195,10 @@ class _Coming:
                 raise
 
         return asked, COMMAND_EVERY
+
+    def _healthcheck(self) -> Sequence[str] | None:
+        image = self._engine.image(self._service.image)
+        return image.healthcheck if image else None
 
     def _must_run(self, container: str) -> None:
         ended = self._engine.state(container).exit

@@ -13,7 +13,7 @@ from farm import git
 from farm.definition import Job
 from farm.errors import Errored, Failed
 from farm.pipeline import Status
-from workers import junit, services
+from workers import bed, junit, services
 from workers.engine import Check, ContainerSpec, Exit, Limits
 from workers.workspace import Outcome, Workspace
 
@@ -50,11 +50,10 @@ def prepare(work: Workspace) -> Place:
     limits = work.granted(job.memory)
     image = job.image or work.claim.image or ""
     _fetch(work, job, image)
-    network = work.engine.create_network(work.owner)
-    work.teardown.callback(work.engine.remove, "network", network)
-    beside = services.start(work, job.services, network, shared=job.network == "shared")
-    if beside and job.network == "shared":
-        network = f"container:{beside[next(iter(job.services))]}"
+    shared = job.network == "shared"
+    prepared = bed.take(work) or bed.make(work)
+    beside = services.start(work, job.services, prepared.network, shared=shared, begun=prepared.services)
+    network = f"container:{beside[next(iter(job.services))]}" if beside and shared else prepared.place
     return Place(job, image, network, limits, beside)
 
 

@@ -75,6 +75,7 @@ class Tools:
             guard=lease.guard,
             owner=Owner(settings.farm_id, claim.number, claim.step, claim.fence, expires),
             home=settings.home,
+            wanted=lambda: self.record.holds(claim.number, claim.step, claim.fence),
             limits=Limits(memory=settings.memory, cpus=settings.cpus, pids=settings.pids),
             teardown=teardown,
             remember=partial(self.record.remember, claim),

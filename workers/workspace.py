@@ -49,6 +49,8 @@ class Workspace:
     owner: Owner
     home: Path
     limits: Limits = field(default_factory=Limits)
+    wanted: Callable[[], bool] = lambda: False
+    """Whether what the step has made is wanted beyond its end, by the record."""
     teardown: ExitStack = field(default_factory=ExitStack)
     remember: Remember = lambda *_: {}
 

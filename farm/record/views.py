@@ -58,9 +58,11 @@ class Views(Base):
         return chosen[:limit]
 
     def holds(self, number: int, step: str, fence: int) -> bool:
-        """Say whether a step runs now and under this fence."""
-        status, current = self.redis.hmget(f"farm:pipeline:{number}:step:{step}", "status", "fence")
-        return bool(status == Status.RUNNING and current == str(fence))
+        """Say whether what an attempt has made on an engine is still wanted.
+
+        It is while the step runs under this fence; what a build has prepared for the test, also until that ends.
+        """
+        return bool(self.scripts.run("holds", number, step, fence))
 
     def beat(self, worker: WorkerInfo) -> None:
         """Say that a worker is there; call it every few seconds."""

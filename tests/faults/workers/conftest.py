@@ -120,12 +120,12 @@ class Farm:
         self.publisher.stdin.flush()
         assert self.publisher.stdout.readline()
 
-    def worker(self, name: str = "w1", **env: str) -> subprocess.Popen[bytes]:
-        """Start a worker with two slots in a process group of its own."""
+    def worker(self, name: str = "w1", *, queues: str = "", **env: str) -> subprocess.Popen[bytes]:
+        """Start a worker with two slots in a process group of its own, on these queues or on all."""
         settings = self.settings.model_copy(update={"worker_name": f"{name}@here"})
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-c", CELERY, *celery(settings)[1:]],
+                [sys.executable, "-c", CELERY, *celery(settings)[1:], *(("--queues", queues) if queues else ())],
                 env={**self.env, "FARM_WORKER_NAME": settings.worker_name, "REMAP_SIGTERM": "SIGQUIT", **env},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
