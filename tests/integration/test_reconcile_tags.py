@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -12,10 +14,13 @@ from structlog.testing import capture_logs
 from farm import reconcile
 from farm.errors import Errored
 from farm.ledger import Ledger
+from farm.logs import Logs
+from farm.loops import Loop, Loops
 from farm.pipeline import Status, Step
 from farm.push import ZERO, Push
 from farm.record import Record
 from farm.registry import Registry
+from farm.report import Delivery, Desk
 
 pytestmark = [pytest.mark.redis, pytest.mark.registry]
 
@@ -65,7 +70,7 @@ class Tags:
         self.record.open(number, definition="{}", steps=STEPS, image_repository=self.name)
         claim = self.record.claim(number, "build", "w1")
         self.record.commit(claim, Status.PASSED, result={"image": f"{self.registry.address}/{self.name}@{digest}"})
-        claim = self.record.claim(number, "release", "w1")
+        claim = self.claim = self.record.claim(number, "release", "w1")
         assert self.record.release_begin(claim, "latest").go
         if put:
             self.registry.tag(self.name, digest, "latest")
@@ -146,3 +151,119 @@ def test_a_registry_that_is_away(redis_client: Any, own_registry: Any) -> None:
     own_registry.kill()
     with tags.registry, pytest.raises(Errored, match="does not answer"):
         tags.settle()
+
+
+def drifts(tags: Tags) -> list[dict[str, str]]:
+    """Return what reporters are told of tags that were put right."""
+    return [fields for _, fields in tags.record.redis.xrange("farm:outbox") if fields["kind"] == "drift"]
+
+
+def test_what_a_frozen_worker_lets_loose_is_put_right_within_five_seconds_and_told(tags: Tags, poll: Any) -> None:
+    """It wakes up behind its last check, in the middle of its release; another worker and a newer push went by."""
+    old = tags.release("one", put=False)
+    loops = Loops(tags.record.hold, [Loop("tags", partial(reconcile.settle_tags, tags.record, tags.registry))])
+    loops.start()
+    try:
+        poll(lambda: tags.latest == old)  # what the frozen one began is ended by the reconciler
+        new = tags.release("two")
+        poll(lambda: not tags.record.intents(due=True))
+        tags.registry.tag(tags.name, old, "latest")
+        began = time.monotonic()
+        poll(lambda: tags.latest == new, deadline=6)
+        assert time.monotonic() - began < 5
+        (told,) = poll(lambda: drifts(tags))
+        number = tags.record.intents()[0].number
+        assert told["pipeline"] == str(number)
+        assert told["detail"] == f"{tags.name}:latest was {old} in the registry and is #{number} again"
+        poll(lambda: tags.record.intents(due=True) == [])
+        assert len(drifts(tags)) == 1
+    finally:
+        loops.stop()
+
+
+def test_after_a_takeover_the_tag_is_read_again_and_again(tags: Tags) -> None:
+    """The design's 1, 5 and 30 s: it is due a second after the intent, and then every few seconds without an end."""
+    tags.release("one")
+    new = tags.release("two", put=False)
+    place = f"{tags.name} latest"
+    due = tags.record.redis.zscore("farm:tags", place) - now(tags)
+    assert due < 1
+    looks = 0.0
+    while looks < 30:
+        tags.record.redis.zadd("farm:tags", {place: 0})
+        reconcile.settle_tags(tags.record, tags.registry)
+        pause = tags.record.redis.zscore("farm:tags", place) - now(tags)
+        assert pause + reconcile.LOOK < 5
+        looks += pause
+        assert tags.latest == new
+
+
+def test_a_drift_is_told_to_reporters(tags: Tags) -> None:
+    class Listener:
+        name, kinds, heard = "listener", ("drift",), []
+
+        def tell(self, news: Any) -> None:
+            self.heard.append((news.kind, news.pipeline.number, news.detail))
+
+    delivery = Delivery(tags.record.redis, Listener(), Desk(tags.record, Logs(tags.record.redis)))
+    delivery.join()
+    old, _ = tags.release("one"), tags.release("two")
+    tags.settle()
+    tags.registry.tag(tags.name, old, "latest")
+    tags.settle()
+    delivery.deliver()
+    number = tags.record.intents()[0].number
+    assert Listener.heard == [
+        ("drift", number, f"{tags.name}:latest was {old} in the registry and is #{number} again"),
+    ]
+
+
+def test_a_rollback_and_a_late_end_are_no_drift(tags: Tags) -> None:
+    tags.release("one")
+    tags.release("two", put=False)
+    tags.settle()
+    tags.record.rollback(tags.name, "latest", None, "jo")
+    tags.settle()
+    assert tags.record.intents()[0].confirmed
+    assert drifts(tags) == []
+
+
+def test_a_lost_image_is_told_once_and_built_again_by_a_retry(tags: Tags) -> None:
+    digest = tags.release("one")
+    number = tags.record.intents()[0].number
+    tags.record.commit(tags.claim, Status.PASSED)
+    tags.registry.delete(tags.name, digest)
+    with capture_logs():
+        tags.settle()
+        tags.settle()
+    (told,) = drifts(tags)
+    assert told["detail"].endswith(f"(#{number}) is gone from the registry; `farm retry {number}` builds it again")
+    (wake,) = tags.record.retry(number, "jo")
+    assert [step.name for step in wake.steps] == ["build", "release"]
+
+
+def test_a_thousand_tags_that_never_move_hold_up_none_that_does(tags: Tags, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a tag for each commit makes them."""
+    monkeypatch.setattr(reconcile, "YOUNG", 0.0)
+    tags.release("one")
+    tags.release("two")
+    keys = tags.record.redis
+    row = keys.hgetall(f"farm:tag:{tags.name}:latest") | {"moves": "1"}
+    with keys.pipeline() as pipe:
+        for k in range(1000):
+            pipe.hset(f"farm:tag:{tags.name}:c{k}", mapping=row)
+            pipe.zadd("farm:tags", {f"{tags.name} c{k}": 0})
+        pipe.zadd("farm:tags", {f"{tags.name} latest": 1})
+        pipe.execute()
+    asked: list[str] = []
+    monkeypatch.setattr(tags.registry, "digest", lambda _, tag: asked.append(tag) or row["digest"])
+    reconcile.settle_tags(tags.record, tags.registry)
+    assert asked[0] == "latest"
+    assert len(asked) == 1 + reconcile.STILL_ONES
+    assert keys.zscore("farm:tags", f"{tags.name} latest") - now(tags) < 4
+    assert keys.zscore("farm:tags", f"{tags.name} {asked[-1]}") - now(tags) > 15
+
+
+def now(tags: Tags) -> float:
+    seconds, micro = tags.record.redis.time()
+    return float(seconds) + micro / 1e6
