@@ -17,7 +17,8 @@ from celery.exceptions import Ignore
 from celery.signals import task_postrun, worker_process_init, worker_ready, worker_shutdown
 from celery.worker import state
 from kombu.exceptions import OperationalError
-from kombu.transport.redis import Channel
+from kombu.transport.redis import Channel, Transport
+from redis.exceptions import ResponseError
 
 from farm.broker import TASKS, app, publish, title
 from farm.pipeline import Status
@@ -30,6 +31,8 @@ from workers.tools import Tools
 # A lost connection makes kombu put running work back into its queue, where another worker takes it up at once, and with
 # Redis away the attempt to do so ends the whole worker (kombu 5.7). The reaper sends again what is really lost.
 Channel.do_restore = False
+# A Redis that refuses to write (its memory or disk is full) ends the whole worker otherwise; so it only connects again.
+Transport.connection_errors += (ResponseError,)
 
 
 def _answer(method: Callable[..., None]) -> Callable[..., None]:

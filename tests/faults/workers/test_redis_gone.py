@@ -1,0 +1,63 @@
+"""Redis is away, or takes nothing more, while workers are at it: nothing is run twice, nobody ends, nothing is lost."""
+
+import sys
+import time
+
+import pytest
+
+from farm.pipeline import Status
+
+pytestmark = [pytest.mark.redis, pytest.mark.registry, pytest.mark.engine]
+
+
+def jobs(pipeline):
+    return {job.name: job for stage in pipeline.stages for job in stage.jobs}
+
+
+def begun(farm, number):
+    return lambda: "begun" in farm.log(number, "test")
+
+
+@pytest.mark.parametrize("seconds", [6, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(300)])])
+def test_a_step_ends_while_redis_is_away(farm, files, poll, seconds):
+    """Its commit waits; neither the step nor the rest of the chain is lost or run twice, and it goes on soon."""
+    number = farm.push(files("echo begun\nsleep 2\necho end"))
+    workers = [farm.worker("w1"), farm.worker("w2")]
+    poll(lambda: len(farm.record.workers()) == 2, 30)
+    farm.wake(number)
+    poll(begun(farm, number), 60)
+    farm.redis_server.kill()
+    time.sleep(seconds)  # the absence itself
+    farm.redis_server.start()
+    back = time.monotonic()
+    pipeline = poll(lambda: farm.ended(number), 60)
+    sys.stdout.write(f"released {time.monotonic() - back:.1f} s after Redis came back\n")
+    assert (pipeline.status, pipeline.reason) == (Status.PASSED, None)
+    assert [job.attempts for job in jobs(pipeline).values()] == [1, 1, 1]
+    assert time.monotonic() - back < 10
+    assert all(worker.poll() is None for worker in workers)
+    assert farm.log(number, "test").endswith("end\npassed\n")
+    again = farm.push(files("true"))
+    farm.wake(again)
+    assert poll(lambda: farm.ended(again), 60).status is Status.PASSED
+    poll(lambda: not farm.left(), 20, what="everything to be gone")
+
+
+def test_a_full_redis_ends_no_worker(farm, files, poll):
+    """Running work is committed; what would need room waits and goes on when there is some."""
+    number = farm.push(files("echo begun\nsleep 1\necho end"))
+    waiting = farm.push(files("true"))
+    workers = [farm.worker("w1"), farm.worker("w2")]
+    poll(lambda: len(farm.record.workers()) == 2, 30)
+    farm.wake(number)
+    poll(begun(farm, number), 60)
+    farm.wake(waiting)
+    farm.redis.config_set("maxmemory", 1)
+    poll(lambda: jobs(farm.record.pipeline(number))["test"].status is Status.PASSED, 20)
+    time.sleep(2)  # some chances for workers to trip over it
+    farm.redis.config_set("maxmemory", 0)
+    for one in (number, waiting):
+        pipeline = poll(lambda one=one: farm.ended(one), 60)
+        assert (pipeline.status, pipeline.reason) == (Status.PASSED, None)
+    assert all(worker.poll() is None for worker in workers), "a worker ended"
+    poll(lambda: not farm.left(), 20, what="everything to be gone")
