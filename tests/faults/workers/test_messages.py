@@ -1,0 +1,137 @@
+"""What Celery on Redis does to messages: each way in which it loses or doubles work, and that none does here."""
+
+import base64
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+from farm.pipeline import Status
+
+pytestmark = [pytest.mark.redis, pytest.mark.registry, pytest.mark.engine]
+
+QUEUES = ("build", "test", "release")
+# The first attempt says that it has begun and then hangs; a later one passes.
+HANGS_ONCE = 'echo begun-$FARM_ATTEMPT\nif [ "$FARM_ATTEMPT" = 1 ]; then sleep 300; fi'
+
+
+def jobs(pipeline):
+    return {job.name: job for stage in pipeline.stages for job in stage.jobs}
+
+
+def begun(farm, number):
+    return lambda: "begun-" in farm.log(number, "test")
+
+
+def lives(process):
+    return process.poll() is None
+
+
+def passed_once(farm, number, poll):
+    """Wait for the end: passed, each step by one attempt, one release, nothing left."""
+    pipeline = poll(lambda: farm.ended(number), 60)
+    assert (pipeline.status, pipeline.reason) == (Status.PASSED, None)
+    assert [job.attempts for job in jobs(pipeline).values()] == [1, 1, 1]
+    assert farm.log(number, "release").count("released ") == 1
+    poll(lambda: not farm.left(), what="everything to be gone")
+    return pipeline
+
+
+def test_a_reset_of_every_connection_starts_nothing_again(farm, files, poll):
+    """Kombu would put the running step back into its queue and a second worker would take it up at once."""
+    number = farm.push(files("echo begun-$FARM_ATTEMPT\nwhile ! [ -e /tmp/on ]; do sleep 0.1; done"))
+    workers = [farm.worker("w1"), farm.worker("w2")]
+    poll(lambda: len(farm.record.workers()) == 2, 30)
+    farm.wake(number)
+    poll(begun(farm, number), 60)
+    for _ in range(2):
+        farm.redis.client_kill_filter(_type="pubsub")
+        farm.redis.client_kill_filter(_type="normal", skipme=True)
+        farm.wake(number)  # and every message twice
+        poll(lambda: not any(farm.redis.llen(queue) for queue in QUEUES), 30)
+    assert jobs(farm.record.pipeline(number))["test"].status is Status.RUNNING
+    own = {"farm.id": farm.settings.farm_id, "farm.step": "test"}
+    [container] = [item.name for item in farm.engine.objects(own) if item.kind == "container"]
+    farm.engine.exec(container, ("touch", "/tmp/on"), check=lambda: None)
+    passed_once(farm, number, poll)
+    assert all(map(lives, workers)), "a worker ended because of the reset"
+
+
+def test_a_slot_that_is_killed_over_a_reset_is_made_up_for(farm, files, poll):
+    """The pool hands the message of the lost slot back over a connection that is gone by then."""
+    number = farm.push(files(HANGS_ONCE))
+    worker = farm.worker()
+    farm.wake(number)
+    poll(begun(farm, number), 60)
+    farm.redis.client_kill_filter(_type="normal", skipme=True)
+    for pid in Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split():
+        os.kill(int(pid), signal.SIGKILL)
+    pipeline = poll(lambda: farm.ended(number), 60)
+    assert (pipeline.status, jobs(pipeline)["test"].attempts) == (Status.PASSED, 2)
+    assert lives(worker)
+
+
+def test_a_message_that_is_in_no_key_at_all_is_sent_again(farm, files, poll):
+    """A worker dies after Redis has given it the message and before it wrote down that it has it."""
+    dead = farm.worker("w1")
+    poll(lambda: len(farm.record.workers()) == 1, 30)
+    farm.kill(dead, signal.SIGSTOP)
+    number = farm.push(files("true"))
+    farm.wake(number)
+    farm.kill(dead)
+    assert not any(farm.redis.llen(queue) for queue in QUEUES)
+    assert farm.redis.hlen("unacked") == 0
+    farm.worker("w2")
+    passed_once(farm, number, poll)
+
+
+@pytest.mark.parametrize("when", ["before anybody took one", "while the test runs"])
+def test_all_queues_deleted(farm, files, poll, when):
+    number = farm.push(files("echo begun-$FARM_ATTEMPT\nsleep 1"))
+    farm.wake(number)
+    if when == "while the test runs":
+        farm.worker()
+        poll(begun(farm, number), 60)
+    farm.redis.delete(*QUEUES, "unacked", "unacked_index")
+    if when == "before anybody took one":
+        farm.worker()
+    passed_once(farm, number, poll)
+
+
+@pytest.mark.parametrize("terminate", [False, True], ids=["revoked", "terminated"])
+def test_flowers_remote_control_cannot_end_a_pipeline(farm, files, poll, terminate):
+    """The message of a revoked task is dropped and its slot killed; what it stood for goes on all the same."""
+    number = farm.push(files(HANGS_ONCE if terminate else "echo begun-$FARM_ATTEMPT"))
+    worker = farm.worker()
+    poll(lambda: len(farm.record.workers()) == 1, 30)
+    with Celery(broker=farm.redis_server.url) as control:
+        if terminate:
+            farm.wake(number)
+            poll(begun(farm, number), 60)
+            [task] = [task for tasks in control.control.inspect().active().values() for task in tasks]
+            control.control.revoke(task["id"], terminate=True, signal="SIGKILL")
+        else:
+            farm.kill(worker, signal.SIGSTOP)
+            farm.wake(number)
+            [message] = farm.redis.lrange("build", 0, -1) or [None]
+            farm.kill(worker, signal.SIGCONT)
+            if message:
+                control.control.revoke(json.loads(message)["headers"]["id"])
+    pipeline = poll(lambda: farm.ended(number), 60)
+    assert (pipeline.status, pipeline.reason) == (Status.PASSED, None)
+    poll(lambda: not farm.left(), what="everything to be gone")
+
+
+def test_a_message_says_which_step_and_nothing_else(farm, files):
+    """What Flower shows, and what lies in Redis, holds nothing of the definition."""
+    number = farm.push(files("true", "  env: {PASSWORD: hunter2}\n"))
+    farm.wake(number)
+    [message] = [json.loads(row) for row in farm.redis.lrange("build", 0, -1)]
+    arguments, options, embedded = json.loads(base64.b64decode(message["body"]))
+    assert (arguments, options) == ([number, "build"], {})
+    assert [link["args"] for link in embedded["chain"]] == [[number, "release"], [number, "test"]]
+    assert "hunter2" not in json.dumps(message) + json.dumps(embedded)
+    assert message["headers"]["argsrepr"] == f"#{number} thyme main"
