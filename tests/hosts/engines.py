@@ -21,16 +21,25 @@ def docker(machine: Machine, *arguments: str) -> str:
 
 
 def start(machine: Machine, *trusted: str) -> None:
-    """Start the machine's engine, trusting the named registries without TLS, and wait until it answers."""
+    """Start the machine's engine, trusting the named registries without TLS, and wait until it answers.
+
+    Killed while it made a network, Docker 20.10 finds half of that in its own file and panics at every start; the cure
+    is an administrator's: the file goes, and with it the networks that were.
+    """
     folder = machine.folder
-    # After a kill the files name processes that are gone, and a number may have gone to somebody else since.
-    for stale in (folder / "docker.pid", folder / "exec" / "containerd" / "containerd.pid"):
-        stale.unlink(missing_ok=True)
     command = ["dockerd", f"--data-root={folder}/docker", f"--exec-root={folder}/exec"]
     command += [f"--pidfile={folder}/docker.pid", f"--host={socket(machine)}", "--log-level=warn"]
     command += [f"--insecure-registry={registry}" for registry in trusted]
-    machine.start("engine", command)
-    until(lambda: answers(machine), 30, f"the engine of {machine.name} answers; see {folder}/engine.log")
+    for _ in range(3):
+        # After a kill the files name processes that are gone, and a number may have gone to somebody else since.
+        for stale in (folder / "docker.pid", folder / "exec" / "containerd" / "containerd.pid"):
+            stale.unlink(missing_ok=True)
+        machine.start("engine", command)
+        until(lambda: machine.ended("engine") or answers(machine), 40, f"the engine answers; see {folder}/engine.log")
+        if not machine.ended("engine"):
+            return
+        (folder / "docker" / "network" / "files" / "local-kv.db").unlink(missing_ok=True)
+    raise TimeoutError(f"the engine of {machine.name} does not start; see {folder}/engine.log")
 
 
 def answers(machine: Machine) -> bool:

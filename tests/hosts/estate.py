@@ -9,7 +9,9 @@ import secrets
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -35,6 +37,7 @@ class Estate:
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     password: str = field(default_factory=lambda: secrets.token_hex(16))
     builders: dict[str, Machine] = field(default_factory=dict)
+    _adding: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def registry(self) -> str:
@@ -123,18 +126,27 @@ class Estate:
         ]
         self.centre.start("git", command)
 
-    def start_dispatcher(self, name: str = "dispatcher") -> None:
-        """Start a dispatcher, and wait until it answers."""
-        self.centre.start(name, ["farm", "dispatcher"], self.environment(self.centre))
-        until(lambda: answers(f"{self.url}/health"), 30, f"the dispatcher answers; see {self.centre.folder}/{name}.log")
+    def start_dispatcher(self, name: str = "dispatcher", port: int = 8440) -> None:
+        """Start a dispatcher, and wait until it answers; workers and hooks know only the one at the usual port."""
+        address = f"{self.centre.address}:{port}"
+        self.centre.start(name, ["farm", "dispatcher", "--listen", address], self.environment(self.centre))
+        log = self.centre.folder / f"{name}.log"
+        until(lambda: answers(f"http://{address}/health"), 30, f"the dispatcher answers; see {log}")
 
-    def builder(self, name: str, *, slots: int = 2, labels: str = "") -> Machine:
-        """Add a machine that builds, and wait until its worker is heard."""
-        machine = self.net.machine(name)
-        self.builders[name] = machine
+    def builder(self, name: str | None = None, *, slots: int = 2, labels: str = "") -> Machine:
+        """Add a machine that builds, and wait until its worker is heard; without a name it gets the next free one."""
+        with self._adding:
+            machine = self.net.machine(name or f"b{len(self.net.machines)}")
         engines.start(machine, self.registry)
         self.start_worker(machine, slots=slots, labels=labels)
+        self.builders[machine.name] = machine
         return machine
+
+    def staff(self, *names: str) -> None:
+        """Add several machines that build, side by side."""
+        with ThreadPoolExecutor(len(names)) as pool:
+            for added in [pool.submit(self.builder, name) for name in names]:
+                added.result()
 
     def start_worker(self, machine: Machine, *, slots: int = 2, labels: str = "") -> None:
         """Start the worker of a builder and wait until it is heard."""
@@ -200,6 +212,14 @@ class Repository:
         command = ["git", "-C", str(self.clone), "push", "origin", *(arguments or ("main",))]
         enter = self.estate.centre.enter
         return subprocess.run([*enter, *command], capture_output=True, text=True, check=True, timeout=60).stderr
+
+    def deliver(self) -> None:
+        """Offer again what the farm has not confirmed, as the hook's timer does."""
+        self.estate.centre.run([sys.executable, str(HOOKS / "post-receive"), "--deliver", str(self.bare)])
+
+    def spooled(self) -> list[Path]:
+        """Return the reports that wait in the hook's spool."""
+        return list((self.bare / "farm" / "spool").glob("*.json"))
 
     def reflog(self, ref: str = "refs/heads/main") -> list[tuple[str, str]]:
         """Return what git itself wrote down about a ref: old and new of every push."""

@@ -97,6 +97,10 @@ class Machine:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.processes[name].pid, number)
 
+    def ended(self, name: str) -> bool:
+        """Say whether a session that `start` began has ended by itself."""
+        return self.processes[name].poll() is not None
+
     def kill(self, name: str) -> None:
         """End one session by SIGKILL and wait until its first process is gone."""
         self.signal(name, signal.SIGKILL)

@@ -18,14 +18,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.hosts.estate import HOOKS, Estate, estate
-from tests.hosts.machines import Machine, until
+from tests.hosts.estate import Estate, estate
+from tests.hosts.machines import until
 from tests.hosts.weather import BUILDER_FAULTS, CENTRE_FAULTS
 from tests.hosts.witness import Witness, leftovers
 
 NAMES = ("basil", "mint", "sage", "thyme")
-DEFINITION = "test: sh /app/test.sh\n"
-SETTLING = 240.0  # s after the last fault until everything must have ended
+ONE = "test: sh /app/test.sh\n"
+SEVERAL = "test:\n  jobs:\n    here: sh /app/test.sh\n    there: sh /app/test.sh\n"
+BUILDERS = 3
+CALM = 180.0  # s after the last fault until everything must have ended
 
 
 class Storm:
@@ -39,30 +41,37 @@ class Storm:
         self.faults: Counter[str] = Counter()
         self.mishaps: list[str] = []
         self.pushes = 0
+        self.settled = 0.0
         self._calm = threading.Event()
-        self._busy: set[str] = set()
+        self._free = {"centre", *farm.builders}
+        self._known = set(farm.builders)
         self._lock = threading.Lock()
 
     def rage(self, seconds: float) -> None:
         """Push and break things at random for so long; then mend all and wait until the farm has done its work."""
         self.witness.start()
-        pusher = threading.Thread(target=self._push_on, args=(random.Random(self.dice.random()),))
-        timer = threading.Thread(target=self._deliver)
-        pusher.start()
-        timer.start()
+        threads = [
+            threading.Thread(target=self._push_on, args=(random.Random(self.dice.random()),)),
+            threading.Thread(target=self._deliver),
+        ]
+        for thread in threads:
+            thread.start()
         end = time.monotonic() + seconds
-        with ThreadPoolExecutor(3) as pool:
+        with ThreadPoolExecutor(BUILDERS) as pool:
             while time.monotonic() < end:
-                pool.submit(self._break_something, random.Random(self.dice.random()))
-                time.sleep(self.dice.uniform(2, 6))
+                if task := self._next_fault():
+                    pool.submit(self._break, *task, random.Random(self.dice.random()))
+                time.sleep(self.dice.uniform(0.5, 4))
         self._calm.set()
-        pusher.join()
+        began = time.monotonic()
         try:
-            until(self._all_done, SETTLING, "every push has a final pipeline and nothing is left on any engine")
+            until(self._all_done, CALM, "every push has a final pipeline and nothing is left on any engine")
         except TimeoutError as error:
             self.mishaps.append(str(error))
+        self.settled = time.monotonic() - began
         time.sleep(1)  # the witness looks once more
-        timer.join()
+        for thread in threads:
+            thread.join()
         self.witness.stop()
 
     def _push_on(self, dice: random.Random) -> None:
@@ -71,7 +80,7 @@ class Storm:
             fails, seconds = dice.random() < 0.15, dice.choice([0, 0, 1, 2, 4, 8])
             verdict = "exit 1" if fails else "exit 0"
             script = f"echo test begins\nsleep {seconds}\necho test ends\n{verdict}\n"
-            repository.write(DEFINITION, **{"test.sh": script})
+            repository.write(dice.choice([ONE, ONE, SEVERAL]), **{"test.sh": script})
             repository.commit("This must fail" if fails else f"Wait {seconds} s")
             try:
                 repository.push()
@@ -80,46 +89,42 @@ class Storm:
                 self.mishaps.append(f"git push failed: {error}")
 
     def _deliver(self) -> None:
-        """Do what the hook's timer does: offer again what the farm has not confirmed."""
-        hook = [sys.executable, str(HOOKS / "post-receive"), "--deliver", *(str(one.bare) for one in self.repositories)]
-        while not self._calm.is_set() or self._spooled():
-            with contextlib.suppress(subprocess.SubprocessError):
-                self.farm.centre.run(hook)
+        while not self._calm.is_set() or any(repository.spooled() for repository in self.repositories):
+            for repository in self.repositories:
+                with contextlib.suppress(subprocess.SubprocessError):
+                    repository.deliver()
             self._calm.wait(5)
             if self._calm.is_set():
                 time.sleep(1)
 
-    def _spooled(self) -> bool:
-        return any(list((one.bare / "farm" / "spool").glob("*.json")) for one in self.repositories)
-
-    def _break_something(self, dice: random.Random) -> None:
-        menu = [*BUILDER_FAULTS, *CENTRE_FAULTS]
-        weights = [weight for _, weight in (*BUILDER_FAULTS.values(), *CENTRE_FAULTS.values())]
-        name = dice.choices(menu, weights)[0]
+    def _next_fault(self) -> tuple[str, str] | None:
+        """Choose a fault and whom it hits among those that nothing happens to; one builder always goes on."""
         with self._lock:
-            victims = [one for one in self.farm.builders if one not in self._busy]
-            if name in CENTRE_FAULTS:
-                victim = "centre"
-            elif len(victims) > 1:  # one builder is left alone, so that work goes on
-                victim = dice.choice(victims)
-            else:
-                return
-            if victim in self._busy:
-                return
-            self._busy.add(victim)
+            builders = sorted(self._free - {"centre"})
+            menu = dict(BUILDER_FAULTS) if len(builders) > 1 else {}
+            menu |= CENTRE_FAULTS if "centre" in self._free else {}
+            if not menu:
+                return None
+            name = self.dice.choices(list(menu), [weight for _, weight in menu.values()])[0]
+            victim = "centre" if name in CENTRE_FAULTS else self.dice.choice(builders)
+            self._free.discard(victim)
+            return name, victim
+
+    def _break(self, name: str, victim: str, dice: random.Random) -> None:
         try:
             if victim == "centre":
                 CENTRE_FAULTS[name][0](self.farm, dice)
             else:
-                machine: Machine = self.farm.builders[victim]
+                machine = self.farm.builders[victim]
                 self.witness.hit(name, self.farm.worker(machine))
                 BUILDER_FAULTS[name][0](self.farm, machine, dice)
             self.faults[name] += 1
         except Exception as error:  # noqa: BLE001 - the reckoning tells it
             self.mishaps.append(f"{name} on {victim}: {error!r}")
-        finally:
-            with self._lock:
-                self._busy.discard(victim)
+        with self._lock:
+            self._free |= {victim} if victim == "centre" or victim in self.farm.builders else set()
+            self._free |= {one for one in self.farm.builders if one not in self._known}
+            self._known |= set(self.farm.builders)
 
     def _all_done(self) -> bool:
         with contextlib.suppress(Exception):
@@ -136,36 +141,38 @@ class Storm:
         """Print the table and return what was wrong."""
         pipelines = [one for name in NAMES for one in self.farm.record().pipelines(repository=name, limit=10000)]
         statuses = Counter(str(one.status) for one in pipelines)
+        errored = Counter(str(one.reason) for one in pipelines if str(one.status) == "errored")
         attempts = [job.attempts for one in pipelines for stage in one.stages for job in stage.jobs if job.attempts]
-        recovered = sorted(hit.after for hit in self.witness.hits if hit.after is not None)
-        print(
-            f"pushes            {self.pushes}, pipelines {len(pipelines)}: "
-            + ", ".join(f"{n} {s}" for s, n in statuses.items())
-        )
-        print(
-            f"faults            {self.faults.total()}: " + ", ".join(f"{n} {f}" for f, n in self.faults.most_common())
-        )
-        print(f"steps             {len(attempts)}, run again {sum(attempts) - len(attempts)}")
-        if recovered:
+        print(f"pushes   {self.pushes}, pipelines {len(pipelines)}: {counted(statuses)}")
+        print(f"faults   {self.faults.total()}: {counted(self.faults)}")
+        print(f"steps    {len(attempts)}, run again {sum(attempts) - len(attempts)}")
+        if recovered := self.witness.recoveries():
             p95 = recovered[min(len(recovered) - 1, int(len(recovered) * 0.95))]
             print(
-                f"steps that were hit {len(self.witness.hits)}; ended or ran elsewhere after "
+                f"recovery {len(self.witness.hits)} running steps were hit, {len(recovered)} ran again after "
                 f"median {statistics.median(recovered):.1f} s, p95 {p95:.1f} s, worst {recovered[-1]:.1f} s"
             )
-        print(f"samples of latest {sum(map(len, self.witness.seen.values()))}")
+        print(f"calm     all was done {self.settled:.0f} s after the last fault")
+        print(f"latest   looked at {sum(map(len, self.witness.seen.values()))} times")
+        for reason, count in errored.items():
+            print(f"errored  {count}: {reason}")
         wrongs = [*self.mishaps, *self.witness.wrongs()]
         for wrong in wrongs:
-            print(f"WRONG {wrong}")
+            print(f"WRONG    {wrong}")
         print("nothing lost, nothing doubled, nothing left behind" if not wrongs else f"{len(wrongs)} wrongs")
         return wrongs
 
 
-def storm(folder: Path, seconds: float, seed: int, builders: int = 3) -> Sequence[str]:
+def counted(things: Counter[str]) -> str:
+    """Return `2 apples, 1 pear`."""
+    return ", ".join(f"{count} {thing}" for thing, count in things.most_common())
+
+
+def storm(folder: Path, seconds: float, seed: int) -> Sequence[str]:
     """Run one storm in a folder and return what was wrong."""
-    print(f"storm of {seconds:.0f} s, seed {seed}, {builders} builders")
+    print(f"storm of {seconds:.0f} s, seed {seed}, {BUILDERS} builders")
     with estate(folder) as farm:
-        for number in range(1, builders + 1):
-            farm.builder(f"b{number}")
+        farm.staff(*(f"b{number}" for number in range(1, BUILDERS + 1)))
         weather = Storm(farm, seed)
         weather.rage(seconds)
         return weather.reckoning()

@@ -16,8 +16,7 @@ DEFINITION = "test: sh /app/test.sh\n"
 def farm(tmp_path_factory):
     folder = tmp_path_factory.mktemp("estate")
     with estate(folder) as farm:
-        for name in ("b1", "b2", "b3"):
-            farm.builder(name)
+        farm.staff("b1", "b2", "b3")
         yield farm
 
 

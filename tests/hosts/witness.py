@@ -30,6 +30,7 @@ class Hit:
     fence: str
     at: float
     after: float | None = None
+    again: bool = False
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Witness:
                 for hit in [one for one in self.hits if one.after is None]:
                     fence, status = connection.hmget(f"farm:pipeline:{hit.number}:step:{hit.step}", "fence", "status")
                     if fence != hit.fence or Status(status).final:
-                        hit.after = time.monotonic() - hit.at
+                        hit.after, hit.again = time.monotonic() - hit.at, fence != hit.fence
 
     def _sample_tags(self) -> None:
         with httpx.Client(timeout=1, headers={"Accept": MANIFEST}) as client:
@@ -84,16 +85,26 @@ class Witness:
                             digest = answer.headers["Docker-Content-Digest"]
                             self.seen[repository.name].append((time.monotonic(), digest))
 
+    def recoveries(self) -> list[float]:
+        """Return how long hit steps took to run again elsewhere, sorted."""
+        return sorted(hit.after for hit in self.hits if hit.after is not None and hit.again)
+
     def wrongs(self) -> list[str]:
         """Return everything that the promises forbid and that was seen or is there now."""
         found: list[str] = []
         for repository in self.repositories:
             pipelines = self.farm.record().pipelines(repository=repository.name, limit=10000)
             found += unaccounted(repository, pipelines)
+            found += disordered(self.farm, repository, pipelines)
             found += backwards(repository, pipelines, self.seen[repository.name])
             found += lost_logs(self.farm, pipelines)
+            found += [f"{repository.name}: {path.name} is still in the spool" for path in repository.spooled()]
+        found += unfinished(self.farm)
         for machine in self.farm.builders.values():
             found += [f"left behind on {machine.name}: {thing}" for thing in leftovers(self.farm, machine)]
+            found += [
+                f"{name} of {machine.name} has ended by itself" for name in machine.processes if machine.ended(name)
+            ]
         return found
 
 
@@ -108,10 +119,32 @@ def unaccounted(repository: Repository, pipelines: Sequence[Pipeline]) -> list[s
     found += [f"{repository.name}: pipeline for {commit[:7]} that nobody pushed" for commit in commits - pushes]
     for pipeline in pipelines:
         wanted = {Status.FAILED} if "must fail" in pipeline.subject else {Status.PASSED, Status.SUPERSEDED}
-        if pipeline.status not in wanted | {Status.ERRORED}:
+        if pipeline.status not in wanted | {Status.ERRORED} or "an error of its own" in str(pipeline.reason):
             found.append(
                 f"{repository.name}: #{pipeline.number} {pipeline.subject!r} ended {pipeline.status}: {pipeline.reason}"
             )
+    return found
+
+
+def disordered(farm: Estate, repository: Repository, pipelines: Sequence[Pipeline]) -> list[str]:
+    """Compare the order that the record gives to the pushes with git's own."""
+    with farm.redis() as connection:
+        numbers = [int(number) for number in connection.zrange(f"farm:ref:{repository.name}:refs/heads/main", 0, -1)]
+    commits = {pipeline.number: pipeline.commit for pipeline in pipelines}
+    known = [commits.get(number, "") for number in numbers]
+    wanted = [new for _, new in repository.reflog()]
+    if known == wanted:
+        return []
+    first = next((place for place, pair in enumerate(zip(known, wanted, strict=False)) if pair[0] != pair[1]), "last")
+    return [f"{repository.name}: the record has the pushes in another order than git, from the {first} on"]
+
+
+def unfinished(farm: Estate) -> list[str]:
+    """List what the record still waits for."""
+    found = []
+    with farm.redis() as connection:
+        for key in ("farm:deadlines", "farm:undispatched", *connection.scan_iter("farm:running:*")):
+            found += [f"{key} still has {entry}" for entry in connection.zrange(key, 0, -1)]
     return found
 
 
@@ -121,36 +154,39 @@ def backwards(repository: Repository, pipelines: Sequence[Pipeline], seen: Seque
     places = {
         pipeline.image.rpartition("@")[2]: order.get(pipeline.commit, -1)
         for pipeline in pipelines
-        if pipeline.image and pipeline.released
+        if pipeline.image and all(stage.status is Status.PASSED for stage in pipeline.stages if stage.name == "test")
     }
-    found, newest, since = [], -1, None
+    found, newest, since = set(), -1, None
     for at, digest in seen:
         place = places.get(digest)
         if place is None:
-            found.append(f"{repository.name}: latest was {digest[:19]}, which was never released")
+            found.add(f"{repository.name}: latest was {digest[:19]}, which no test has passed")
         elif place >= newest:
             newest, since = place, None
         elif since is None:
             since = at
         elif at - since > LATE:
-            found.append(f"{repository.name}: latest stood older than before for {at - since:.1f} s")
+            found.add(f"{repository.name}: latest stood at push {place} after {newest} for more than {LATE:g} s")
     passed = [order[one.commit] for one in pipelines if one.status is Status.PASSED and one.commit in order]
     last = places.get(seen[-1][1]) if seen else None
     if passed and last != max(passed):
-        found.append(f"{repository.name}: latest is push {last}, the newest that passed is {max(passed)}")
-    return sorted(set(found))
+        found.add(f"{repository.name}: latest is push {last}, the newest that passed is {max(passed)}")
+    return sorted(found)
 
 
 def lost_logs(farm: Estate, pipelines: Sequence[Pipeline]) -> list[str]:
-    """Find test jobs that ran to their end and whose log does not say so."""
+    """Find test jobs that ran to their end and whose log does not say so, or lacks an attempt."""
     logs = Logs(farm.redis())
     found = []
     for pipeline in pipelines:
         for job in [job for stage in pipeline.stages if stage.name == "test" for job in stage.jobs]:
             if job.status in (Status.PASSED, Status.FAILED):
                 text = "".join(logs.text(pipeline.number, job.name))
-                if "test begins" not in text or "test ends" not in text:
-                    found.append(f"#{pipeline.number} {job.name} {job.status}: its log is not whole")
+                last = text.rpartition("--- attempt ")[2]
+                if "test begins" not in last or "test ends" not in last or not last.startswith(f"{job.attempts} "):
+                    found.append(
+                        f"#{pipeline.number} {job.name} {job.status}: the log of its last attempt is not whole"
+                    )
     logs.close()
     return found
 
