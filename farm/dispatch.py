@@ -81,33 +81,44 @@ class Dispatcher:
             return close, ""
         repository = self.ledger.repository(push.repository)
         mirror = git.mirror_path(self.settings.home, push.repository)
-        found = git.ensure(mirror, repository.url, push.new, check=self.check)
-        commit = git.describe(mirror, found)
+        look = git.look(mirror, repository.url, push.new, push.ref, FILE, check=self.check)
+        commit = look.commit
         self.record.describe(
-            number, subject=commit.subject, author=commit.author, commit="" if found == push.new else found
+            number, subject=commit.subject, author=commit.author, commit="" if commit.id == push.new else commit.id
         )
         protected = self._protected(push, repository)
-        stray = protected and not self._led_to(push, mirror, repository, found)
+        doubt = self._doubt(push, number, mirror, repository, look) if protected else None
         verdict = decide(
             push,
             number,
             commit,
-            git.show(mirror, found, FILE),
-            protected=protected and not stray,
+            look.text,
+            protected=protected and not doubt,
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
-            changed=partial(_changed, push, mirror, found),
+            changed=partial(_changed, push, mirror, commit.id),
         )
-        if stray and isinstance(verdict, Plan) and verdict.remark:
-            name = push.branch or push.tag
-            verdict = replace(verdict, remark=f"{name} does not lead to {found[:7]}, so nothing is released")
+        if doubt and isinstance(verdict, Plan) and verdict.remark:
+            verdict = replace(verdict, remark=f"{doubt}, so nothing is released")
         return verdict, commit.subject
 
-    def _led_to(self, push: Push, mirror: Path, repository: Repository, commit: str) -> bool:
-        """Return whether the ref really leads to the commit: a report alone, true or not, releases nothing."""
-        if git.contains(mirror, push.ref, commit):
-            return True
-        git.fetch(mirror, repository.url, check=self.check)  # the mirror may know the commit by another ref
-        return git.contains(mirror, push.ref, commit)
+    def _doubt(self, push: Push, number: int, mirror: Path, repository: Repository, look: git.Look) -> str | None:
+        """Return why git does not bear out the push's place in the order, or None; a report alone releases nothing.
+
+        A ref may have moved on by now, but a commit that lies before one that the ref had earlier, and still leads to,
+        is none that came later.
+        """
+        name, commit, tip = push.branch or push.tag, look.commit.id, look.tip
+        if not look.fetched:
+            now = git.ls_remote(repository.url, push.ref).get(push.ref)
+            if now != tip:
+                git.fetch(mirror, repository.url, check=self.check)
+                tip = git.look(mirror, repository.url, commit, push.ref, FILE).tip
+        if tip == commit:
+            return None
+        later = git.after(mirror, commit, tip) if tip and push.branch else frozenset()
+        if tip not in later:
+            return f"{name} does not lead to {commit[:7]}"
+        return f"{name} had come further than {commit[:7]} before" if later & self.ledger.earlier(number) else None
 
     def _protected(self, push: Push, repository: Repository) -> bool:
         """Return whether the ref may release.
@@ -117,7 +128,7 @@ class Dispatcher:
         """
         own, default = self.settings.repository(push.repository), repository.default_branch
         unusual = push.branch not in USUAL or push.branch == default
-        if not unusual and f"refs/heads/{default}" not in git.ls_remote(repository.url):
+        if not unusual and f"refs/heads/{default}" not in git.ls_remote(repository.url, f"refs/heads/{default}"):
             default = push.branch or default
         return own.protects(push.ref, default)
 

@@ -4,6 +4,7 @@ Every mirror is a bare repository that several processes share, so a fetch holds
 none. Arguments from outside are checked before git sees them, and nothing of the caller's own git environment leaks in.
 """
 
+import codecs
 import fcntl
 import os
 import re
@@ -22,6 +23,7 @@ from farm.errors import Errored, Failed, Refused
 from farm.push import check_ref
 
 FETCH_TIMEOUT = 900.0  # seconds; the first fetch of a large repository may take minutes
+AGAIN_TIMEOUT = 180.0  # seconds for what came since, so that a host that hangs is noticed sooner
 _LOOK_TIMEOUT = 30.0
 _POLL = 0.25
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -53,6 +55,19 @@ class Commit:
     time: float
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the dispatcher needs to know of a push, as the mirror has it."""
+
+    commit: Commit
+    text: bytes | None
+    """A file's content at the commit, None where there is no such file."""
+    tip: str | None
+    """The commit at which the pushed ref is in the mirror."""
+    fetched: bool
+    """Whether that was fetched for this look; else the ref may have moved since."""
+
+
 def mirror_path(home: Path, repository: str) -> Path:
     """Return where the mirror of a repository lies under FARM_HOME; dispatcher and workers of one home share it."""
     if not repository or repository.startswith(("/", "-", ".")) or ".." in repository or "\0" in repository:
@@ -79,13 +94,31 @@ def ensure(mirror: Path, url: str, commit: str, *, check: Callable[[], None] = l
     return found
 
 
+def look(mirror: Path, url: str, commit: str, ref: str, path: str, *, check: Callable[[], None] = lambda: None) -> Look:
+    """Return what a commit says, a file at it, and where a ref is; it fetches when the mirror has no such commit.
+
+    Raises what `ensure` raises.
+    """
+    check_ref(ref)
+    if found := _peek(mirror, oid(commit), ref, path):
+        return Look(*found, fetched=False)
+    fetch(mirror, url, check=check)
+    found = _peek(mirror, commit, ref, path)
+    if found is None:
+        ensure(mirror, url, commit, check=check)
+        found = _peek(mirror, commit, ref, path)
+    if found is None:
+        raise Errored(f"the mirror {mirror} cannot be read; remove it, it is made anew")
+    return Look(*found, fetched=True)
+
+
 def fetch(mirror: Path, url: str, *, check: Callable[[], None] = lambda: None) -> None:
     """Make the mirror, or bring its branches and tags up to date. Raises Errored when the repository cannot be read."""
     command = (*_fetch_from(url), "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
     with _locked(mirror, check) as lock:
-        _init(mirror)
+        first = _init(mirror)
         try:
-            _git(mirror, *command, check=check, lock=lock)
+            _git(mirror, *command, check=check, lock=lock, timeout=FETCH_TIMEOUT if first else AGAIN_TIMEOUT)
         except Errored as error:
             if not _BROKEN.search(str(error.__cause__)):
                 raise
@@ -102,22 +135,15 @@ def find(mirror: Path, commit: str) -> str | None:
         return None
 
 
-def contains(mirror: Path, ref: str, commit: str) -> bool:
-    """Say whether a ref of the mirror leads to a commit. It never fetches."""
-    check_ref(ref)
-    try:
-        _git(mirror, "merge-base", "--is-ancestor", oid(commit), ref)
-    except Errored:
-        return False
-    return True
-
-
 def describe(mirror: Path, commit: str) -> Commit:
     """Return what a commit of the mirror says about itself."""
-    form = "--format=%H%x00%s%x00%an%x00%ae%x00%ct%x00%B"
-    out = _git(mirror, "log", "-1", "--no-show-signature", "--encoding=UTF-8", form, oid(commit))
-    ident, subject, author, email, when, message = out.decode(errors="replace").split("\0", 5)
-    return Commit(ident, subject, author, email, message.strip(), float(when))
+    return _said(oid(commit), _git(mirror, "cat-file", "commit", commit))
+
+
+def after(mirror: Path, commit: str, tip: str) -> frozenset[str]:
+    """Return the commits that follow a commit on the ways to a tip, the tip included; none where no way leads there."""
+    lines = _git(mirror, "rev-list", "--ancestry-path", f"{oid(commit)}..{oid(tip)}")
+    return frozenset(lines.decode().split())
 
 
 def show(mirror: Path, commit: str, path: str, *, limit: int = 1 << 20) -> bytes | None:
@@ -164,9 +190,9 @@ def changed(mirror: Path, old: str, new: str, *, paths: Sequence[str] = (), igno
     return bool(_git(mirror, "diff-tree", "-r", "--name-only", "--no-renames", "-z", oid(old), oid(new), "--", *specs))
 
 
-def ls_remote(url: str, *, timeout: float = _LOOK_TIMEOUT) -> Mapping[str, str]:
-    """Return the branches and tags of a repository with their ids, by asking it. Needs no mirror."""
-    command = ("ls-remote", "--quiet", "--refs", *_upload_pack(url), "--", checked(url))
+def ls_remote(url: str, *refs: str, timeout: float = _LOOK_TIMEOUT) -> Mapping[str, str]:
+    """Return the branches and tags of a repository, or some of them, with their ids, by asking it. Needs no mirror."""
+    command = ("ls-remote", "--quiet", "--refs", *_upload_pack(url), "--", checked(url), *refs)
     lines = _git(None, *command, timeout=timeout, about=url).decode(errors="surrogateescape").splitlines()
     pairs = (line.split("\t", 1) for line in lines)
     return {ref: ident for ident, ref in pairs if ref.startswith(("refs/heads/", "refs/tags/"))}
@@ -216,6 +242,42 @@ def shown(url: str) -> str:
     return urlunsplit(parts._replace(netloc=host))
 
 
+def _peek(mirror: Path, commit: str, ref: str, path: str) -> tuple[Commit, bytes | None, str | None] | None:
+    """Return commit, file and tip by one process of git, or None where the mirror has no such commit."""
+    names = (f"{commit}^{{commit}}", f"{commit}^{{commit}}:{path}", f"{ref}^{{commit}}")
+    try:
+        out = _git(mirror, "cat-file", "--batch", text="".join(f"{name}\n" for name in names).encode())
+    except Errored:
+        return None
+    found: list[tuple[str, bytes] | None] = []
+    for kind in ("commit", "blob", "commit"):
+        head, _, out = out.partition(b"\n")
+        ident, *words = head.decode(errors="replace").split(" ")
+        if len(words) != 2 or not words[1].isdigit():  # noqa: PLR2004 - "<id> <type> <size>", else "<name> missing"
+            found.append(None)
+            continue
+        content, out = out[: int(words[1])], out[int(words[1]) + 1 :]
+        found.append((ident, content) if words[0] == kind else None)
+    said, file, tip = found
+    return (_said(*said), file and file[1], tip and tip[0]) if said else None
+
+
+def _said(ident: str, content: bytes) -> Commit:
+    """Read a commit as git keeps it."""
+    head, _, body = content.partition(b"\n\n")
+    encoding = re.search(rb"^encoding (\S+)$", head, re.MULTILINE)
+    try:
+        codec = codecs.lookup(encoding[1].decode()).name if encoding else "utf-8"
+    except (LookupError, UnicodeDecodeError):
+        codec = "utf-8"
+    message = body.decode(codec, "replace").strip()
+    author = re.search(r"^author (.*?) ?<([^>\n]*)>", head.decode(codec, "replace"), re.MULTILINE)
+    when = re.search(rb"^committer .*> (\d+) ", head, re.MULTILINE)
+    subject = " ".join(line.strip() for line in re.split(r"\n\s*\n", message, maxsplit=1)[0].split("\n"))
+    name, email = (author[1], author[2]) if author else ("", "")
+    return Commit(ident, subject, name, email, message, float(when[1]) if when else 0.0)
+
+
 def _fetch_from(url: str) -> tuple[str, ...]:
     return ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", *_upload_pack(url), "--", checked(url))
 
@@ -225,12 +287,14 @@ def _upload_pack(url: str) -> tuple[str, ...]:
     return ("--upload-pack", "git -c safe.directory='*' upload-pack") if local(url) else ()
 
 
-def _init(mirror: Path) -> None:
+def _init(mirror: Path) -> bool:
+    """Make a mirror unless there is one; return whether nothing was ever fetched into it."""
     if not (mirror / "info" / "attributes").exists():
         _git(None, "init", "--quiet", "--bare", "--template=", "--", str(mirror))
         (mirror / "info").mkdir(exist_ok=True)
         # An archive shall hold what a checkout holds; this file outranks the .gitattributes of every tree.
         (mirror / "info" / "attributes").write_text("* -export-ignore -export-subst\n")
+    return not any((mirror / "objects" / "pack").glob("*.pack")) and not any((mirror / "objects").glob("??"))
 
 
 @contextmanager
@@ -263,9 +327,13 @@ def _git(
     lock: int | None = None,
     timeout: float = FETCH_TIMEOUT,
     about: str = "",
+    text: bytes = b"",
 ) -> bytes:
-    """Run git to its end and return what it printed; git's own words are the cause of the Errored that this raises."""
-    git = _start(mirror, command, lock)
+    """Run git to its end and return what it printed; git's own words are the cause of the Errored that this raises.
+
+    The text that it is given must fit into a pipe.
+    """
+    git = _start(mirror, command, lock, text=text)
     deadline = time.monotonic() + timeout
     try:
         while True:
@@ -289,15 +357,17 @@ def _git(
     return out
 
 
-def _start(mirror: Path | None, command: Sequence[str], lock: int | None = None) -> subprocess.Popen[bytes]:
+def _start(
+    mirror: Path | None, command: Sequence[str], lock: int | None = None, *, text: bytes = b""
+) -> subprocess.Popen[bytes]:
     env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     options = [word for key, value in _OPTIONS for word in ("-c", f"{key}={value}")]
     where = [f"--git-dir={mirror}"] if mirror else []
     try:
-        return subprocess.Popen(
+        git = subprocess.Popen(
             ["git", *options, *where, *command],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if text else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=env,
@@ -306,6 +376,11 @@ def _start(mirror: Path | None, command: Sequence[str], lock: int | None = None)
         )
     except OSError as error:
         raise Errored(f"git cannot be started: {error}; install git on this machine") from error
+    if git.stdin:
+        with suppress(BrokenPipeError), git.stdin:  # it ended already and says why
+            git.stdin.write(text)
+        git.stdin = None
+    return git
 
 
 def _end(git: subprocess.Popen[bytes]) -> None:

@@ -190,6 +190,47 @@ def test_a_report_that_git_does_not_bear_out_releases_nothing(house: House, orig
     assert "release" in house.dispatcher.dispatch(house.push(commit)).stages
 
 
+def test_an_older_commit_that_is_reported_anew_releases_nothing(house: House, origin: Origin) -> None:
+    """Whoever has the hook's token says that main went back; git says that it did not."""
+    commits = [origin.commit() for _ in range(3)]
+    old = ZERO
+    for commit in commits:  # the ref had moved on when the first ones were looked at
+        number = house.push(commit, old=old)
+        assert "release" in house.dispatcher.dispatch(number).stages
+        old = commit
+    for before in (commits[2], ZERO, commits[0]):
+        outcome = house.dispatcher.dispatch(house.push(commits[1], old=before))
+        assert outcome.stages == ("build", "test")
+        assert outcome.reason == f"main had come further than {commits[1][:7]} before, so nothing is released"
+    house.push(origin.commit(branch="feature"))  # one more lie in between changes nothing
+    assert "release" not in house.dispatcher.dispatch(house.push(commits[1])).stages
+    origin.git("push", "-q", "-f", str(origin.path), f"{commits[1]}:refs/heads/main")
+    assert "release" in house.dispatcher.dispatch(house.push(commits[1], old=commits[2])).stages
+
+
+def test_what_a_repository_had_when_it_came_counts_as_earlier(house: House, origin: Origin) -> None:
+    commits = [origin.commit() for _ in range(2)]
+    house.ledger.register("sage", str(origin.path), "main", {"refs/heads/main": commits[1]})
+    (entry,) = house.ledger.enter("sage", [Push("u", "sage", "refs/heads/main", commits[1], commits[0])])
+    assert "release" not in house.dispatcher.dispatch(entry.number).stages
+
+
+def test_a_mirror_that_is_behind_is_asked_for_nothing(house: House, origin: Origin) -> None:
+    """The commit is there already, and so the mirror is not fetched into: where main is now is asked all the same."""
+    commits = [origin.commit() for _ in range(2)]
+    assert "release" in house.dispatcher.dispatch(house.push(commits[1])).stages
+    house.push(origin.commit())  # another dispatcher, with a mirror of its own, has looked at it
+    assert "release" not in house.dispatcher.dispatch(house.push(commits[1])).stages
+
+
+def test_a_tag_that_is_reported_elsewhere_releases_nothing(house: House, origin: Origin) -> None:
+    commits = [origin.commit("test: make\nrelease: {tags: ['{tag}']}\n") for _ in range(2)]
+    origin.git("push", "-q", str(origin.path), "HEAD:refs/tags/v2")
+    assert "release" in house.dispatcher.dispatch(house.push(commits[1], "refs/tags/v2")).stages
+    outcome = house.dispatcher.dispatch(house.push(commits[0], "refs/tags/v2"))
+    assert outcome.reason == f"v2 does not lead to {commits[0][:7]}, so nothing is released"
+
+
 def test_an_annotated_tag(house: House, origin: Origin) -> None:
     commit = origin.commit("test: make\nrelease: {tags: ['{tag}']}\n")
     origin.git("tag", "-a", "v1", "-m", "one")

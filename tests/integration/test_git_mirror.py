@@ -57,6 +57,12 @@ def test_a_commit_is_fetched_once_and_then_read_without_the_repository(origin, m
     said = git.describe(mirror, commit)
     assert (said.id, said.subject, said.author, said.email) == (commit, "Fix VAT", "Änne", "a@example.org")
     assert said.message == "Fix VAT\n\nBecause."
+    look = git.look(mirror, str(origin.bare), commit, "refs/heads/main", ".farm.yml")
+    assert look == git.Look(said, b"test: make test\n", commit, fetched=False)
+    for path in ("none.txt", "a"):
+        assert git.look(mirror, str(origin.bare), commit, "refs/heads/none", path) == git.Look(
+            said, None, None, fetched=False
+        )
     assert git.show(mirror, commit, ".farm.yml") == b"test: make test\n"
     assert git.show(mirror, commit, "a/b.txt", limit=0) == b""
     assert git.show(mirror, commit, "none.txt") is None
@@ -226,3 +232,28 @@ def test_arguments_are_guarded(mirror):
 def test_a_password_in_a_url_is_never_shown():
     assert git.shown("https://me:secret@example.org/a.git") == "https://example.org/a.git"
     assert git.shown("git@example.org:a.git") == "git@example.org:a.git"
+
+
+@pytest.mark.parametrize(
+    "message", ["\n\n  Two\nlines \n\nbody\n", "", "x" * 300, "Ünï\n \nrest", "one\ntwo\n\n\nthree"]
+)
+@pytest.mark.parametrize("encoding", ["UTF-8", "ISO-8859-1"])
+def test_a_commit_is_read_as_git_reads_it(origin, mirror, message, encoding):
+    tree = origin.run("write-tree")
+    content = f"tree {tree}\nauthor Änne A <a@x> 1700000000 +0100\ncommitter Bo <b@x> 1700000001 +0100\n"
+    content += ("" if encoding == "UTF-8" else f"encoding {encoding}\n") + f"\n{message}"
+    command = ["git", "hash-object", "-t", "commit", "-w", "--stdin"]
+    done = subprocess.run(command, cwd=origin.tree, input=content.encode(encoding), check=True, capture_output=True)
+    commit = done.stdout.decode().strip()
+    origin.run("push", "-q", "origin", f"{commit}:refs/heads/main")
+    said = git.look(mirror, str(origin.bare), commit, "refs/heads/main", "none").commit
+    assert said == git.describe(mirror, commit)
+    form = "--format=%s%x00%an%x00%ae%x00%ct"
+    subject, author, email, when = origin.run("log", "-1", "--encoding=UTF-8", form, commit).split("\0")
+    assert (said.subject, said.author, said.email, said.time) == (subject, author, email, float(when))
+
+
+def test_the_host_of_a_clone_url():
+    urls = ("/srv/a.git", "file:///srv/a.git", "git@example.org:a.git", "ssh://me@example.org:22/a", "https://x:y@h/a")
+    assert [git.host(url) for url in urls] == ["", "", "example.org", "example.org", "h"]
+    assert [git.local(url) for url in urls[:3]] == [Path("/srv/a.git"), Path("/srv/a.git"), None]
