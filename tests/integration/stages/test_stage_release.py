@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import threading
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,9 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
+from farm import reconcile
 from farm.decision import steps
 from farm.definition import Definition, Job, Release
-from farm.errors import Canceled, Errored
+from farm.errors import Canceled, Errored, LeaseLost
 from farm.ledger import Ledger
 from farm.pipeline import Status
 from farm.push import ZERO, Push
@@ -173,3 +176,55 @@ def test_a_release_that_comes_in_between_wins(farm, lay_out, moment, said):
     wrong = farm.client.digest(farm.image, "latest") != digest_of(early)
     assert wrong == (moment == "before its manifest")
     assert not wrong or [intent.digest for intent in due] == [digest_of(early)]
+
+
+def test_a_put_that_a_frozen_worker_lets_loose_late_is_put_right(redis_client, client, image_name, lay_out, poll):
+    """It freezes between its last check and its PUT; its step is taken over, a newer push is released, it wakes up."""
+    farm = Farm(redis_client, client, image_name)
+    farm.record = Record(redis_client, lease=0.5)
+    number = farm.push()
+    frozen = farm.tested(number)
+    asleep, awake = threading.Event(), threading.Event()
+
+    class Frozen(Registry):
+        def put(self, *arguments: Any) -> None:
+            asleep.set()
+            assert awake.wait(30)
+            super().put(*arguments)
+
+    lost: list[Exception] = []
+
+    def zombie() -> None:
+        try:
+            release.run(lay_out(frozen, registry=registry), farm.record)
+        except LeaseLost as error:
+            lost.append(error)
+
+    with Frozen(client.address) as registry:
+        thread = threading.Thread(target=zombie)
+        thread.start()
+        assert asleep.wait(10)
+        heir = poll(lambda: taken_over(farm.record, number))
+        assert release.run(lay_out(heir), farm.record).status is Status.PASSED
+        farm.record.commit(heir, Status.PASSED)
+        newest = farm.tested(farm.push())
+        release.run(lay_out(newest), farm.record)
+        assert client.digest(image_name, "latest") == digest_of(newest)
+        awake.set()
+        thread.join(10)
+    assert "no longer owned" in str(lost[0])
+    assert client.digest(image_name, "latest") == digest_of(frozen) != digest_of(newest)
+    began = time.monotonic()
+    poll(
+        lambda: reconcile.settle_tags(farm.record, client) and client.digest(image_name, "latest") == digest_of(newest),
+        deadline=5,
+    )
+    assert time.monotonic() - began < 5
+    (drift,) = [fields for _, fields in redis_client.xrange("farm:outbox") if fields["kind"] == "drift"]
+    assert drift["pipeline"] == str(newest.number)
+
+
+def taken_over(record: Record, number: int) -> Claim | None:
+    record.reap()
+    claim = record.claim(number, "release", "w2@there")
+    return claim if claim.go else None
