@@ -1,0 +1,133 @@
+"""Checks of `farm doctor` on the machine itself: engine, disk, hooks, the way to git. They change nothing."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from farm import git
+from farm.cli.bare import Bare
+from farm.cli.finding import Finding
+from farm.errors import FarmError
+from farm.home import LOCAL
+from farm.record import Repository
+from farm.settings import Settings
+
+_LITTLE, _LEAST = 5 << 30, 1 << 30  # bytes free
+_GIT = 8.0  # seconds for one repository
+_GIGA = 1 << 30
+
+
+def engine(settings: Settings) -> Iterator[Finding]:
+    """Ask the Docker Engine, by way of the hands: what it is, what builds there, whether it trusts the registry."""
+    done = subprocess.run(
+        [sys.executable, "-m", "workers.checkup", settings.registry], capture_output=True, text=True, check=False
+    )
+    try:
+        found = json.loads(done.stdout)
+    except ValueError:
+        found = {"error": done.stderr.strip().rpartition("\n")[2] or "the check of the engine ended without a word"}
+    if "error" in found:
+        mend = "systemctl start docker; or install it: apt-get install docker.io; or set DOCKER_HOST"
+        yield Finding.error("engine", found["error"], mend)
+        return
+    about = f"Docker Engine {found['version']}, {found['builder']}, {found['architecture']}"
+    if found["classic"]:
+        yield Finding.warning("engine", f"{about}: without BuildKit", "install Docker Engine 18.09 or newer")
+    else:
+        yield Finding.ok("engine", about)
+    if found["registry"]:
+        yield Finding.error(
+            "trust", f"the engine does not get through: {found['registry']}", _trust(settings, found["registry"])
+        )
+    else:
+        yield Finding.ok("trust", f"the engine reaches the registry {settings.registry}")
+    yield from disk("engine's disk", Path(found["folder"]))
+
+
+def _trust(settings: Settings, words: str) -> str:
+    if "HTTP response to HTTPS client" in words:
+        snippet = json.dumps({"insecure-registries": [settings.registry]})
+        return f"put {snippet} into /etc/docker/daemon.json, then run `systemctl reload docker`"
+    if "x509" in words:
+        return f"give the engine the registry's certificate: /etc/docker/certs.d/{settings.registry}/ca.crt"
+    return f"start the registry, and open {settings.registry} to this machine"
+
+
+def disk(name: str, folder: Path) -> Iterator[Finding]:
+    """Say how much is free where a folder is; nothing about a folder that is not on this machine."""
+    if not folder.exists():
+        return
+    free = shutil.disk_usage(folder).free
+    words = f"{free / _GIGA:.1f} GiB free at {folder}"
+    mend = "free some space: `docker system df` and `docker image prune`, `farm gc`; or give it a larger disk"
+    if free < _LEAST:
+        yield Finding.error(name, words, mend)
+    elif free < _LITTLE:
+        yield Finding.warning(name, words, mend)
+    else:
+        yield Finding.ok(name, words)
+
+
+def access(repositories: Sequence[Repository]) -> Iterator[Finding]:
+    """Ask each repository for its refs, as workers do before they fetch."""
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(_asked, [repository.url for repository in repositories]))
+    for repository, trouble in zip(repositories, answers, strict=True):
+        shown = git.shown(repository.url)
+        if trouble:
+            mend = f"let this machine's user read it (ssh key, mount); try: git ls-remote {shown}"
+            yield Finding.error(f"git {repository.name}", f"{shown} cannot be read here: {trouble}", mend)
+        else:
+            yield Finding.ok(f"git {repository.name}", f"{shown} can be read")
+
+
+def _asked(url: str) -> str | None:
+    try:
+        git.ls_remote(url, timeout=_GIT)
+    except FarmError as error:
+        return str(error)
+    return None
+
+
+def hooks(named: Sequence[Path], repositories: Sequence[Repository]) -> Iterator[Finding]:
+    """Look at the bare repositories that are named, and at those that are registered by a path of this machine."""
+    paths = [Path(repository.url.removeprefix("file://")) for repository in repositories]
+    for path in [*named, *(path for path in paths if path.is_absolute() and path.is_dir() and path not in named)]:
+        yield from _hook(path)
+
+
+def _hook(path: Path) -> Iterator[Finding]:
+    name = f"hook {path.name}"
+    try:
+        bare = Bare.find(path)
+        mistakes = bare.mistakes()
+        waiting, refused = len(bare.spooled()), len(bare.refused())
+    except FarmError as error:
+        yield Finding.error(name, str(error), f"farm hook install {path}")
+        return
+    for mistake in mistakes:
+        words, _, mend = mistake.rpartition("; run: ")
+        yield Finding.error(name, words or mistake, mend if words else f"farm hook install {path}")
+    if refused:
+        yield Finding.warning(name, f"{refused} pushes were refused by the farm", f"farm hook status {path}")
+    if waiting:
+        yield Finding.warning(name, f"{waiting} pushes wait in {bare.spool}", f"{bare.hook} --deliver")
+    if not (mistakes or refused or waiting):
+        yield Finding.ok(name, "reports every push; push options are on")
+
+
+def shared(settings: Settings, repositories: Sequence[Repository]) -> Iterator[Finding]:
+    """Warn of repositories that only this machine can clone, where the farm is open to others."""
+    if LOCAL in settings.registry:
+        return
+    by_path = [repository.name for repository in repositories if repository.url.startswith(("/", "file://"))]
+    if by_path:
+        yield Finding.warning(
+            "clone URLs",
+            f"{', '.join(by_path)}: registered by a path, which build machines may not have",
+            "farm hook install REPO.git --move --url ssh://HOST/PATH",
+        )

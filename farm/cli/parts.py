@@ -1,0 +1,145 @@
+"""Checks of `farm doctor` on the farm's parts: Redis, clock, registry, dispatcher, Flower, queues. They mend none."""
+
+import socket
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import redis
+
+from farm.cli.finding import Finding
+from farm.client import Client
+from farm.errors import FarmError
+from farm.record import Record
+from farm.settings import Settings
+
+OLDEST_REDIS = 7
+_SKEW = 5.0  # seconds; leases use Redis's clock alone, labels of what is on an engine and pages do not
+_FULL = 0.8
+
+
+def store(settings: Settings, client: redis.Redis) -> Iterator[Finding]:
+    """Look at Redis: alive, new enough, writing everything down, forgetting nothing. Ends at once if it is away."""
+    place = urlsplit(settings.redis_url)
+    name = f"{place.hostname}:{place.port}"
+    try:
+        info = client.info()
+        seconds, micros = client.time()
+    except redis.AuthenticationError:
+        yield Finding.error(
+            "redis", f"{name} refuses the password", "join again with a new join.env, or mend FARM_REDIS_URL"
+        )
+        return
+    except redis.RedisError as error:
+        words = str(error).rstrip(".").rpartition(". ")[2]
+        yield Finding.error(
+            "redis", f"{name} does not answer: {words}", f"`farm up` where the farm is; open {name} to this machine"
+        )
+        return
+    version = str(info["redis_version"])
+    if int(version.partition(".")[0]) < OLDEST_REDIS:
+        yield Finding.error("redis", f"version {version} is too old", f"install Redis {OLDEST_REDIS} or newer")
+    else:
+        yield Finding.ok("redis", f"version {version} at {name}")
+    yield from _kept(info)
+    skew = time.time() - (int(seconds) + int(micros) / 1e6)
+    if abs(skew) > _SKEW:
+        yield Finding.error(
+            "clock", f"{abs(skew):.0f} s {'before' if skew > 0 else 'behind'} Redis", "timedatectl set-ntp true"
+        )
+    else:
+        yield Finding.ok("clock", f"{abs(skew):.1f} s beside Redis")
+
+
+def _kept(info: dict[str, object]) -> Iterator[Finding]:
+    if not info["aof_enabled"]:
+        mend = "redis-cli CONFIG SET appendonly yes, and `appendonly yes` in its configuration"
+        yield Finding.error("redis aof", "what was pushed is lost when Redis restarts", mend)
+    elif info["aof_last_write_status"] != "ok":
+        yield Finding.error("redis aof", "Redis cannot write its file", "free some space on its disk")
+    else:
+        yield Finding.ok("redis aof", "every change is written down")
+    policy, limit, used = info["maxmemory_policy"], int(str(info["maxmemory"])), int(str(info["used_memory"]))
+    if limit and policy != "noeviction":
+        mend = "redis-cli CONFIG SET maxmemory-policy noeviction, and the same in its configuration"
+        yield Finding.error("redis memory", f"{policy} drops records when memory is short", mend)
+    elif limit and used > _FULL * limit:
+        yield Finding.warning(
+            "redis memory", f"{used / limit:.0%} of maxmemory is used", "raise maxmemory, or lower keep_days"
+        )
+    else:
+        yield Finding.ok("redis memory", f"{used / (1 << 20):.0f} MiB used, nothing is dropped")
+
+
+def registry(settings: Settings) -> Iterator[Finding]:
+    """Ask the registry as the farm does; whether the engine gets there is another question."""
+    host = settings.registry.rpartition(":")[0]
+    plain = settings.registry_plain or host.startswith("127.") or host == "localhost"
+    address = f"{'http' if plain else 'https'}://{settings.registry}/v2/"
+    try:
+        answer = httpx.get(address, timeout=5, trust_env=not plain)
+    except httpx.HTTPError as error:
+        yield Finding.error(
+            "registry", f"{address} does not answer: {error}", f"start it, and open {settings.registry}"
+        )
+        return
+    if answer.status_code not in (httpx.codes.OK, httpx.codes.UNAUTHORIZED):
+        yield Finding.error(
+            "registry", f"{address} answers {answer.status_code}", "see that FARM_REGISTRY names a registry"
+        )
+    else:
+        yield Finding.ok("registry", f"{settings.registry} answers")
+
+
+def dispatcher(settings: Settings) -> Iterator[Finding]:
+    """Ask the dispatcher with the farm's own token."""
+    try:
+        with Client(settings.url, settings.token) as client:
+            client.repositories()
+    except FarmError as error:
+        words, _, mend = str(error).partition("; ")
+        yield Finding.error("dispatcher", words, mend or "farm up; its log is FARM_HOME/logs/dispatcher.log")
+    else:
+        yield Finding.ok("dispatcher", f"{settings.url} answers")
+
+
+def flower(settings: Settings) -> Iterator[Finding]:
+    """See whether the pages are there."""
+    address = f"{settings.web_url}/pipelines"
+    try:
+        code = httpx.get(address, timeout=5, trust_env=False).status_code
+    except httpx.HTTPError as error:
+        yield Finding.warning(
+            "flower", f"{address} does not answer: {error}", "farm up; its log is FARM_HOME/logs/flower.log"
+        )
+        return
+    if code in (httpx.codes.OK, httpx.codes.UNAUTHORIZED):
+        yield Finding.ok("flower", f"{address} answers")
+    else:
+        yield Finding.warning("flower", f"{address} answers {code}", "see FARM_HOME/logs/flower.log")
+
+
+def worker(settings: Settings, record: Record) -> Iterator[Finding]:
+    """See whether this machine's own worker is heard of."""
+    names = [worker.name for worker in record.workers() if worker.host == socket.gethostname()]
+    if names:
+        yield Finding.ok("worker", f"{', '.join(names)} is heard of")
+    else:
+        mend = "systemctl enable --now farm-worker, or run `farm worker`"
+        yield Finding.error("worker", f"{settings.worker_name} has not been heard of for 30 s", mend)
+
+
+def queues(record: Record) -> Iterator[Finding]:
+    """Name the queues with work that nobody serves."""
+    workers, unserved = record.workers(), [queue for queue in record.queues() if queue.depth and not queue.consumers]
+    if not workers:
+        yield Finding.error(
+            "queues", "no worker is heard of", "run `farm worker` on a build machine, or `farm up` here"
+        )
+    for queue in unserved if workers else ():
+        labels = queue.name.partition("+")[2].split("+")
+        mend = f"farm worker --labels {','.join(filter(None, labels))}" if labels[0] else "farm worker"
+        yield Finding.error("queues", f"{queue.depth} steps wait in `{queue.name}`, which no worker serves", mend)
+    if workers and not unserved:
+        yield Finding.ok("queues", f"served by {', '.join(worker.name for worker in workers)}")

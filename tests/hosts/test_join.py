@@ -1,0 +1,139 @@
+"""A farm of `farm up --listen`, and a second machine that joins it with the file that it wrote, and builds for it."""
+
+import json
+import shutil
+import subprocess
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+import redis
+
+from farm.client import Client
+from farm.home import read_state
+from farm.settings import Settings
+from tests.hosts import engines
+from tests.hosts.estate import PROGRAMS, git
+from tests.hosts.machines import network, until
+
+pytestmark = pytest.mark.engine
+FARM = str(PROGRAMS / "farm")
+
+
+def variables(machine):
+    return {
+        "PATH": f"{PROGRAMS}:/usr/sbin:/usr/bin:/sbin:/bin",
+        "FARM_HOME": str(machine.folder / "home"),
+        "DOCKER_HOST": engines.socket(machine),
+    }
+
+
+def farm(machine, *arguments: str, text=""):
+    command = [*machine.enter, FARM, *arguments]
+    return subprocess.run(
+        command, env=variables(machine), input=text, capture_output=True, text=True, check=False, timeout=100
+    )
+
+
+def findings(machine):
+    """What `farm doctor` finds there, by name; its exit code says whether one is an error."""
+    done = farm(machine, "doctor", "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == any(each["verdict"] == "error" for each in found)
+    return {each["name"]: each for each in found}
+
+
+@pytest.fixture
+def machines(tmp_path_factory):
+    with network(tmp_path_factory.mktemp("join")) as net:  # a short name: sockets are in it
+        head, builder = net.machine("head"), net.machine("builder")
+        yield head, builder
+        farm(head, "up", "--stop")
+
+
+def repository(head):
+    """Make a bare repository that is served over the network, with the hook, and a clone with a commit."""
+    served, clone = head.folder / "git", head.folder / "clone"
+    bare = served / "thyme.git"
+    git("init", "-q", "--bare", "-b", "main", str(bare))
+    daemon = ["git", "daemon", "--export-all", f"--base-path={served}", f"--listen={head.address}"]
+    head.start("git", daemon)
+    installed = farm(head, "hook", "install", str(bare), "--url", f"git://{head.address}/thyme.git", "--timer", "none")
+    assert installed.returncode == 0, installed.stderr
+    git("clone", "-q", str(bare), str(clone))
+    git("-C", str(clone), "checkout", "-q", "-B", "main")
+    shutil.copy("/bin/busybox", clone / "busybox")
+    (clone / "Dockerfile").write_text(
+        'FROM scratch\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "--install", "-s", "/bin"]\n'
+    )
+    (clone / ".farm.yml").write_text("test: test -x /bin/busybox\n")
+    git("-C", str(clone), "add", "-A")
+    git("-C", str(clone), "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-q", "-m", "Begin")
+    return clone
+
+
+def test_a_machine_joins_with_one_file_and_builds(machines):
+    head, builder = machines
+    started = farm(head, "up", "--listen", head.address, "--no-worker", "--detach")
+    assert started.returncode == 0, started.stderr
+    state = read_state(head.folder / "home")
+    registry = f"{head.address}:{state.registry_port}"
+    assert f'{{"insecure-registries": ["{registry}"]}}' in started.stdout
+    assert not any(word in started.stdout for word in (state.token, state.worker_password, state.redis_password))
+
+    with pytest.raises(HTTPError, match="401"):
+        urlopen(f"http://{head.address}:{state.web_port}/pipelines", timeout=5)
+    moved = farm(head, "up", "--listen", "10.0.0.9", "--detach")
+    assert moved.returncode == 2
+    assert "does not listen on 10.0.0.9" in moved.stderr
+
+    joined = farm(builder, "join", "-", "--name", "w7", text=(head.folder / "home" / "join.env").read_text())
+    assert joined.returncode == 0, joined.stderr
+    engines.start(builder)
+    assert findings(builder)["trust"]["mend"].startswith(f'put {{"insecure-registries": ["{registry}"]}} into')
+    assert "farm worker" in findings(builder)["worker"]["mend"]
+    builder.kill("engine")
+    engines.start(builder, registry)
+    builder.start("worker", [FARM, "worker"], variables(builder))
+
+    clone = repository(head)
+    printed = subprocess.run(
+        [*head.enter, "git", "-C", str(clone), "push", "origin", "main"], capture_output=True, text=True, check=True
+    ).stderr
+    assert "pipeline #1" in printed
+    client = Client(f"http://{head.address}:{state.api_port}", state.token)
+    until(lambda: client.pipeline(1)["finished"], 60, f"the pipeline ends; see {builder.folder}/worker.log")
+    pipeline = client.pipeline(1)
+    assert pipeline["status"] == "passed", pipeline["reason"]
+    assert pipeline["image"].startswith(f"{registry}/thyme@sha256:")
+    assert {job["worker"] for stage in pipeline["stages"] for job in stage["jobs"]} == {"w7@builder"}
+
+    with_worker = redis.Redis.from_url(Settings.load(builder.folder / "home").redis_url)
+    for command in (("CONFIG", "GET", "dir"), ("FLUSHALL",), ("SHUTDOWN",), ("MODULE", "LIST"), ("KEYS", "*")):
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            with_worker.execute_command(*command)
+    with_worker.close()
+    client.close()
+
+    found = findings(builder)
+    assert {each["verdict"] for each in found.values()} == {"ok"}
+    assert found.keys() >= {"redis", "registry", "engine", "trust", "clock", "disk", "worker", "git thyme"}
+
+
+def test_what_cannot_be_an_address_or_a_membership_is_refused_with_a_reason(machines):
+    head, builder = machines
+    for address, words in (
+        ("127.0.0.1", "another machine"),
+        ("0.0.0.0", "another machine"),
+        (f"{head.address}:80", "without a port"),
+        ("10.250.0.9", "is not an address of this machine"),
+    ):
+        done = farm(head, "up", "--listen", address, "--no-worker", "--detach")
+        assert done.returncode != 0
+        assert words in done.stderr
+    assert read_state(head.folder / "home").listen == ""
+    assert "copy join.env once more" in farm(builder, "join", "-", text="LD_PRELOAD=x\n").stderr
+    away = f"FARM_ID=0123456789ab\nFARM_REDIS_URL=redis://{head.address}:1/0\nFARM_REGISTRY=r:5000\n"
+    assert "open that port" in farm(builder, "join", "-", text=away).stderr
+    assert not (builder.folder / "home" / "worker.env").exists()
+    assert "is a farm itself" in farm(head, "join", "-", text=away).stderr

@@ -1,0 +1,112 @@
+"""`farm doctor`: each thing that is wrong is named, with the line that mends it."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from farm.cli import ground, parts
+from farm.record import Record, WorkerInfo
+from farm.settings import Settings
+
+FARM = str(Path(sys.executable).parent / "farm")
+
+
+@pytest.fixture
+def variables(tmp_path, redis_server, registry):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FARM_")}
+    return {
+        **environment,
+        "FARM_HOME": str(tmp_path),
+        "FARM_ID": "0123456789ab",
+        "FARM_REDIS_URL": redis_server.url,
+        "FARM_REGISTRY": registry.host,
+    }
+
+
+def doctor(variables, *arguments: Path):
+    command = [FARM, "doctor", "--json", *map(str, arguments)]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout, done.stderr
+    found = {each["name"]: each for each in reversed(json.loads(done.stdout))}  # of several the first
+    assert done.returncode == any(each["verdict"] == "error" for each in found.values())
+    return found
+
+
+def beat(client):
+    host = os.uname().nodename
+    Record(client, lease=9).beat(WorkerInfo("w1@here", host, 2, queues=("build", "test", "release")))
+
+
+@pytest.mark.redis
+@pytest.mark.registry
+@pytest.mark.engine
+def test_a_build_machine_that_lacks_nothing(variables, redis_client, engine):  # noqa: ARG001 - one is needed
+    beat(redis_client)
+    found = doctor(variables)
+    assert {each["verdict"] for each in found.values()} <= {"ok", "warning"}, found
+    assert found.keys() >= {"redis", "redis aof", "redis memory", "clock", "registry", "engine", "trust", "worker"}
+
+
+@pytest.mark.redis
+@pytest.mark.registry
+def test_everything_that_is_wrong_is_said_at_once(variables, redis_client):
+    redis_client.config_set("appendonly", "no")
+    redis_client.config_set("maxmemory", "64mb")
+    redis_client.config_set("maxmemory-policy", "allkeys-lru")
+    found = doctor({**variables, "DOCKER_HOST": "unix:///nowhere/docker.sock", "FARM_REGISTRY": "127.0.0.1:1"})
+    wrong = {name: each["mend"] for name, each in found.items() if each["verdict"] == "error"}
+    assert wrong.keys() == {"redis aof", "redis memory", "registry", "engine", "worker"}
+    assert "appendonly yes" in wrong["redis aof"]
+    assert "noeviction" in wrong["redis memory"]
+    assert "systemctl start docker" in wrong["engine"]
+
+
+@pytest.mark.redis
+@pytest.mark.registry
+def test_redis_that_is_away_hides_nothing_else(variables, redis_server):
+    redis_server.kill()
+    found = doctor(variables)
+    assert found["redis"]["verdict"] == "error"
+    assert found["registry"]["verdict"] == "ok"
+    assert "worker" not in found
+
+
+def test_the_hook_and_the_push_options_of_a_repository(tmp_path):
+    bare = tmp_path / "thyme.git"
+    subprocess.run(["git", "init", "-q", "--bare", str(bare)], check=True)
+    mends = [finding.mend for finding in ground.hooks([bare], [])]
+    assert f"git -C {bare} config receive.advertisePushOptions true" in mends
+    assert f"farm hook install {bare}" in mends
+    assert [finding.verdict for finding in ground.hooks([tmp_path / "none.git"], [])] == ["error"]
+
+
+@pytest.mark.redis
+def test_a_clock_that_is_off_and_a_queue_that_nobody_serves(redis_server, tmp_path, monkeypatch):
+    settings = Settings(home=tmp_path, redis_url=redis_server.url)
+    with contextlib.closing(Redis.from_url(redis_server.url, decode_responses=True)) as client:
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + 60)
+        (clock,) = (finding for finding in parts.store(settings, client) if finding.name == "clock")
+        assert (clock.verdict, clock.mend) == ("error", "timedatectl set-ntp true")
+        monkeypatch.undo()
+        record = Record(client, lease=9)
+        (alone,) = parts.queues(record)
+        assert "no worker is heard of" in alone.words
+        beat(client)
+        (well,) = parts.queues(record)
+        assert well.verdict == "ok"
+
+
+def test_a_repository_that_cannot_be_read_is_named_without_its_password(tmp_path):
+    repository = ground.Repository("thyme", "https://ada:secret@127.0.0.1:1/thyme.git", "main", "", 0.0)
+    (finding,) = ground.access([repository])
+    assert finding.verdict == "error"
+    assert "secret" not in f"{finding.words} {finding.mend}"
+    assert [*ground.disk("disk", tmp_path / "elsewhere")] == []
