@@ -10,11 +10,12 @@ import pytest
 
 from farm import dispatch
 from farm.dispatch import Dispatcher
+from farm.errors import Refused
 from farm.ledger import Ledger
 from farm.pipeline import Status
 from farm.push import ZERO, Push
 from farm.record import Record
-from farm.settings import Settings
+from farm.settings import RepositorySettings, Settings
 
 pytestmark = pytest.mark.redis
 
@@ -295,3 +296,96 @@ def test_jobs_that_fork_are_left_to_whoever_commits_the_build(house: House, orig
     assert [(step.name, step.queue) for step in ready] == [("test/a", "test"), ("test/c", "test")]
     ready = house.record.commit(house.record.claim(number, "test/a", "w1"), Status.PASSED)
     assert [(step.name, step.queue) for step in ready] == [("test/b", "test+gpu")]
+
+
+CANCEL = "test: make check\non: {superseded: cancel}\n"
+
+
+def test_a_newer_push_that_says_so_ends_the_older_ones(house: House, origin: Origin) -> None:
+    older = house.push(origin.commit())
+    house.dispatcher.dispatch(older)
+    topic = house.push(origin.commit(branch="topic"), ref="refs/heads/topic")
+    house.dispatcher.dispatch(topic)
+    newer = house.push(origin.commit(CANCEL), old="a" * 40)
+    house.dispatcher.dispatch(newer)
+    pipeline = house.record.pipeline(older)
+    assert (pipeline.status, pipeline.reason) == (Status.SUPERSEDED, f"superseded by #{newer}")
+    assert house.record.pipeline(topic).status is house.record.pipeline(newer).status is Status.PENDING
+
+
+@pytest.mark.parametrize(
+    ("definition", "message", "options"),
+    [
+        (TESTED, "Fix", ()),  # it is the newer one's definition that counts, and finish is the default
+        (CANCEL, "Docs [skip ci]", ()),
+        (CANCEL, "Fix", ("farm.skip",)),
+        (f"{CANCEL}tset: x\n", "Fix", ()),
+        (f"{CANCEL[:-2]}, paths: [src]}}\n", "Fix", ()),
+    ],
+)
+def test_a_skipped_or_broken_push_ends_nothing(
+    house: House, origin: Origin, definition: str, message: str, options: tuple[str, ...]
+) -> None:
+    first = origin.commit(CANCEL)
+    older = house.push(first)
+    house.dispatcher.dispatch(older)
+    newer = house.push(origin.commit(definition, message), options=options, old=first)
+    house.dispatcher.dispatch(newer)
+    assert house.record.pipeline(older).status is Status.PENDING
+    assert house.record.pipeline(newer).status.final == (definition != TESTED)
+
+
+@pytest.mark.parametrize(
+    ("protected", "ref", "releases"),
+    [
+        (None, "refs/heads/main", True),
+        (None, "refs/heads/release/2", False),
+        (None, "refs/tags/v1", True),
+        (None, "refs/tags/nightly", False),
+        (("refs/heads/release/*",), "refs/heads/release/2", True),
+        (("refs/heads/release/*",), "refs/heads/main", False),
+        (("refs/heads/release/*",), "refs/tags/v1", False),
+        ((), "refs/heads/main", False),
+    ],
+)
+def test_the_server_says_which_refs_release(
+    house: House, origin: Origin, protected: tuple[str, ...] | None, ref: str, releases: bool
+) -> None:
+    """A definition cannot widen it, however it names branches."""
+    own = {"thyme": RepositorySettings(protected=protected)}
+    settings = house.settings.model_copy(update={"repositories": own})
+    dispatcher = Dispatcher(house.record, house.ledger, settings, publish=house.send)
+    origin.commit()  # so that there is a main
+    definition = f"test: make check\nrelease: {{branches: {ref.removeprefix('refs/heads/')}, tags: x}}\n"
+    if ref.startswith("refs/tags/"):
+        definition = "test: make check\nrelease: {tags: '{tag}'}\n"
+    commit = origin.commit(definition)
+    origin.git("push", "-q", "-f", str(origin.path), f"HEAD:{ref}")
+    number = house.push(commit, ref=ref)
+    dispatcher.dispatch(number)
+    pipeline = house.record.pipeline(number)
+    assert ([stage.name for stage in pipeline.stages][-1] == "release") is releases
+    assert releases or "does not release" in str(pipeline.reason)
+
+
+def test_a_retry_wakes_the_workers_for_what_is_left(house: House, origin: Origin) -> None:
+    number = house.push(origin.commit())
+    house.dispatcher.dispatch(number)
+    claim = house.record.claim(number, "build", "w1")
+    house.record.commit(claim, Status.PASSED, result={"image": f"host/thyme@sha256:{'1' * 64}"})
+    house.record.commit(house.record.claim(number, "test", "w1"), Status.FAILED, reason="no")
+    house.sent.clear()
+    house.dispatcher.retry(number, "eve")
+    assert [(sent[0], sent[1]) for sent in house.sent] == [(number, ["test", "release"])]
+    assert house.client.hget(f"farm:pipeline:{number}", "retried_by") == "eve"
+    with pytest.raises(Refused, match="not over yet"):
+        house.dispatcher.retry(number, "eve")
+
+
+def test_a_retry_of_a_push_without_steps_reads_it_again(house: House, origin: Origin) -> None:
+    number = house.push(origin.commit("test: [\n"))
+    house.dispatcher.dispatch(number)
+    assert house.record.pipeline(number).status is Status.FAILED
+    house.dispatcher.retry(number, "eve")
+    assert house.ledger.undispatched() == [number]
+    assert house.dispatcher.dispatch(number).status is Status.FAILED
