@@ -1,5 +1,6 @@
 """What git's reflog lists and no hook has reported: hooks that were killed, hooks that were not there."""
 
+import itertools
 import json
 import os
 import shutil
@@ -18,20 +19,13 @@ def farm(git, door):
     return git
 
 
-def killed(git):
-    """Let git move the ref and kill its hook at once."""
+def push_killed(git, refs):
+    """Let git move the refs and kill its hook at once."""
     hook = git.bare / "hooks/post-receive"
     kept = hook.read_bytes()
     hook.write_text("#!/bin/sh\nkill -9 $$\n")
-    yield
+    assert git.push(refs).code == 0
     hook.write_bytes(kept)
-
-
-def push_killed(git, *arguments):
-    step = killed(git)
-    next(step)
-    assert git.push(*arguments).code == 0
-    next(step, None)
 
 
 def aged(git, seconds=100):
@@ -39,7 +33,7 @@ def aged(git, seconds=100):
     git.env["GIT_COMMITTER_DATE"] = f"{int(time.time()) - seconds} +0000"
 
 
-def deliver(git, *options):
+def deliver(git, options=()):
     command = [str(git.bare / "hooks/post-receive"), "--deliver", *options, str(git.bare)]
     done = subprocess.run(command, env=git.env, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
@@ -66,17 +60,15 @@ def test_a_hook_that_was_killed_is_made_good(farm, door):
 
 def test_hook_and_reflog_name_the_same_line(farm, door):
     aged(farm)
-    first = farm.commit()
-    for target in (first, farm.commit(), first, farm.git_head(), first) if hasattr(farm, "git_head") else (first,):
-        farm.push("-f", f"{target}:main")
-    for _ in range(3):  # back and forth within one second
-        farm.push("-f", f"{first}~0:main")
-        farm.push("-f", "HEAD:main")
+    first, second = farm.commit(), farm.commit("Again")
+    for _ in range(3):  # back and forth, all within one second
+        for target in (first, second):
+            farm.push("-f", f"{target}:refs/heads/main")
     by_hook = [(update["old"], update["new"], update["line"]) for update in door.updates]
-    assert len({line for *_, line in by_hook}) >= 3
-    deliver(farm, "--now")
-    by_reflog = [u for asked in door.asked if asked["source"] == "reflog" for u in asked["updates"]]
-    assert [(u["old"], u["new"], u["line"]) for u in by_reflog] == by_hook
+    assert [line.split("-")[1] for *_, line in by_hook] == ["0", "0", "0", "1", "1", "2"]
+    deliver(farm, ["--now"])
+    by_reflog = [update for asked in door.asked if asked["source"] == "reflog" for update in asked["updates"]]
+    assert [(update["old"], update["new"], update["line"]) for update in by_reflog] == by_hook
 
 
 def test_a_hook_on_its_way_is_not_overtaken(farm, door):
@@ -149,8 +141,10 @@ def test_a_branch_that_is_made_anew_begins_anew(farm, door):
     first = farm.commit()
     push_killed(farm, "HEAD:main")
     deliver(farm)
+    farm("config", "receive.denyDeleteCurrent", "ignore", cwd=farm.bare)
     push_killed(farm, ":main")
-    push_killed(farm, f"{first}:main")
+    aged(farm, 90)
+    push_killed(farm, f"{first}:refs/heads/main")
     deliver(farm)
     assert [(update["old"], update["new"]) for update in door.updates] == [("0" * 40, first)] * 2
 
@@ -217,9 +211,10 @@ def test_thousands_of_lines_go_in_parts(farm, door):
     log = farm.bare / "logs/refs/heads/main"
     log.parent.mkdir(parents=True, exist_ok=True)
     ids = [f"{number:040x}" for number in range(1, 1002)]
-    lines = [f"{old} {new} A <a@b> {number} +0000\tpush\n" for number, (old, new) in enumerate(zip(ids, ids[1:]))]
+    pairs = enumerate(itertools.pairwise(ids))
+    lines = [f"{old} {new} A <a@b> {number} +0000\tpush\n" for number, (old, new) in pairs]
     log.write_text("".join(lines) + ids[0])
-    printed = json.loads(deliver(farm, "--now"))
+    printed = json.loads(deliver(farm, ["--now"]))
     assert [update["new"] for update in door.updates] == ids[1:]
     assert max(len(asked["updates"]) for asked in door.asked) == 100
     assert max(len(update["reflog"]) for update in door.updates) <= 200
