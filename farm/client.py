@@ -32,9 +32,11 @@ class Client:
         """Return how the dispatcher and the parts behind it are; needs no token."""
         return dict(self._json("GET", "/health", accept=(503,)))
 
-    def register(self, name: str, url: str, default_branch: str, refs: Mapping[str, str]) -> Document:
+    def register(
+        self, name: str, url: str, default_branch: str, refs: Mapping[str, str], *, moved: bool = False
+    ) -> Document:
         """Register a repository, its present refs as the baseline; returns `name` and the `token` of its hook."""
-        body = {"name": name, "url": url, "default_branch": default_branch, "refs": dict(refs)}
+        body = {"name": name, "url": url, "default_branch": default_branch, "refs": dict(refs), "moved": moved}
         return dict(self._json("POST", "/repositories", json=body))
 
     def repositories(self) -> list[Document]:

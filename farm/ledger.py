@@ -60,17 +60,25 @@ class Ledger(Base):
         )
 
     def register(
-        self, repository: str, url: str, default_branch: str, refs: Mapping[str, str], token_hash: str = ""
+        self,
+        repository: str,
+        url: str,
+        default_branch: str,
+        refs: Mapping[str, str],
+        token_hash: str = "",
+        *,
+        moved: bool = False,
     ) -> Repository:
         """Register a name with its one clone URL; the refs that are there already are a baseline, no pushes.
 
-        The same name and URL again only changes what is given anew; another URL is refused.
+        The same name and URL again only changes what is given anew; another URL is refused, unless it has moved there.
         """
         for ref in refs:
             check_ref(ref)
         if not repository or any(letter.isspace() for letter in repository):
             raise Refused(f"{repository!r} is no name for a repository; use letters without blanks")
-        answer = self.scripts.run("register", repository, url, default_branch, token_hash, dumps(dict(refs)))
+        rest = (url, default_branch, token_hash, dumps(dict(refs)), int(moved))
+        answer = self.scripts.run("register", repository, *rest)
         if answer != "ok":
             raise Refused(f"{repository!r} is registered with {answer}; choose another name for {url}")
         return self.repository(repository)

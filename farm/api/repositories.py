@@ -20,13 +20,15 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 class Registration(BaseModel):
     """A repository by its name and the clone URL that workers can reach.
 
-    `refs` (ref: id) are there already and get no pipelines; without it the repository is asked for them.
+    `refs` (ref: id) are there already and get no pipelines; without it the repository is asked for them. A repository
+    that has `moved` keeps its name and what the farm knows of it.
     """
 
     name: Name
     url: Annotated[str, Field(min_length=1, max_length=1000)]
     default_branch: Name = "main"
     refs: dict[str, str] | None = None
+    moved: bool = False
 
 
 @routes.post("/repositories", summary="Register a repository and get a token for its hook")
@@ -43,18 +45,21 @@ def register(registration: Registration, farm: Farm, token: Token) -> dict[str, 
         there = farm.ledger.repository(registration.name).url
     except Refused:
         there = registration.url
-    if there != registration.url:
+    moves = there != registration.url
+    if moves and not registration.moved:
         raise HTTPException(
-            409, f"{registration.name!r} is registered with {git.shown(there)}; choose another name for this one"
+            409,
+            f"{registration.name!r} is registered with {git.shown(there)}; choose another name for this one, or say"
+            " that it has moved (farm hook install --move)",
         )
     try:
-        refs = git.ls_remote(registration.url) if registration.refs is None else registration.refs
+        refs = git.ls_remote(registration.url) if moves or registration.refs is None else registration.refs
     except Errored as error:
         raise HTTPException(422, str(error)) from error
     repository = farm.ledger.register(
-        registration.name, registration.url, registration.default_branch, refs, hashed(secret)
+        registration.name, registration.url, registration.default_branch, refs, hashed(secret), moved=moves
     )
-    log.info("repository.registered", repository=registration.name)
+    log.info("repository.registered", repository=registration.name, moved=moves)
     return {
         "name": registration.name,
         "token": secret,

@@ -27,7 +27,10 @@ _THIS = Path()
 def install(
     repository: _Repository = _THIS,
     name: Annotated[str | None, typer.Option(help="The name on the farm. Default: the folder's, without .git.")] = None,
-    url: Annotated[str | None, typer.Option(help="Where workers can clone it. Default: its path.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Where workers can clone it. Default: as it was, or its path.")
+    ] = None,
+    move: Annotated[bool, typer.Option("--move", help="Workers clone it from --url from now on.")] = False,
     timer: Annotated[
         timers.Kind, typer.Option(help="What delivers pushes that were left in the spool.")
     ] = timers.Kind.AUTO,
@@ -44,7 +47,9 @@ def install(
     bare.prepare()
     reflogs = bare.reflogs()  # before the refs are read: what is pushed meanwhile is then no part of the past
     with Client(settings.url, settings.token) as client:
-        answer = client.register(name, url or str(bare.path), bare.default_branch, bare.refs())
+        known_url = {each["name"]: each["url"] for each in client.repositories()}.get(name) if known else None
+        place = url or known_url or str(bare.path)
+        answer = client.register(name, place, bare.default_branch, bare.refs(), moved=move)
     kept = bare.install(
         {"url": settings.url, "token": answer["token"], "repository": answer["name"]}, answer["registered"], reflogs
     )

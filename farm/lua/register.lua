@@ -1,11 +1,12 @@
 #!lua
 -- REGISTER: one name, one clone URL; the refs that are there at first are a baseline.
--- ARGV: repository, url, default branch, hash of the hook's token ('' keeps it), JSON object ref -> id
+-- ARGV: repository, url, default branch, hash of the hook's token ('' keeps it), JSON object ref -> id,
+--       1 when it has moved to that URL
 -- Answers ok, or the other URL that the name has.
-local repository, url, default_branch, token_hash, refs = unpack(ARGV)
+local repository, url, default_branch, token_hash, refs, moved = unpack(ARGV)
 local key = 'farm:repository:' .. repository
 local there = call('HGET', key, 'url')
-if there and there ~= url then return there end
+if there and there ~= url and moved ~= '1' then return there end
 if not there then
   call('HSET', key, 'created', stamp(NOW), 'token_hash', '')
   for ref, id in pairs(cjson.decode(refs)) do

@@ -230,6 +230,17 @@ def test_a_name_has_one_url(shared: Running) -> None:
     shared.register()
 
 
+def test_a_repository_that_moved_keeps_its_name_if_it_can_be_read_there(shared: Running) -> None:
+    with shared.client() as client:
+        with pytest.raises(Refused, match="gone"):
+            client.register("thyme", "/nowhere/gone.git", "main", {}, moved=True)
+        client.register("thyme", f"file://{shared.origin}", "main", {}, moved=True)
+        (thyme,) = (each for each in client.repositories() if each["name"] == "thyme")
+        assert thyme["url"] == f"file://{shared.origin}"
+        client.register("thyme", str(shared.origin), "main", {}, moved=True)
+    shared.register()
+
+
 def test_reports_that_are_wrong(shared: Running) -> None:
     for change, words in (
         ({"ref": "refs/heads/-x..y"}, "no full ref name"),
