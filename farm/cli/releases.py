@@ -15,7 +15,7 @@ from farm.errors import Refused
 from farm.plain import plain
 from farm.settings import Settings
 
-PATIENCE = 15.0  # seconds in which the registry has to follow a rollback
+PATIENCE = 6.0  # seconds in which the registry has to follow a rollback
 _LOOK = 0.2
 SHOWN = 5  # entries of a history, unless all are asked for
 
