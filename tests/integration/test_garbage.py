@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -217,4 +218,24 @@ def test_a_registry_that_is_away(redis_client: Any, own_registry: Any) -> None:
         with pytest.raises(Errored, match="does not answer"):
             images.garbage.collect()
         assert len(farm.record.images()["away"]) == 2
+    farm.logs.close()
+
+
+def test_the_disk_is_freed_as_the_page_says(redis_client: Any, own_registry: Any, need: Any) -> None:
+    """The registry stands still, collects, and goes on with what is left."""
+    farm = Farm(redis_client)
+    with Registry(own_registry.host) as client:
+        images = Images(farm, client, "freed")
+        gone, kept = images.release(images.push()), images.release(images.push())
+        images.garbage.collect()
+        blobs = own_registry.folder / "data/docker/registry/v2/blobs/sha256"
+        before = len(list(blobs.glob("*/*")))
+        own_registry.stop()
+        program, config = need("docker-registry", "registry"), own_registry.folder / "registry.yml"
+        subprocess.run([program, "garbage-collect", str(config)], check=True, capture_output=True)
+        own_registry.start()
+        assert before - len(list(blobs.glob("*/*"))) == 2  # the manifest and its config
+        assert client.digest("freed", "latest") == kept
+        assert client.labels("freed", kept)["farm.built.by"] == FARM
+        assert not images.there(gone)
     farm.logs.close()
