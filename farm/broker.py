@@ -12,7 +12,7 @@ from celery import Celery, chain
 from farm.pipeline import STAGES, Step
 
 TASKS: Mapping[str, str] = {stage: f"stage.{stage}" for stage in STAGES}
-# What is nearly done goes first: a worker that serves several queues takes from them in this order.
+# What is nearly done goes first: a worker takes from its queues in this order, priority by priority.
 QUEUES = tuple(reversed(STAGES))
 
 _PATIENT = {"max_retries": 600, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 1}
@@ -35,6 +35,7 @@ def _configuration() -> dict[str, Any]:
             "socket_keepalive": True,
             "health_check_interval": 10,
             "queue_order_strategy": "priority",
+            "priority_steps": list(range(10)),
         },
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
@@ -70,6 +71,7 @@ def publish(number: int, steps: Sequence[Step], title: str) -> None:
             args=(number, step.name),
             immutable=True,
             queue=step.queue or step.stage,
+            priority=step.priority,
             argsrepr=f"#{number} {title}" if step.name == step.stage else f"#{number} {title} {step.name}",
             kwargsrepr="",
         )

@@ -111,6 +111,18 @@ class Client:
         body = {"who": who, "dry_run": dry_run}
         return list(self._json("POST", "/gc", json=body, timeout=COLLECTING))
 
+    def workers(self) -> list[Document]:
+        """Return the workers that were heard of lately, by name; `closed` says why one takes no work."""
+        return list(self._json("GET", "/workers"))
+
+    def drain(self, name: str, who: str, *, undo: bool = False) -> list[Document]:
+        """Keep a worker, or all of a host, from taking more work, or undo that; returns those that it concerns."""
+        return list(self._json("POST", f"/workers/{quote(name)}/drain", json={"who": who, "undo": undo}))
+
+    def queues(self) -> list[Document]:
+        """Return the queues by name; `consumers` are the workers that take from it."""
+        return list(self._json("GET", "/queues"))
+
     def logs(self, number: int, step: str, *, after: str = "0", wait: float = 0.0) -> Document:
         """Return the `chunks` of a step's log behind a cursor; with `wait` (seconds) it waits for the next ones."""
         params: dict[str, Any] = {"after": after, "wait": wait}

@@ -150,7 +150,9 @@ class Dispatcher:
 
     def _send(self, push: Push, number: int, steps: Sequence[Step]) -> None:
         try:
-            self.publish(number, broker.unforked(steps), broker.title(push.repository, push.ref, push.new))
+            first, *rest = broker.unforked(steps)
+            first = replace(first, priority=self.record.priority(number, first.name))
+            self.publish(number, (first, *rest), broker.title(push.repository, push.ref, push.new))
         except Exception as error:  # noqa: BLE001 - the record has it, so the reaper sends it
             log.warning("pipeline.not_published", pipeline=number, error=str(error))
 

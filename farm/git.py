@@ -75,6 +75,27 @@ def mirror_path(home: Path, repository: str) -> Path:
     return home / "mirrors" / f"{repository}.git"
 
 
+def mirrors(home: Path) -> Iterator[Path]:
+    """Give every mirror below FARM_HOME; the time of its folder is that of its last use."""
+    for name, folders, _ in os.walk(home / "mirrors"):
+        if name.endswith(".git") and "objects" in folders:
+            folders.clear()
+            yield Path(name)
+
+
+def forget(mirror: Path) -> bool:
+    """Delete a mirror, it is fetched again when it is needed; False if somebody is fetching into it now."""
+    lock = os.open(mirror.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(mirror)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
+
+
 def ensure(mirror: Path, url: str, commit: str, *, check: Callable[[], None] = lambda: None) -> str:
     """Bring a commit into the mirror unless it is there and return its id; an annotated tag gives its commit.
 
@@ -91,6 +112,8 @@ def ensure(mirror: Path, url: str, commit: str, *, check: Callable[[], None] = l
         found = find(mirror, commit)
     if found is None:
         raise Failed(f"commit {commit[:7]} is gone from {shown(url)}: it was force-pushed away; push it again")
+    with suppress(OSError):
+        os.utime(mirror)  # see mirrors()
     return found
 
 

@@ -34,6 +34,7 @@ class Step:
     stage: str
     needs: Sequence[str] = ()
     queue: str = ""
+    priority: int = 0  # by how much the repository has on its way, 0 goes first, 9 last
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,16 @@ _logger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How an attempt ended: with no status it had no effect. `next` says that a step behind it still waits."""
+    """How an attempt ended: with no status it had no effect. `next` says that a step behind it still waits.
+
+    `elsewhere` says that another worker is to try, for this one cannot or shall not now.
+    """
 
     status: Status | None = None
     reason: str | None = None
     ready: tuple[Step, ...] = ()
     next: bool = False
+    elsewhere: bool = False
     claim: Claim | None = None
 
 
@@ -36,9 +40,11 @@ def attempt(tools: Tools, number: int, step: str, teardown: ExitStack) -> Ended:
 
     Errors of Redis pass through while nothing is claimed: the reaper sends the wake-up again.
     """
+    if not tools.engine.answers():
+        return Ended(elsewhere=True)
     claim = tools.record.claim(number, step, tools.settings.worker_name)
     if not claim.go:
-        return Ended(next=claim.verdict == "done" and claim.next)
+        return Ended(next=claim.verdict == "done" and claim.next, elsewhere=claim.verdict == "elsewhere")
     with Lease(tools.record, claim) as lease:
         try:
             with tools.logs.writer(number, step, claim.fence) as log:

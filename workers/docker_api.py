@@ -21,6 +21,7 @@ from workers.engine import Check
 from workers.stream import watched
 
 _CONNECT = 10.0
+_SOON = 1.0  # seconds: one that works says that it is there in a millisecond
 _ANSWER = 120.0  # seconds: a busy engine takes long to remove a big container
 
 
@@ -58,6 +59,14 @@ class DockerApi:
         self.url: str = self._settings.get("base_url") or "unix:///var/run/docker.sock"
         self._lock = threading.Lock()
         self._kept: tuple[int, docker.APIClient] | None = None
+
+    def answers(self) -> bool:
+        """Say whether the engine takes requests; a few seconds at most."""
+        try:
+            client = self._client()
+            return bool(client.request("GET", f"{client.base_url}/_ping", timeout=_SOON).ok)
+        except (Errored, OSError, requests.RequestException, urllib3.exceptions.HTTPError):
+            return False
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -164,7 +173,7 @@ class DockerApi:
             # A connection that a fork shares with its parent would mix their answers.
             if self._kept is None or self._kept[0] != os.getpid():
                 with self._translated():
-                    client = docker.APIClient(version="auto", **self._settings)
+                    client = docker.APIClient(version="auto", timeout=int(_CONNECT), **self._settings)
                 client.headers["Accept-Encoding"] = "identity"  # answers are read as they come
                 weakref.finalize(self, client.close)
                 self._kept = (os.getpid(), client)

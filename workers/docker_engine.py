@@ -47,6 +47,10 @@ class DockerEngine:
         self._attached: dict[str, requests.Response] = {}
         self._lock = threading.Lock()
 
+    def answers(self) -> bool:
+        """Say whether the engine takes requests."""
+        return self._api.answers()
+
     def info(self) -> EngineInfo:
         """Say what the engine is."""
         info = self._api.call("GET", "/info")
@@ -57,6 +61,7 @@ class DockerEngine:
             architecture=info["Architecture"],
             cpus=info["NCPU"],
             memory=info["MemTotal"],
+            root=Path(info["DockerRootDir"]) if self._api.url.startswith("unix:") else None,
         )
 
     def unbroken(self) -> AbstractContextManager[Callable[[], None]]:
@@ -131,6 +136,11 @@ class DockerEngine:
             raise blame.of_pull(reference, refusal.message) from refusal
         return values.image(found)
 
+    def repositories(self, registry: str) -> Sequence[str]:
+        """List a registry's repositories here."""
+        found = self._api.call("GET", "/images/json")
+        return sorted({name for item in found for name in values.repositories(item, registry)})
+
     def images(self, repository: str) -> Sequence[tuple[str, float]]:
         """List the names of a repository here, newest first."""
         found = self._api.call("GET", "/images/json", params={"filters": _filters(reference=[repository])})
@@ -147,6 +157,10 @@ class DockerEngine:
             if refusal.status != _MISSING:
                 raise
         return True
+
+    def trim_cache(self, keep: int) -> None:
+        """Throw away old parts of the builders' cache."""
+        self._api.call("POST", "/build/prune", params={"all": "1", "keep-storage": str(keep)})
 
     def create_network(self, owner: Owner, *, internal: bool = False) -> str:
         """Make a network."""

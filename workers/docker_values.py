@@ -83,6 +83,12 @@ def names(item: Mapping[str, Any], repository: str) -> Sequence[str]:
     return tags or [name for name in item["RepoDigests"] or () if name.startswith(f"{repository}@")]
 
 
+def repositories(item: Mapping[str, Any], registry: str) -> Sequence[str]:
+    """Return the repositories of a registry in which a listed image has a name."""
+    names = (*(item["RepoTags"] or ()), *(item["RepoDigests"] or ()))
+    return [re.split(r"@|:(?=[^/]*$)", name)[0] for name in names if name.startswith(f"{registry}/")]
+
+
 def state(found: Mapping[str, Any]) -> ContainerState:
     """Read an inspected container."""
     now = found["State"]

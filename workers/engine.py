@@ -57,7 +57,10 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What an engine says about itself. `builder` is the one that a build without secrets would use."""
+    """What an engine says about itself. `builder` is the one that a build without secrets would use.
+
+    `root` is where it keeps its data, None if that is on another machine.
+    """
 
     version: str
     storage: str
@@ -65,6 +68,7 @@ class EngineInfo:
     architecture: str
     cpus: int
     memory: int
+    root: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +203,9 @@ class Engine(Protocol):
     fault. Their one sentence is fit for the person who pushed.
     """
 
+    def answers(self) -> bool:
+        """Say soon, and whatever is wrong, whether the engine takes requests now."""
+
     def info(self) -> EngineInfo:
         """Say what the engine is."""
 
@@ -224,6 +231,9 @@ class Engine(Protocol):
     def image(self, reference: str) -> Image | None:
         """Return an image that is on this engine (by name, digest or id), or None."""
 
+    def repositories(self, registry: str) -> Sequence[str]:
+        """List the repositories (`host/name`) of a registry that have images here."""
+
     def images(self, repository: str) -> Sequence[tuple[str, float]]:
         """List the names that images of a repository have here and when each image was made, newest first.
 
@@ -232,6 +242,9 @@ class Engine(Protocol):
 
     def remove_image(self, reference: str) -> bool:
         """Take a name away, and the image with its last one; False if a container needs it. None such is fine."""
+
+    def trim_cache(self, keep: int) -> None:
+        """Throw away of the builders' cache what was not used for longest, until it has at most so many bytes."""
 
     def create_network(self, owner: Owner, *, internal: bool = False) -> str:
         """Make a network and return its name; an internal one has no way to the outside."""

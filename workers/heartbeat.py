@@ -1,4 +1,7 @@
-"""What a worker's main process does beside its slots: say that it is there, and sweep the engine. It runs no step."""
+"""What a worker's main process does beside its slots: say that it is there and whether it takes work, and sweep.
+
+It runs no step.
+"""
 
 import socket
 import threading
@@ -12,56 +15,101 @@ from farm.errors import Errored
 from farm.record import WorkerInfo
 from workers import cleanup
 from workers.engine import Owner
+from workers.gate import Gate
 from workers.tools import Tools
 
-BEAT = 3.0  # seconds
+LOOK = 1.0  # seconds between two looks whether work can be done
+BEAT = 3.0
 SWEEP = 6.0
+TRIM = 600.0
 
 _logger = structlog.get_logger()
 
 
 class Heartbeat:
-    """A thread from `start` to `stop`; a fault of Redis or the engine is logged when it begins, and outlived."""
+    """Two threads from `start` to `stop`, so that an engine that hangs while it is swept does not silence the worker.
 
-    def __init__(self, tools: Tools, queues: Sequence[str], busy: Callable[[], Sequence[str]]) -> None:
+    A fault of Redis or the engine is logged when it begins, and outlived.
+    `take` is told at every look whether the worker is to take work.
+    """
+
+    def __init__(
+        self, tools: Tools, queues: Sequence[str], busy: Callable[[], Sequence[str]], take: Callable[[bool], None]
+    ) -> None:
         self._tools = tools
         self._queues = tuple(queues)
         self._busy = busy
+        self._take = take
+        self._gate = Gate(tools.engine, tools.settings.home, tools.settings.disk_min)
+        self._closed: str | None = None
+        self._held: str | None = None
+        self._due = dict.fromkeys(("beat", "sweep", "trim"), 0.0)
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
-        self._wrong: str | None = None
+        self._threads = [
+            threading.Thread(target=self._repeat, args=(work,), name=name, daemon=True)
+            for name, work in (("heartbeat", self._look), ("sweep", self._clean))
+        ]
 
     def start(self) -> None:
         """Begin with a beat and a sweep."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """End after what is being done."""
+        """End after what is being done, or with the process."""
         self._stopped.set()
-        self._thread.join(BEAT)
+        for thread in self._threads:
+            thread.join(BEAT)
 
-    def _run(self) -> None:
-        sweep = 0.0
+    def _repeat(self, work: Callable[[], None]) -> None:
+        wrong: str | None = None
         while True:
             try:
-                self._beat()
-                if monotonic() >= sweep:
-                    cleanup.sweep(self._tools.engine, self._tools.settings.farm_id, self._alive)
-                    sweep = monotonic() + SWEEP
-                self._wrong = None
-            except (RedisError, Errored) as error:
-                if self._wrong != str(error):
-                    self._wrong = str(error)
-                    _logger.warning("heartbeat", error=self._wrong)
-            if self._stopped.wait(BEAT):
+                work()
+                wrong = None
+            except Exception as error:
+                if wrong != str(error):
+                    wrong = str(error)
+                    _logger.warning(
+                        "heartbeat", error=wrong, exc_info=not isinstance(error, (RedisError, Errored, OSError))
+                    )
+            if self._stopped.wait(LOOK):
                 return
+
+    def _look(self) -> None:
+        """Open or close the gate, and say so."""
+        was, self._closed = self._why, self._gate.closed()
+        try:
+            if self._is_due("beat", BEAT) or was != self._why:
+                self._held = self._beat()
+        finally:
+            self._take(self._why is None)
+            if was != self._why:
+                _logger.warning("gate", why=self._why or "takes work again")
+                self._due |= {"sweep": 0.0, "trim": 0.0}  # it may be that this makes the room that is missing
+
+    @property
+    def _why(self) -> str | None:
+        return self._held or self._closed
+
+    def _clean(self) -> None:
+        if self._is_due("sweep", SWEEP):
+            cleanup.sweep(self._tools.engine, self._tools.settings.farm_id, self._alive)
+        if self._is_due("trim", TRIM):
+            cleanup.trim(self._tools.engine, self._tools.settings)
+
+    def _is_due(self, what: str, seconds: float) -> bool:
+        if monotonic() < self._due[what]:
+            return False
+        self._due[what] = monotonic() + seconds
+        return True
 
     def _alive(self, owner: Owner) -> bool:
         return self._tools.record.holds(owner.pipeline, owner.step, owner.fence)
 
-    def _beat(self) -> None:
+    def _beat(self) -> str | None:
         settings = self._tools.settings
-        self._tools.record.beat(
+        return self._tools.record.beat(
             WorkerInfo(
                 name=settings.worker_name,
                 host=socket.gethostname(),
@@ -69,5 +117,6 @@ class Heartbeat:
                 labels=settings.labels,
                 queues=self._queues,
                 busy=tuple(self._busy()),
+                closed=self._closed,
             )
         )

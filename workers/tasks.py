@@ -6,14 +6,15 @@ Only here do a Celery message and the work meet; the work itself is `attempt`.
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from typing import Any
 
 import structlog
 from billiard.common import TERM_SIGNAL  # type: ignore[import-untyped]
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, Reject
 from celery.signals import task_postrun, worker_process_init, worker_ready, worker_shutdown
 from celery.worker import state
 from kombu.exceptions import OperationalError
@@ -50,6 +51,8 @@ Channel.basic_ack = _answer(Channel.basic_ack)  # type: ignore[method-assign]
 Channel.basic_reject = _answer(Channel.basic_reject)  # type: ignore[method-assign]
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells every request
 
+HANDED_ON = 0.5  # seconds that a message is held before it is handed on, so that nobody spins
+
 _logger = structlog.get_logger()
 _teardowns: dict[str, ExitStack] = {}
 _heartbeats: list[Heartbeat] = []
@@ -77,6 +80,9 @@ def _stage(task: Any, number: int, step: str) -> str:
     ended = attempt(tools(), number, step, teardown)
     if ended.next:
         return f"#{number} {step} had passed; waking what waits for it"
+    if ended.elsewhere:
+        time.sleep(HANDED_ON)
+        raise Reject(f"#{number} {step} is left to another worker", requeue=True)
     if ended.status is None:
         raise Ignore
     if ended.status is Status.FAILED:
@@ -135,8 +141,9 @@ def _end_slot(*_: Any) -> None:
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
-def _begin(**_: Any) -> None:
-    heartbeat = Heartbeat(tools(), sorted(app.amqp.queues.consume_from), _busy)
+def _begin(sender: Any, **_: Any) -> None:
+    queues = tuple(app.amqp.queues.consume_from)
+    heartbeat = Heartbeat(tools(), sorted(queues), _busy, partial(_take, sender, queues))
     _heartbeats.append(heartbeat)
     heartbeat.start()
 
@@ -145,6 +152,21 @@ def _begin(**_: Any) -> None:
 def _end(**_: Any) -> None:
     while _heartbeats:
         _heartbeats.pop().stop()
+
+
+def _take(consumer: Any, queues: Sequence[str], wanted: bool) -> None:
+    """Let the worker's own loop begin or cease to take from its queues, where it does not do so already."""
+    tasks = consumer.task_consumer
+    if tasks is not None and any(tasks.consuming_from(queue) != wanted for queue in queues):
+        consumer.call_soon(_turn, consumer, queues, wanted)
+
+
+def _turn(consumer: Any, queues: Sequence[str], wanted: bool) -> None:
+    for queue in queues:
+        try:
+            (consumer.add_task_queue if wanted else consumer.cancel_task_queue)(queue)
+        except Exception as error:  # noqa: BLE001 - its connection is on the way out; the next look tries again
+            _logger.warning("queue", queue=queue, wanted=wanted, error=str(error))
 
 
 def _busy() -> Sequence[str]:

@@ -1,7 +1,8 @@
 #!lua
 -- CLAIM: ask for a step on behalf of a worker.
 -- ARGV: number, step, worker, lease (s), schema that the worker knows, a word unique to this request
--- Answers JSON: verdict go | busy | done | early | dead, and with go the fence and all that a stage needs to know.
+-- Answers JSON: verdict go | busy | done | early | dead | elsewhere (the worker is to take nothing, or not this step while
+-- another can), and with go the fence and all that a stage needs to know.
 -- The same request again (its reply was lost) is answered with the same fence. An expired lease is only taken over
 -- after the reaper has offered the step: it alone knows whether Redis itself was away.
 local number, step, worker, lease, schema, request = unpack(ARGV)
@@ -21,6 +22,12 @@ if status == 'pending' and (not ready or tonumber(ready) > NOW + 0.001) then ret
 if status == 'pending' or asked ~= request then
   if status == 'running' then
     if not offered or tonumber(until_) > NOW then return answer('busy') end
+  end
+  local avoid, avoid_until = unpack(call('HMGET', key, 'avoid', 'avoid_until'))
+  if shut(worker) or (avoid == worker and tonumber(avoid_until) > NOW and another_serves(queue, worker)) then
+    return answer('elsewhere')
+  end
+  if status == 'running' then
     call('HINCRBY', key, 'takeovers', 1)
     call('HSET', key, 'note', 'taken over from ' .. call('HGET', key, 'worker') .. ', which was lost')
   end

@@ -3,6 +3,7 @@
 -- ARGV: number, step, fence, reason, counted (0 for a worker that shuts down), limit
 -- Answers {ok, pending | errored} | {lost} | {canceled}; repeated by the same fence it answers how the step stands.
 local number, step, fence, reason, counted, limit = unpack(ARGV)
+local AVOID = 5 -- seconds in which the step is left to other workers, if there are any that are open
 local key = step_key(number, step)
 if call('HGET', key, 'given_back') == fence then
   local status = call('HGET', key, 'status')
@@ -12,6 +13,8 @@ local state = owned(number, step, fence)
 if state == 'over' then state = 'lost' end
 if state ~= 'ok' then return {state} end
 call('HSET', key, 'given_back', fence)
+local worker, started = unpack(call('HMGET', key, 'worker', 'started'))
+if counted == '1' then erred(worker, started, reason) end
 local errors = call('HINCRBY', key, 'errors', counted)
 if counted == '1' and errors >= tonumber(limit) then
   end_step(number, step, 'errored', reason)
@@ -19,7 +22,10 @@ if counted == '1' and errors >= tonumber(limit) then
   return {'ok', 'errored'}
 end
 local at = NOW
-if counted == '1' then at = NOW + 2 * 4 ^ (errors - 1) end
+if counted == '1' then
+  at = NOW + 2 * 4 ^ (errors - 1)
+  call('HSET', key, 'avoid', worker, 'avoid_until', stamp(at + AVOID))
+end
 call('HDEL', key, 'fence', 'lease', 'note', 'offered')
 call('HSET', key, 'reason', reason)
 leave_queues(number, step)

@@ -38,6 +38,7 @@ call('HSET', key, 'definition', definition, 'image_repository', image, 'steps', 
 if remark ~= '' then call('HSET', key, 'reason', remark, 'remark', remark) end
 call('HDEL', key, 'note')
 call('ZREM', 'farm:undispatched', number)
+call('ZADD', 'farm:unfinished:' .. repository, number, number)
 settle(number, tonumber(lease) / 2)
 
 if supersede == '1' and position then

@@ -44,10 +44,31 @@ local function tell(number, kind, step, status, detail)
     'pipeline', number, 'kind', kind, 'step', step, 'status', status, unpack(detail and {'detail', detail} or {}))
 end
 
+-- Repositories share the workers: the more of its own goes before a step, the later its turn, in ten grades, 0 first.
+-- Before a pipeline's first step go the pipelines of its repository that are not over; before a job, the jobs beside it.
+local GRADES = {1, 2, 3, 5, 8, 13, 21, 34, 55}
+local function priority_of(number, step)
+  local before = 0
+  if #needs_of(number, step) == 0 then
+    local repository = call('HGET', pipeline_key(number), 'repository')
+    before = call('ZCOUNT', 'farm:unfinished:' .. repository, '-inf', '(' .. number)
+  else
+    local stage = call('HGET', step_key(number, step), 'stage')
+    for _, other in ipairs(steps_of(number)) do
+      if other == step then break end
+      local beside, status = unpack(call('HMGET', step_key(number, other), 'stage', 'status'))
+      if beside == stage and not final(status) then before = before + 1 end
+    end
+  end
+  local grade = 0
+  while grade < #GRADES and before >= GRADES[grade + 1] do grade = grade + 1 end
+  return grade
+end
+
 -- Let a step wait in its queue from a time on; the reaper publishes it (again) at the deadline.
 local function make_ready(number, step, at, deadline)
   local key = step_key(number, step)
-  call('HSET', key, 'status', 'pending', 'ready', stamp(at), 'wakes', 0)
+  call('HSET', key, 'status', 'pending', 'ready', stamp(at), 'wakes', 0, 'priority', priority_of(number, step))
   call('ZADD', 'farm:queue:' .. call('HGET', key, 'queue'), stamp(at), member(number, step))
   call('ZADD', 'farm:deadlines', stamp(deadline), member(number, step))
 end
@@ -76,6 +97,7 @@ local function end_pipeline(number, status, reason)
   call('HSET', key, 'status', status, 'finished', stamp(NOW))
   if reason and reason ~= '' then call('HSET', key, 'reason', reason) end
   call('ZREM', 'farm:undispatched', number)
+  call('ZREM', 'farm:unfinished:' .. (call('HGET', key, 'repository') or ''), number)
   call('ZADD', 'farm:finished', stamp(NOW), number)
   count('pipelines ' .. (call('HGET', key, 'repository') or '?') .. ' ' .. status)
   tell(number, 'finished', '', status)
@@ -127,12 +149,17 @@ local function settle(number, wake)
   end
 end
 
+local function row_of(number, step)
+  local row, priority = unpack(call('HMGET', step_key(number, step), 'row', 'priority'))
+  return '{"priority":' .. (priority or 0) .. ',' .. string.sub(row, 2)
+end
+
 -- Steps behind this one that wait for a worker now, as JSON rows.
 local function ready_after(number, step)
   local rows = {}
   for _, other in ipairs(steps_of(number)) do
-    local status, ready, needs, row = unpack(call('HMGET', step_key(number, other), 'status', 'ready', 'needs', 'row'))
-    if status == 'pending' and ready and has(split(needs), step) then rows[#rows + 1] = row end
+    local status, ready, needs = unpack(call('HMGET', step_key(number, other), 'status', 'ready', 'needs'))
+    if status == 'pending' and ready and has(split(needs), step) then rows[#rows + 1] = row_of(number, other) end
   end
   return rows
 end
@@ -142,7 +169,7 @@ local function wake_row(number, step)
   local rows = {}
   local all = steps_of(number)
   while step do
-    rows[#rows + 1] = call('HGET', step_key(number, step), 'row')
+    rows[#rows + 1] = row_of(number, step)
     local followers = {}
     for _, other in ipairs(all) do
       if has(needs_of(number, other), step) then followers[#followers + 1] = other end

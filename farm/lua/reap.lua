@@ -4,7 +4,8 @@
 -- Answers a JSON list of wakes. A step of a lost worker stays its own until somebody claims: a late renewal still
 -- succeeds. After a gap of half a lease between two calls (Redis was away or frozen, or the reaper was) everybody looks
 -- dead, so for one whole lease nothing is taken from anybody. A waiting step is only published again when its queue
--- holds fewer messages than steps wait for, so that one wake-up is outstanding however long the queue is.
+-- holds fewer messages than steps wait for, so that one wake-up is outstanding however long the queue is; and when its
+-- turn has come much nearer since, for the broker keeps a message where it was put.
 local lease, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
 local last, hold = unpack(call('HMGET', 'farm:reaper:tick', 'tick', 'hold'))
 if not last or NOW - tonumber(last) > lease / 2 then
@@ -14,16 +15,22 @@ end
 call('HSET', 'farm:reaper:tick', 'tick', stamp(NOW))
 local holding = NOW < tonumber(hold)
 
+-- The broker keeps a list a priority: the queue's name for 0, and with a separator and the digit for the others.
 local function queued(queue)
-  local kind = call('TYPE', queue).ok
-  return kind == 'list' and call('LLEN', queue) or 0
+  local count = 0
+  for priority = 0, 9 do
+    local list_ = priority == 0 and queue or queue .. '\006\022' .. priority
+    if call('TYPE', list_).ok == 'list' then count = count + call('LLEN', list_) end
+  end
+  return count
 end
 
 local wakes = {}
 for _, due in ipairs(call('ZRANGEBYSCORE', 'farm:deadlines', '-inf', stamp(NOW), 'LIMIT', 0, 200)) do
   local number, step = string.match(due, '^(%S+) (.+)$')
   local key = step_key(number, step)
-  local status, queue, worker, takeovers = unpack(call('HMGET', key, 'status', 'queue', 'worker', 'takeovers'))
+  local status, queue, worker, takeovers, old = unpack(
+    call('HMGET', key, 'status', 'queue', 'worker', 'takeovers', 'priority'))
   if not status or final(status) then
     call('ZREM', 'farm:deadlines', due)
   elseif status == 'running' and holding then
@@ -39,10 +46,14 @@ for _, due in ipairs(call('ZRANGEBYSCORE', 'farm:deadlines', '-inf', stamp(NOW),
       if wakes_before == 0 then count('leases_expired') end
       call('HSET', key, 'offered', stamp(NOW), 'note', worker .. ' does not answer any more; another worker may take over')
       wakes[#wakes + 1] = wake_row(number, step)
-    elseif queued(queue) < call('ZCARD', 'farm:queue:' .. queue) then
-      wakes[#wakes + 1] = wake_row(number, step)
     else
-      call('HINCRBY', key, 'wakes', -1)
+      local missing = queued(queue) < call('ZCARD', 'farm:queue:' .. queue)
+      local priority = priority_of(number, step)
+      if not missing then call('HINCRBY', key, 'wakes', -1) end
+      if missing or priority * 2 < tonumber(old or 0) then
+        call('HSET', key, 'priority', priority)
+        wakes[#wakes + 1] = wake_row(number, step)
+      end
     end
   end
 end

@@ -31,6 +31,7 @@ if #steps == 0 then
   call('ZADD', 'farm:undispatched', stamp(NOW), number)
   return {'ok', '[]'}
 end
+call('ZADD', 'farm:unfinished:' .. call('HGET', key, 'repository'), number, number)
 for _, step in ipairs(again) do
   local reset = step_key(number, step)
   if call('HGET', reset, 'stage') == 'build' then call('HDEL', key, 'image') end

@@ -4,6 +4,7 @@
 -- Answers {unknown | over | runs} | {undispatched, note} | {offered, step, note} | {pause, step, seconds, reason}
 -- | {queued, step, queue, how many are ahead}.
 local number = ARGV[1]
+local MOST = 1000 -- waiting steps that are looked at
 local status = call('HGET', pipeline_key(number), 'status')
 if not status then return {'unknown'} end
 if final(status) then return {'over'} end
@@ -19,4 +20,10 @@ end
 if not waits then return {'runs'} end
 local ready, queue, reason = unpack(call('HMGET', step_key(number, waits), 'ready', 'queue', 'reason'))
 if tonumber(ready) > NOW then return {'pause', waits, stamp(tonumber(ready) - NOW), reason or ''} end
-return {'queued', waits, queue, call('ZRANK', 'farm:queue:' .. queue, member(number, waits)) or 0}
+local ahead, own, before = 0, tonumber(call('HGET', step_key(number, waits), 'priority') or 0), true
+for i, other in ipairs(call('ZRANGE', 'farm:queue:' .. queue, 0, MOST - 1)) do
+  local priority = tonumber(call('HGET', step_key(string.match(other, '^(%S+) (.+)$')), 'priority') or 0)
+  if other == member(number, waits) then before = false
+  elseif priority < own or (priority == own and before) then ahead = ahead + 1 end
+end
+return {'queued', waits, queue, ahead}

@@ -7,8 +7,10 @@ from typing import Any
 import structlog
 
 from farm.pipeline import Job, Pipeline, Stage, Status, sum_up
+from farm.record.values import WorkerInfo
 
 Fields = Mapping[str, str]
+MINUTES = 100  # seconds from which on a pause is told in minutes
 
 _log = structlog.get_logger()
 
@@ -72,6 +74,32 @@ def pipeline(answer: Sequence[Any]) -> Pipeline:
         released=tuple(json.loads(top.get("released", "[]"))),
         stages=tuple(_stage(name, members) for name, members in jobs.items()),
     )
+
+
+def worker(name: str, row: Fields, against: Fields, now: float) -> WorkerInfo:
+    """Return a worker from what it said last and what the record holds against it."""
+    lists = {part: tuple(json.loads(row[part])) for part in ("labels", "queues", "busy")}
+    return WorkerInfo(
+        name,
+        row["host"],
+        int(row["slots"]),
+        seen=float(row["seen"]),
+        closed=closed(against, now) or row.get("closed") or None,
+        drained="drained" in against,
+        **lists,
+    )
+
+
+def closed(against: Fields, now: float) -> str | None:
+    """Say why a worker takes no work by the record's word, behind its name: "is drained by ada"."""
+    if "drained" in against:
+        return f"is drained by {against['drained_by']}"
+    if float(against.get("aside", 0)) <= now:
+        return None
+    left = float(against["aside"]) - now
+    return (
+        f"is put aside for {left / 60:.0f} min" if left > MINUTES else f"is put aside for {left:.0f} s"
+    ) + f" after {against['errors']} steps in a row that it could not do: {against['reason']}"
 
 
 def _job(name: str, row: Fields) -> Job:

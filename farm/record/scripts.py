@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import redis
 
-INTENT = (  # scripts that share intent.lua
-    *("release_begin", "release_done", "intents", "checked", "rollback", "releases", "drifted"),
-    *("commit", "retry", "discard", "images", "restore"),
-)
+# What some scripts share beside the prelude: part -> scripts.
+SHARED = {
+    "intent": (
+        *("release_begin", "release_done", "intents", "checked", "rollback", "releases", "drifted"),
+        *("commit", "retry", "discard", "images", "restore"),
+    ),
+    "gate": ("beat", "claim", "commit", "drain", "give_back", "workers"),
+}
 
 
 @cache
 def source(name: str) -> str:
     """Return the text of a script with the prelude in front."""
     folder = files("farm") / "lua"
-    parts = ["counts", "prelude", *(["intent"] if name in INTENT else []), name]
+    parts = ["counts", "prelude", *(part for part, scripts in SHARED.items() if name in scripts), name]
     *shared, script = ((folder / f"{part}.lua").read_text() for part in parts)
     flags, _, body = script.partition("\n")
     return "\n".join((flags, *shared, body))

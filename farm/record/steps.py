@@ -112,7 +112,7 @@ class Steps(Base):
 
 def step_of(row: Mapping[str, Any]) -> Step:
     """Return a step from what a script says about it."""
-    return Step(name=row["name"], stage=row["stage"], needs=tuple(row["needs"]), queue=row["queue"])
+    return Step(row["name"], row["stage"], tuple(row["needs"]), row["queue"], row["priority"])
 
 
 def judge(claim: Claim, answer: str) -> None:

@@ -9,7 +9,7 @@ from farm.pipeline import Step
 from farm.release import Released
 
 SCHEMA = 1
-Verdict = Literal["go", "busy", "done", "early", "dead"]
+Verdict = Literal["go", "busy", "done", "early", "dead", "elsewhere"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,8 @@ class Claim:
     """The answer to a claim; only with verdict `go` does the worker own the step, under this fence.
 
     The other verdicts: `busy` another worker has it, `done` it has passed (`next` says whether a step behind it still
-    waits, so that the duplicate heals a lost link), `early` it is not its turn yet, `dead` it will never run.
+    waits, so that the duplicate heals a lost link), `early` it is not its turn yet, `dead` it will never run,
+    `elsewhere` this worker is to leave it to others.
     """
 
     verdict: Verdict
@@ -110,7 +111,11 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """What a worker says of itself every few seconds; `seen` is filled in by the record."""
+    """What a worker says of itself every few seconds; `seen` is filled in by the record.
+
+    `closed` says why it takes no work: by its own account as it says it; as it is read, also by a person's or the
+    record's word.
+    """
 
     name: str
     host: str
@@ -119,11 +124,16 @@ class WorkerInfo:
     queues: Sequence[str] = ()
     busy: Sequence[str] = ()  # "#218 test"
     seen: float = 0.0
+    closed: str | None = None
+    drained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """How one queue stands; `oldest` is how long its first step has been waiting, in seconds."""
+    """How one queue stands; `oldest` is how long its first step has been waiting, in seconds.
+
+    Consumers are the workers that take steps from it now.
+    """
 
     name: str
     depth: int

@@ -1,6 +1,5 @@
 """How things stand: pipelines, workers, queues, why something waits. It changes nothing but heartbeats."""
 
-import json
 from collections.abc import Sequence
 
 from farm.errors import Refused
@@ -64,27 +63,36 @@ class Views(Base):
         """
         return bool(self.scripts.run("holds", number, step, fence))
 
-    def beat(self, worker: WorkerInfo) -> None:
-        """Say that a worker is there; call it every few seconds."""
+    def priority(self, number: int, step: str) -> int:
+        """Return when it is a waiting step's turn: 0 first, 9 last, the later the more its repository has before it."""
+        return int(self.redis.hget(f"farm:pipeline:{number}:step:{step}", "priority") or 0)
+
+    def beat(self, worker: WorkerInfo) -> str | None:
+        """Say that a worker is there, every few seconds; return why the record has it take no work, or None."""
         lists = (dumps(list(part)) for part in (worker.labels, worker.queues, worker.busy))
-        self.scripts.run("beat", worker.name, worker.host, worker.slots, *lists)
+        now, against = self.scripts.run("beat", worker.name, worker.host, worker.slots, *lists, worker.closed or "")
+        return reading.closed(reading.fields(against), float(now))
+
+    def drain(self, name: str, who: str, *, undo: bool = False) -> None:
+        """Let a worker finish what it has and take nothing more, also after its next start; or undo that."""
+        if self.scripts.run("drain", name, who, int(undo)) == "unknown":
+            raise Refused(f"there is no worker {name}; `farm workers` shows those that there are")
 
     def workers(self, *, silence: float = SILENCE) -> list[WorkerInfo]:
         """Return the workers that were heard of lately, by name."""
         now, *rows = self.scripts.run("workers")
         found = []
-        for name, flat in rows:
-            row = reading.fields(flat)
+        for name, flat, against in rows:
+            row, held = reading.fields(flat), reading.fields(against)
             if float(now) - float(row["seen"]) <= silence:
-                lists = {part: tuple(json.loads(row[part])) for part in ("labels", "queues", "busy")}
-                found.append(WorkerInfo(name, row["host"], int(row["slots"]), seen=float(row["seen"]), **lists))
+                found.append(reading.worker(name, row, held, float(now)))
         return sorted(found, key=lambda worker: worker.name)
 
     def queues(self) -> list[Queue]:
         """Return every queue that ever had a step or has a consumer, by name."""
         serving: dict[str, list[str]] = {}
         for worker in self.workers():
-            for queue in worker.queues:
+            for queue in () if worker.closed else worker.queues:
                 serving.setdefault(queue, []).append(worker.name)
         rows = self.scripts.run("queues", *serving)
         return sorted(
@@ -109,9 +117,18 @@ class Views(Base):
             return None
         _, queue, ahead = rest
         stage, _, labels = queue.partition("+")
-        if not any(queue in worker.queues for worker in self.workers()):
-            return f"no worker serves `{labels or stage}`"
+        if nobody := self._nobody(queue, labels or stage):
+            return nobody
         return f"{ahead} ahead in `{queue}`" if int(ahead) else f"waits for a free worker in `{queue}`"
+
+    def _nobody(self, queue: str, named: str) -> str | None:
+        serving = [worker for worker in self.workers() if queue in worker.queues]
+        if not serving:
+            return f"no worker serves `{named}`"
+        if any(worker.closed is None for worker in serving):
+            return None
+        why = "; ".join(f"{worker.name} {worker.closed}" for worker in serving)
+        return f"no worker that serves `{named}` takes work: {why}"
 
     def _read(self, numbers: Sequence[int | str]) -> list[Pipeline]:
         return [reading.readable(row) for row in self.scripts.run("read", *numbers)]

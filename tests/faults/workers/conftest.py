@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +88,15 @@ class Farm:
             ["git", *who, *command], cwd=cwd or self.tree, check=True, capture_output=True, text=True
         ).stdout.strip()
 
-    def push(self, files: Mapping[str, str]) -> int:
-        """Commit the files and open the pipeline; nobody is woken yet."""
+    def push(self, files: Mapping[str, str], repository: str = "thyme") -> int:
+        """Commit the files and open the pipeline; nobody is woken yet. All repositories are fed from one tree."""
         for name, text in files.items():
             (self.tree / name).write_text(text)
         self.git("add", "-A")
         self.git("commit", "-q", "--allow-empty", "-m", "x")
         old, self.last = self.last, self.git("rev-parse", "HEAD")
-        push = Push(str(uuid.uuid4()), "thyme", "refs/heads/main", old, self.last)
-        [entry] = self.ledger.enter("thyme", [push])
+        push = Push(str(uuid.uuid4()), repository, "refs/heads/main", old, self.last)
+        [entry] = self.ledger.enter(repository, [push])
         plan = decide(
             push,
             entry.number,
@@ -105,7 +106,10 @@ class Farm:
             date="2026-01-01",
         )
         self.record.open(
-            entry.number, definition=plan.definition.model_dump_json(), steps=plan.steps, image_repository=self.image
+            entry.number,
+            definition=plan.definition.model_dump_json(),
+            steps=plan.steps,
+            image_repository=self.image if repository == "thyme" else f"{self.image}/{repository}",
         )
         self.steps: Sequence[Step] = plan.steps
         return entry.number
@@ -113,7 +117,7 @@ class Farm:
     def wake(self, number: int, steps: Sequence[Step] | None = None) -> None:
         """Send one message for the whole chain, or for these steps."""
         chosen = unforked(self.steps) if steps is None else steps
-        rows = [{"name": s.name, "stage": s.stage, "needs": list(s.needs), "queue": s.queue} for s in chosen]
+        rows = [asdict(s) | {"priority": self.record.priority(number, s.name)} for s in chosen]
         assert self.publisher.stdin is not None
         assert self.publisher.stdout is not None
         self.publisher.stdin.write(json.dumps([number, rows]).encode() + b"\n")
@@ -166,8 +170,10 @@ class Farm:
         self.publisher.communicate()
         for item in self.engine.objects({"farm.id": self.settings.farm_id}):
             self.engine.remove(item.kind, item.name)
-        for name, _ in self.engine.images(f"{self.registry.address}/{self.image}"):
-            self.engine.remove_image(name)
+        for repository in self.engine.repositories(self.registry.address):
+            if repository.startswith(f"{self.registry.address}/{self.image}"):
+                for name, _ in self.engine.images(repository):
+                    self.engine.remove_image(name)
         self.registry.close()
         self.redis.close()
 

@@ -1,0 +1,49 @@
+"""Workers and queues are listed, and workers drained."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, HTTPException
+from pydantic import BaseModel, Field
+
+from farm.api.service import Farm, Token, admit
+from farm.errors import Refused
+
+log = structlog.get_logger()
+routes = APIRouter(tags=["workers"])
+
+
+class Drain(BaseModel):
+    """Who drains a worker, or with `undo` lets it take work again."""
+
+    who: Annotated[str, Field(min_length=1, max_length=200)]
+    undo: bool = False
+
+
+@routes.get("/workers", summary="List the workers that were heard of lately")
+def workers(farm: Farm, token: Token) -> list[dict[str, Any]]:
+    """By name; `closed` says why one takes no work, or is null."""
+    admit(farm.access.everything(token))
+    return [asdict(worker) for worker in farm.record.workers()]
+
+
+@routes.post("/workers/{name}/drain", summary="Let a worker finish what it has and take nothing more")
+def drain(name: str, order: Drain, farm: Farm, token: Token) -> list[dict[str, Any]]:
+    """Keep it so over restarts, until undone. The name of a host means all workers there; 404 when there is none."""
+    admit(farm.access.everything(token))
+    names = [worker.name for worker in farm.record.workers() if worker.host == name] or [name]
+    try:
+        for each in names:
+            farm.record.drain(each, order.who, undo=order.undo)
+    except Refused as refusal:
+        raise HTTPException(404, str(refusal)) from refusal
+    log.info("worker.undrained" if order.undo else "worker.drained", workers=names, who=order.who)
+    return [asdict(worker) for worker in farm.record.workers() if worker.name in names]
+
+
+@routes.get("/queues", summary="List the queues: what waits where, and who takes it")
+def queues(farm: Farm, token: Token) -> list[dict[str, Any]]:
+    """By name; `oldest` is how long the first step has been waiting, in seconds, or null."""
+    admit(farm.access.everything(token))
+    return [asdict(queue) for queue in farm.record.queues()]

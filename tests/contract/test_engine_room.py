@@ -1,0 +1,76 @@
+"""Whether an engine is there, where its data lies, and that what it keeps for later has a limit."""
+
+import os
+import shutil
+import time
+
+import pytest
+
+from farm import git
+from workers import cleanup
+from workers.docker_engine import DockerEngine
+from workers.engine import BuildSpec
+
+pytestmark = [
+    pytest.mark.engine,
+    # docker-py leaves a socket open that it could not connect
+    pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+def test_an_engine_that_is_there_answers_and_says_where_its_data_lies(hands):
+    assert hands.answers()
+    assert shutil.disk_usage(hands.info().root).free
+
+
+def test_an_engine_that_is_not_there_does_not_answer(tmp_path):
+    assert not DockerEngine(f"unix://{tmp_path}/none.sock").answers()
+
+
+def test_the_repositories_of_a_registry_are_named(hands, context, name):
+    tag = f"localhost:5/{name}/deep:build-1"
+    hands.build(
+        context({"Dockerfile": "FROM scratch\nLABEL a=b\n"}), BuildSpec(tags=(tag,)), log=print, check=lambda: 0
+    )
+    try:
+        assert f"localhost:5/{name}/deep" in hands.repositories("localhost:5")
+        assert hands.repositories(f"localhost:5/{name}") == [f"localhost:5/{name}/deep"]
+        assert hands.repositories("localhost") == []
+        assert hands.images(f"localhost:5/{name}/deep")
+    finally:
+        hands.remove_image(tag)
+
+
+def test_a_cache_below_its_limit_is_left_alone(hands):
+    hands.trim_cache(1 << 50)
+
+
+def test_the_mirrors_that_were_unused_for_longest_go(tmp_path):
+    for age, name in enumerate(("new", "group/old", "older", "oldest")):
+        folder = tmp_path / "mirrors" / f"{name}.git"
+        (folder / "objects" / "x.git" / "objects").mkdir(parents=True)
+        (folder / "objects" / "pack").write_bytes(b"x" * (1 << 20))
+        used(folder, 7200 + 60 * age)
+    assert cleanup.trim_mirrors(tmp_path, 5 << 20) == 0
+    assert cleanup.trim_mirrors(tmp_path, 3 << 20) == 2  # a little more than a megabyte each
+    assert left(tmp_path) == ["group/old.git", "new.git"]
+    used(tmp_path / "mirrors" / "group" / "old.git", 60)
+    assert cleanup.trim_mirrors(tmp_path, 0) == 1
+    assert left(tmp_path) == ["group/old.git"], "what was used a moment ago may still be read"
+
+
+def test_a_mirror_that_somebody_fetches_into_stays(tmp_path):
+    folder = tmp_path / "mirrors" / "busy.git"
+    (folder / "objects").mkdir(parents=True)
+    used(folder, 7200)
+    with git._locked(folder, lambda: None):
+        assert cleanup.trim_mirrors(tmp_path, 0) == 0
+    assert cleanup.trim_mirrors(tmp_path, 0) == 1
+
+
+def used(folder, ago):
+    os.utime(folder, (time.time() - ago,) * 2)
+
+
+def left(home):
+    return sorted(str(mirror.relative_to(home / "mirrors")) for mirror in git.mirrors(home))

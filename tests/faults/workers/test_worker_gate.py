@@ -1,0 +1,136 @@
+"""A worker takes work only while it can and may do it, and repositories share what workers there are."""
+
+import contextlib
+import os
+import signal
+import subprocess
+
+import pytest
+
+from farm.pipeline import Status
+
+pytestmark = [pytest.mark.redis, pytest.mark.registry, pytest.mark.engine]
+QUEUES = ("build", "test", "release")
+
+
+def messages(farm):
+    """Count the wake-ups that wait and those that a worker holds."""
+    waiting = sum(
+        farm.redis.llen(queue + (f"\x06\x16{priority}" if priority else ""))
+        for queue in QUEUES
+        for priority in range(10)
+    )
+    return waiting, farm.redis.hlen("unacked")
+
+
+def known(farm, name="w1@here"):
+    return next((worker for worker in farm.record.workers() if worker.name == name), None)
+
+
+def log(farm, name="w1"):
+    return (farm.folder / f"{name}.log").read_text()
+
+
+def test_a_drained_worker_finishes_takes_nothing_and_comes_back(farm, files, poll):
+    first = farm.push(files("echo begun-$FARM_ATTEMPT\nsleep 2\n"))
+    worker = farm.worker()
+    farm.wake(first)
+    poll(lambda: "begun-1" in farm.log(first, "test"), 60)
+    farm.record.drain("w1@here", "ada")
+    second = farm.push(files("true"))
+    farm.wake(second)
+    assert poll(lambda: farm.redis.hget(f"farm:pipeline:{first}:step:test", "status") == "passed", 30)
+    poll(lambda: "Canceling queue" in log(farm), 10)
+    poll(lambda: messages(farm)[1] == 0, 10, what="every message to be handed on")
+    assert farm.record.pipeline(second).started is None
+    assert farm.record.waiting(second) == "no worker that serves `build` takes work: w1@here is drained by ada"
+
+    worker.terminate()
+    worker.wait(30)
+    farm.redis.delete("farm:worker:w1@here")
+    farm.worker()
+    poll(lambda: known(farm), 30)
+    poll(lambda: log(farm).count("Canceling queue") >= 6, 10)
+    assert farm.record.pipeline(second).started is None
+
+    farm.record.drain("w1@here", "ada", undo=True)
+    assert poll(lambda: farm.ended(second), 60).status is Status.PASSED
+    assert poll(lambda: farm.ended(first), 60).status is Status.PASSED
+
+
+def test_a_full_disk_closes_the_worker_until_there_is_room(farm, files, poll, tmp_path):
+    home = tmp_path / "small"
+    home.mkdir()
+    if os.geteuid():
+        pytest.skip("only root may mount a small disk")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(home)], check=True)
+    try:
+        worker = farm.worker(FARM_HOME=str(home), FARM_DISK_MIN="16MiB")
+        poll(lambda: known(farm), 30)
+        (home / "big").write_bytes(b"x" * (24 << 20))
+        poll(lambda: known(farm).closed, 10)
+        assert known(farm).closed == f"has 8 MiB left on the disk of {home}, less than 16 MiB"
+        poll(lambda: "Canceling queue" in log(farm), 10)
+        number = farm.push(files("true"))
+        farm.wake(number)
+        assert "no worker that serves `build` takes work: w1@here has 8 MiB left" in str(farm.record.waiting(number))
+        assert [queue.consumers for queue in farm.record.queues() if queue.name == "build"] == [()]
+        (home / "big").unlink()
+        assert poll(lambda: farm.ended(number), 60).status is Status.PASSED
+        assert known(farm).closed is None
+    finally:
+        farm.kill(worker, signal.SIGKILL)
+        worker.wait()
+        subprocess.run(["umount", "--lazy", str(home)], check=True)
+
+
+def test_without_an_engine_nothing_is_claimed(farm, files, poll, tmp_path):
+    socket = tmp_path / "docker.sock"
+    worker = farm.worker(DOCKER_HOST=f"unix://{socket}")
+    poll(lambda: known(farm) and known(farm).closed, 30)
+    assert known(farm).closed == "has no Docker Engine that answers"
+    number = farm.push(files("true"))
+    farm.wake(number)
+    poll(lambda: "Canceling queue" in log(farm), 10)
+    poll(lambda: messages(farm)[1] == 0, 10)
+    assert farm.record.pipeline(number).started is None
+    socket.symlink_to("/var/run/docker.sock")
+    pipeline = poll(lambda: farm.ended(number), 60)
+    assert pipeline.status is Status.PASSED
+    assert {job.attempts for stage in pipeline.stages for job in stage.jobs} == {1}
+    assert worker.poll() is None
+
+
+def test_a_closed_worker_stays_closed_over_a_broken_connection(farm, files, poll):
+    farm.worker()
+    poll(lambda: known(farm), 30)
+    farm.record.drain("w1@here", "ada")
+    poll(lambda: log(farm).count("Canceling queue") == 3, 10)
+    farm.redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    number = farm.push(files("true"))
+    farm.wake(number)
+    poll(lambda: "Connection to broker lost" in log(farm) or "connection" in log(farm).lower(), 10)
+    seen = known(farm).seen
+    poll(lambda: known(farm).seen > seen + 4, 15, what="two more beats")
+    assert messages(farm) == (1, 0)
+    farm.record.drain("w1@here", "ada", undo=True)
+    assert poll(lambda: farm.ended(number), 60).status is Status.PASSED
+
+
+def test_one_push_waits_only_for_a_few_of_another_repositorys_hundred(farm, files, poll):
+    farm.ledger.register("mint", str(farm.tree), "main", {})
+    many = [farm.push(files("true")) for _ in range(100)]
+    for number in many:
+        farm.wake(number)
+    farm.worker()
+    poll(lambda: farm.record.pipeline(many[0]).started, 60)
+    one = farm.push(files("true"), "mint")
+    begun = sum(farm.record.pipeline(number).started is not None for number in many)
+    farm.wake(one)
+    poll(lambda: farm.record.pipeline(one).status.final, 60)
+    assert farm.record.pipeline(one).status is Status.PASSED
+    more = sum(farm.record.pipeline(number).started is not None for number in many) - begun
+    assert more <= 6
+    for number in many:  # the worker need not do them all
+        with contextlib.suppress(Exception):
+            farm.record.cancel(number, "me")

@@ -1,0 +1,74 @@
+"""`farm workers`, `farm workers drain`, `farm queues` against the real API over a real record."""
+
+import pytest
+
+from farm.record import WorkerInfo
+
+pytestmark = pytest.mark.redis
+QUEUES = ("build", "test", "release")
+
+
+@pytest.fixture
+def two(farm):
+    farm.record.beat(WorkerInfo("w1@c1", "c1", 4, ("arm64", "gpu"), QUEUES, ("#1 build",)))
+    farm.record.beat(WorkerInfo("w1@c2", "c2", 2, (), QUEUES, closed="has no Docker Engine that answers"))
+    farm.record.beat(WorkerInfo("w2@c2", "c2", 2, (), ("test",)))
+
+
+def test_there_may_be_none(cli):
+    assert (cli("workers").code, cli("workers").out) == (0, "")
+    assert "farm worker" in cli("workers").err
+    assert cli("workers", "--json").document == []
+    assert "no queue yet" in cli("queues").err
+
+
+@pytest.mark.usefixtures("two")
+def test_workers_are_listed(cli):
+    lines = cli("workers").out.splitlines()
+    assert lines[0].startswith("w1@c1  1 of 4 busy  arm64,gpu  heard 0.")
+    assert lines[0].endswith("ago  #1 build")
+    assert lines[1].endswith("has no Docker Engine that answers")
+    first, second, third = cli("workers", "--json").document
+    assert (first["name"], first["busy"], first["closed"], first["drained"]) == ("w1@c1", ["#1 build"], None, False)
+    assert second["closed"] == "has no Docker Engine that answers"
+    assert third["queues"] == ["test"]
+
+
+@pytest.mark.usefixtures("two")
+def test_a_worker_is_drained_and_taken_back(cli, farm):
+    ran = cli("workers", "drain", "w1@c1")
+    assert ran.code == 0
+    assert ran.out.startswith("farm: w1@c1 is drained by ")
+    assert ran.out.endswith("; it still finishes #1 build\n")
+    assert [worker.drained for worker in farm.record.workers()] == [True, False, False]
+    assert cli("workers", "drain", "w1@c1", "--undo").out == "farm: w1@c1 takes work\n"
+    assert not any(worker.drained for worker in farm.record.workers())
+
+
+@pytest.mark.usefixtures("two")
+def test_a_whole_host_is_drained(cli, farm):
+    assert len(cli("workers", "drain", "c2").out.splitlines()) == 2
+    assert [worker.name for worker in farm.record.workers() if worker.drained] == ["w1@c2", "w2@c2"]
+
+
+def test_an_unknown_worker_is_refused(cli):
+    ran = cli("workers", "drain", "w9")
+    assert (ran.code, ran.err) == (2, "error: there is no worker w9; `farm workers` shows those that there are\n")
+
+
+@pytest.mark.usefixtures("two")
+def test_queues_are_listed(cli, farm):
+    farm.open()
+    farm.record.drain("w2@c2", "ada")
+    lines = cli("queues").out.splitlines()
+    assert lines[0].startswith("build    1 waiting for 0.")
+    assert lines[0].endswith("w1@c1")
+    assert [queue["consumers"] for queue in cli("queues", "--json").document] == [["w1@c1"]] * 3
+    farm.record.drain("w1@c1", "ada")
+    assert cli("queues").out.count("nobody takes it") == 3
+
+
+def test_only_the_farms_own_token_may(cli, farm):
+    cli.more["FARM_TOKEN"] = "another"
+    assert [cli(*words).code for words in (("workers",), ("queues",), ("workers", "drain", "w1@c1"))] == [2, 2, 2]
+    assert farm.record.workers() == []
