@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
 
-from farm.api import pipelines, pushes, releases, repositories, workers
+from farm.api import metrics, pipelines, pushes, releases, repositories, workers
 from farm.api.body import BodyLimit
 from farm.api.service import Farm, Service, away, errored, invalid, refused
 from farm.errors import Errored, Refused
@@ -22,7 +22,7 @@ def create(service: Service) -> FastAPI:
     """Return the application; it starts nothing."""
     api = FastAPI(title="farm dispatcher", summary="Takes pushes and tells how their pipelines stand.", version="1")
     api.state.service = service
-    for part in (pushes, pipelines, releases, repositories, workers):
+    for part in (pushes, pipelines, releases, repositories, workers, metrics):
         api.include_router(part.routes)
     api.add_api_route("/health", health, summary="Whether the dispatcher can work; 503 when it cannot", tags=["health"])
     api.add_middleware(BodyLimit, limit=BODY)

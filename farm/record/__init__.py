@@ -6,7 +6,7 @@ All changes are Lua scripts (farm/lua) with Redis's own clock.
 
 from farm.record.course import Course
 from farm.record.images import Images
-from farm.record.loads import SPANS, Loads, Slot, Span, Times
+from farm.record.loads import LAST, SPANS, Loads, Slot, Span, Times, bound
 from farm.record.releases import Releases
 from farm.record.steps import Steps
 from farm.record.tests import TestHistory, TestOutcome, TestResult, TestRun, Tests, test_id
@@ -14,6 +14,7 @@ from farm.record.values import SCHEMA, Claim, Intent, Queue, Repository, Tag, Wa
 from farm.record.views import Views
 
 __all__ = [
+    "LAST",
     "SCHEMA",
     "SPANS",
     "Claim",
@@ -31,6 +32,7 @@ __all__ = [
     "Times",
     "Wake",
     "WorkerInfo",
+    "bound",
     "test_id",
 ]
 
