@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -93,20 +92,13 @@ def due(bare: Path) -> bool:
     """Return whether a delivery has something to do: a spool file that was left, a reflog with lines to be offered."""
     now = time.time()
     try:
-        if any(now - entry.stat().st_mtime > OWN for entry in os.scandir(bare / "farm" / "spool")):
+        if any(now - path.stat().st_mtime > OWN for path in (bare / "farm" / "spool").iterdir()):
             return True
         looked = (bare / "farm" / "reflogs.json").stat().st_mtime
-        return any(looked - GRACE < changed <= now - GRACE for changed in _changes(bare / "logs" / "refs"))
+        changes = (path.stat().st_mtime for path in (bare / "logs" / "refs").rglob("*") if path.is_file())
+        return any(looked - GRACE < changed <= now - GRACE for changed in changes)
     except OSError:
         return False
-
-
-def _changes(folder: Path) -> Iterator[float]:
-    for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
-            yield from _changes(Path(entry.path))
-        else:
-            yield entry.stat().st_mtime
 
 
 def _hook(bare: Path) -> Path | None:

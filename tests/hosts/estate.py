@@ -171,7 +171,8 @@ class Estate:
         bare = self.centre.folder / "git" / f"{name}.git"
         clone = self.centre.folder / "clones" / name
         git("init", "-q", "--bare", "-b", "main", str(bare))
-        install = ["farm", "hook", "install", str(bare), "--url", f"git://{self.centre.address}/{name}.git"]
+        install = ["farm", "hook", "install", str(bare), "--timer", "none"]
+        install += ["--url", f"git://{self.centre.address}/{name}.git"]
         self.centre.run(install, self.environment(self.centre))
         git("clone", "-q", str(bare), str(clone))
         git("-C", str(clone), "checkout", "-q", "-B", "main")

@@ -57,7 +57,8 @@ class Running:
 
     def start(self, **env: str) -> None:
         mine = {"FARM_REDIS_URL": self.redis_url, "FARM_TOKEN": TOKEN, "FARM_URL": self.url, "FARM_LEASE": "2"}
-        mine |= {"FARM_HOME": str(self.folder / "home"), "FARM_WEB_URL": "https://farm.example", **env}
+        mine |= {"FARM_HOME": str(self.folder / "home"), "FARM_WEB_URL": "https://farm.example", "FARM_POLL": "0"}
+        mine |= env
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM], env={**os.environ, **mine}, stdout=log, stderr=log
@@ -137,6 +138,7 @@ def test_a_push_is_answered_with_its_pipeline(farm: Running, redis_client: Any) 
         {
             "id": f"00000000-{commit[:12]}",
             "number": number,
+            "known": False,
             "status": "pending",
             "reason": None,
             "url": f"https://farm.example/pipelines/{number}",

@@ -53,3 +53,12 @@ def test_after_the_close_nothing_begins():
     assert lanes.submit("b", 3, lambda: "never").cancelled()
     gate.set()
     assert first.result(10)
+
+
+def test_a_group_that_hangs_holds_up_only_itself():
+    lanes, gate = Lanes(2), threading.Event()
+    stuck = [lanes.submit(f"dead/{number}", number, lambda: gate.wait(10), "dead") for number in range(5)]
+    assert lanes.submit("alive", 9, lambda: "done", "alive").result(10) == "done"
+    assert sum(future.running() for future in stuck) == 2
+    gate.set()
+    assert all(future.result(10) for future in stuck)
