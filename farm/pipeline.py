@@ -82,6 +82,10 @@ class Pipeline:
     image: str | None
     released: Sequence[str]
     stages: Sequence[Stage]
+    round: int = 1
+    """How often it was opened: every retry counts one."""
+    retried_by: str | None = None
+    """Who opened the newest round, None for the first."""
 
     @property
     def branch(self) -> str:

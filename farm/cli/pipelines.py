@@ -84,8 +84,10 @@ def describe(document: dict[str, Any], link: str) -> None:
     now = time.time()
     status = document["status"]
     typer.echo(view.headline(document))
-    author, who = document.get("author"), document.get("who")
-    by = [f"by {author}" if author else "", f"pushed by {who}" if who else ""]
+    author, pusher = document.get("author"), document.get("who")
+    again = document.get("retried_by")
+    named = (("by", author), ("pushed by", pusher), ("retried by", again))
+    by = [f"{verb} {name}" if name else "" for verb, name in named]
     age = view.duration(now - document["created"])
     typer.echo(f"  {', '.join(plain(part) for part in [*by, f'{age} ago'] if part)}")
     typer.echo(terminal.paint(view.summary(document, now), status))

@@ -73,6 +73,8 @@ def pipeline(answer: Sequence[Any]) -> Pipeline:
         image=top.get("image"),
         released=tuple(json.loads(top.get("released", "[]"))),
         stages=tuple(_stage(name, members) for name, members in jobs.items()),
+        round=int(top.get("round", 1)),
+        retried_by=top.get("retried_by"),
     )
 
 

@@ -53,11 +53,20 @@ def message(news: News, web_url: str, before: Streak | None = None) -> dict[str,
     }
 
 
+def drift(news: News, web_url: str) -> dict[str, Any]:
+    """Return what Slack is sent of a tag that the registry had wrong, whoever wrote it there."""
+    number = news.pipeline.number
+    link = f"<{web_url}/pipelines/{number}|#{number}>"
+    detail = _clip(_escape(plain(news.detail)), SECTION - len(link) - 20)
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": f":warning: {detail}  ·  {link}"}}
+    return {"text": _clip(_escape(plain(news.detail)), SECTION), "blocks": [section]}
+
+
 class Slack:
     """The reporter that posts to one webhook; it remembers in Redis how each branch stood when it last said so."""
 
     name = "slack"
-    kinds: Collection[str] = ("finished",)
+    kinds: Collection[str] = ("finished", "drift")
 
     def __init__(self, database: Redis, webhook: SecretStr, *, when: str, web_url: str) -> None:
         self._redis = database
@@ -71,6 +80,10 @@ class Slack:
 
     def tell(self, news: News) -> None:
         """Post the message if the branch's story calls for one, then remember the story."""
+        if news.kind == "drift":
+            if self._when != "never":
+                self._post(drift(news, self._web_url))
+            return
         key = f"farm:slack:{news.pipeline.repository}:{news.pipeline.ref}"
         when = self._when if self._when == "never" else news.when or self._when
         before = Streak.read(self._redis.hgetall(key))

@@ -229,3 +229,14 @@ def test_redis_that_began_anew(desk: Desk, fake: FakeSlack) -> None:
     desk.finish(1, Status.FAILED)
     desk.delivery.deliver()
     assert len(fake.messages) == 1
+
+
+def test_a_tag_that_drifted_is_said_and_is_no_part_of_the_branch_s_story(desk: Desk, fake: FakeSlack) -> None:
+    desk.source.put(219, Status.PASSED)
+    event = {"pipeline": 219, "kind": "drift", "step": "", "status": "passed"}
+    desk.client.xadd(OUTBOX, {**event, "detail": "thyme:latest was <sha256:1> in the registry and is #219 again"})
+    desk.finish(220, Status.FAILED)
+    desk.delivery.deliver()
+    link = "<https://farm.example/pipelines/219|#219>"
+    assert fake.heads[0] == f":warning: thyme:latest was &lt;sha256:1&gt; in the registry and is #219 again  ·  {link}"
+    assert "#220 failed" in fake.heads[1]

@@ -51,7 +51,9 @@ def test_retry_says_what_runs_again(cli, farm):
     farm.record.commit(farm.claim(number, "test"), Status.FAILED, reason="no")
     ran = cli("retry", number)
     assert ran.out == f"farm: pipeline #{number} runs again: test -> release\n  farm watch {number}\n"
-    assert farm.redis.hget(f"farm:pipeline:{number}", "retried_by") == ME
+    assert f"pushed by jo, retried by {ME}, " in cli("show", number).out
+    document = cli("show", number, "--json").document
+    assert (document["round"], document["retried_by"]) == (2, ME)
     again = cli("retry", number, "--failed")
     assert (again.code, again.err) == (2, f"error: #{number} is not over yet; cancel it first or wait\n")
     assert "no pipeline #99" in cli("retry", 99).err
