@@ -1,4 +1,4 @@
-"""The buttons that change something: cancel, retry, roll back. Each wants to come from one of the farm's own pages."""
+"""The buttons that change something: cancel, retry, roll back, drain. Each comes from one of the farm's own pages."""
 
 from collections.abc import Callable
 from typing import Any
@@ -92,6 +92,22 @@ class Rollback(Act):
             lambda record: record.rollback(repository, tag, int(number), who),
             lambda record, _, sentence: pages.images(record, site, "", sentence),
             "images",
+        )
+
+
+class Drain(Act):
+    """Let a worker finish what it has and take nothing more, or take work again."""
+
+    @authenticated  # type: ignore[untyped-decorator,unused-ignore]
+    async def post(self) -> None:
+        """Drain the worker or undo it, show the machines."""
+        who, site = self.who, self.site
+        name, undo = self.get_body_argument("worker", "")[:300], self.get_body_argument("undo", "") == "1"
+        await self.act(
+            f"farm workers drain {name}" + (" --undo" if undo else ""),
+            lambda record: record.drain(name, who, undo=undo),
+            lambda record, _, sentence: pages.machines(record, site, sentence),
+            "machines",
         )
 
 

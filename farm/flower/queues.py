@@ -38,6 +38,8 @@ class WorkerRow:
     labels: Sequence[str]
     seen: float
     lost: bool
+    closed: str | None  # why it takes no work
+    drained: bool  # by a person
 
 
 def queue_rows(record: Record) -> list[QueueRow]:
@@ -78,6 +80,8 @@ def _row(worker: WorkerInfo, now: float) -> WorkerRow:
         labels=worker.labels,
         seen=worker.seen,
         lost=now - worker.seen > SILENCE,
+        closed=worker.closed,
+        drained=worker.drained,
     )
 
 

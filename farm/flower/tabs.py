@@ -81,6 +81,7 @@ def install() -> None:
         url(_NUMBER + r"/raw/" + _STEP, handlers.Raw),
         url(r"/queues", handlers.Queues, name="farm-queues"),
         url(r"/machines", handlers.Machines, name="farm-machines"),
+        url(r"/machines/drain", acts.Drain),
         url(r"/images", handlers.Images, name="farm-images"),
         url(r"/images/rollback", acts.Rollback),
         url(r"/tests", handlers.Tests),

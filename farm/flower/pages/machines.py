@@ -7,8 +7,9 @@ from farm.flower.site import Page, Site, render
 from farm.record import Record
 
 
-def machines(record: Record, site: Site) -> Page:
+def machines(record: Record, site: Site, problem: str = "") -> Page:
     """Return the page of machines, by host."""
     rows = sorted(worker_rows(record), key=lambda row: (row.host, row.name))
     hosts = [(host, list(group)) for host, group in groupby(rows, key=lambda row: row.host)]
-    return Page("Machines", "machines", render("machines.html", site=site, title="Machines", hosts=hosts))
+    body = render("machines.html", site=site, title="Machines", hosts=hosts, problem=problem)
+    return Page("Machines", "machines", body)

@@ -123,6 +123,7 @@ def an_ordinary_day(farm):
     """Pipelines of every kind; returns the pages worth a look."""
     farm.worker(busy=("#9 test",))
     farm.worker("w2@c2", ("release", "test", "build", "test+gpu"), host="c2", slots=8, labels=("gpu",))
+    farm.worker("w3@c3", host="c3", closed="has 1.2 GiB left on the disk of /var/lib/docker, less than 2.0 GiB")
     good = [
         released(farm, subject, author, minutes)
         for subject, author, minutes in (

@@ -40,6 +40,7 @@ def test_read_only_has_no_buttons_and_refuses_them(farm, serve):
     assert "Retry" not in httpx.get(f"{served.url}/pipelines/{number}").text
     answer = httpx.post(f"{served.url}/pipelines/{number}/retry", headers=SAME, data={"failed": "1"})
     assert answer.status_code == 403
+    assert httpx.post(f"{served.url}/machines/drain", headers=SAME, data={"worker": "w1@c1"}).status_code == 403
     data = {"repository": "x", "tag": "latest", "number": str(number)}
     assert httpx.post(f"{served.url}/images/rollback", headers=SAME, data=data).status_code == 403
     assert farm.record.pipeline(number).status == "failed"
@@ -63,6 +64,12 @@ def test_a_rollback_that_cannot_be_is_refused_with_a_word(served):
     assert answer.status_code == 409
     assert "was never released by this farm" in answer.text
     assert httpx.post(f"{served.url}/images/rollback", headers=SAME, data={"number": "x"}).status_code == 400
+
+
+def test_draining_nobody_is_refused_with_a_word(served):
+    answer = httpx.post(f"{served.url}/machines/drain", headers=SAME, data={"worker": "nobody@nowhere"})
+    assert answer.status_code == 409
+    assert "nobody@nowhere" in answer.text
 
 
 def test_badges_follow_the_newest_finished_pipeline(farm, served):

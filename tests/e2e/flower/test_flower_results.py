@@ -128,7 +128,13 @@ def test_throughput_is_plotted_without_a_script(another_farm, serve, look):
     page.get_by_role("link", name="last week").click()
     expect(page.get_by_text("No step finished within the last week.")).to_be_visible()
     page.get_by_role("link", name="Machines").click()
-    expect(page.locator("tr", has=page.locator("th", has_text="w1@c1"))).to_contain_text("#1 build")
+    row = page.locator("tr", has=page.locator("th", has_text="w1@c1"))
+    expect(row).to_contain_text("#1 build")
+    page.get_by_role("button", name="Drain w1@c1").click()
+    expect(row).to_contain_text("takes no work: ")
+    expect(row).to_contain_text("somebody at 127.0.0.1")
+    page.get_by_role("button", name="Let w1@c1 take work again").click()
+    expect(row).not_to_contain_text("takes no work")
 
 
 def test_images_can_be_rolled_back_and_run(another_farm, serve, look):
