@@ -65,7 +65,8 @@ def attempt(tools: Tools, number: int, step: str, teardown: ExitStack) -> Ended:
 def _outcome(tools: Tools, claim: Claim, lease: Lease, log: Log, teardown: ExitStack) -> Outcome:
     try:
         work = tools.workspace(claim, lease, log, teardown)
-        cleanup.remove_older(work.engine, work.owner)
+        if claim.attempt > 1:
+            cleanup.remove_older(work.engine, work.owner)
         outcome = _run(work, tools) if claim.stage == "release" else _unbroken(work, tools)
     except Failed as error:
         outcome = Outcome(Status.FAILED, str(error))

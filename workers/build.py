@@ -17,9 +17,9 @@ def run(work: Workspace) -> Outcome:
     Raises Failed for what is wrong with the pushed code, Errored when git, engine or registry are at fault.
     """
     claim = work.claim
-    commit = git.ensure(work.mirror, claim.url, claim.commit, check=work.check)
-    tag = f"build-{commit[:12]}"
     with bed.Preparation(work) as preparation:
+        commit = git.ensure(work.mirror, claim.url, claim.commit, check=work.check)
+        tag = f"build-{commit[:12]}"
         built = make(work, commit, (f"{work.repository}:{tag}",))
         work.guard()
         digest = work.engine.push(built.image_id, work.repository, (tag,), check=work.check)

@@ -46,6 +46,7 @@ class DockerEngine:
         self._builder = builder
         self._attached: dict[str, requests.Response] = {}
         self._lock = threading.Lock()
+        self._holder: tuple[tuple[str, bytes] | None] | None = None  # asked for once
 
     def answers(self) -> bool:
         """Say whether the engine takes requests."""
@@ -171,7 +172,9 @@ class DockerEngine:
 
     def hold(self, owner: Owner, network: str) -> str | None:
         """Start a container that keeps a place in a network open."""
-        made = holder.image(self._api.call("GET", "/version")["Arch"])
+        if self._holder is None:
+            self._holder = (holder.image(self._api.call("GET", "/version")["Arch"]),)
+        [made] = self._holder
         if made is None:
             return None
         name, content = made

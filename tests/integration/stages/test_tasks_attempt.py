@@ -4,7 +4,6 @@ import gc
 import uuid
 from contextlib import ExitStack
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -143,15 +142,12 @@ def test_a_worker_that_shuts_down_too_late_drops_its_work(door, monkeypatch, who
     """Its step is no longer its own when it hands it back: that is no error, nothing is to be handed back."""
     number = door.push("1" * 40)
 
-    def lose(claim, _):
+    def lose(_, claim, *__):  # noqa: ANN002
         if whose == "it was canceled":
             door.record.cancel(claim.number, "me")
         else:
             door.record.redis.hset(f"farm:pipeline:{claim.number}:step:{claim.step}", "fence", claim.fence + 1)
         raise Stopped("the worker shuts down")
 
-    monkeypatch.setattr(
-        Tools, "workspace", lambda _, claim, *__: SimpleNamespace(claim=claim, engine=claim, owner=None)
-    )
-    monkeypatch.setattr("workers.attempt.cleanup.remove_older", lose)
+    monkeypatch.setattr(Tools, "workspace", lose)
     assert door.try_(number) == Ended()
