@@ -62,6 +62,9 @@ class Intake:
     def _dispatch(self, number: int) -> Outcome:
         try:
             outcome = self.dispatcher.dispatch(number)
+        except Refused:  # forgotten long ago
+            self._forget(number)
+            raise
         except Exception as error:
             self._failed(number, repr(error))
             raise

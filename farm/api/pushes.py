@@ -11,8 +11,10 @@ from pydantic import BaseModel, Field
 
 from farm.answer import Outcome, compose
 from farm.api.service import LONGEST_WAIT, Farm, Token, admit
+from farm.errors import Refused
 from farm.intake import Intake
 from farm.ledger import Entry
+from farm.pipeline import Status
 from farm.push import Push
 
 UPDATES = 10_000  # refs of one `git push` at most
@@ -88,10 +90,17 @@ async def _outcomes(intake: Intake, updates: Sequence[Push], entries: Sequence[E
         await asyncio.wait(futures, timeout=wait)
     outcomes = []
     for push, entry, future in zip(updates, entries, futures, strict=True):
-        told = future.done() and not future.cancelled() and not future.exception()
-        outcome = future.result() if told else Outcome(push, entry.number)
-        outcomes.append(replace(outcome, push=push, known=entry.known))
+        outcomes.append(replace(_outcome(push, entry.number, future), push=push, known=entry.known))
     return outcomes
+
+
+def _outcome(push: Push, number: int, future: "asyncio.Future[Outcome]") -> Outcome:
+    if not future.done() or future.cancelled():
+        return Outcome(push, number)
+    error = future.exception()
+    if isinstance(error, Refused):
+        return Outcome(push, number, Status.SKIPPED, reason="it was known long ago; its pipeline is forgotten")
+    return Outcome(push, number) if error else future.result()
 
 
 def _brief(outcome: Outcome, web_url: str) -> dict[str, Any]:

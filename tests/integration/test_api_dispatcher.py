@@ -161,6 +161,16 @@ def test_a_push_is_answered_with_its_pipeline(farm: Running, redis_client: Any) 
     assert redis_client.llen("build") == 1
 
 
+def test_a_push_that_was_forgotten_is_known_and_makes_no_second_pipeline(farm: Running, redis_client: Any) -> None:
+    commit = farm.commit("test: [")
+    number = farm.push(commit)["pipelines"][0]["number"]
+    Record(redis_client).forget(days=0, keep=1)
+    again = farm.push(commit)
+    assert (again["pipelines"][0]["number"], again["pipelines"][0]["status"]) == (number, "skipped")
+    assert again["lines"][1] == f"pipeline #{number} skipped: it was known long ago; its pipeline is forgotten"
+    assert "pipeline.waits" not in farm.log
+
+
 def test_mistakes_are_answered_with_the_push(shared: Running) -> None:
     answer = shared.push(shared.commit("test:\n  scirpt: make\n"))
     assert answer["pipelines"][0]["status"] == "failed"
