@@ -37,6 +37,7 @@ class Estate:
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     password: str = field(default_factory=lambda: secrets.token_hex(16))
     builders: dict[str, Machine] = field(default_factory=dict)
+    lease: float = LEASE
     _adding: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -60,7 +61,7 @@ class Estate:
 
     def record(self) -> Record:
         """Open the record as the test reads it."""
-        return Record(self.redis(), lease=LEASE)
+        return Record(self.redis(), lease=self.lease)
 
     def environment(self, machine: Machine) -> dict[str, str]:
         """Return what a process of the farm needs on a machine."""
@@ -74,7 +75,7 @@ class Estate:
             "FARM_URL": self.url,
             "FARM_WEB_URL": f"http://{self.centre.address}:5555",
             "FARM_TOKEN": self.token,
-            "FARM_LEASE": str(LEASE),
+            "FARM_LEASE": str(self.lease),
             "DOCKER_HOST": engines.socket(machine),
         }
 
@@ -201,6 +202,14 @@ class Repository:
         for path, content in files.items():
             (self.clone / path).write_text(content)
 
+    def send(self, script: str, message: str = "Go on") -> int:
+        """Push a commit whose test runs the script, and return the number of its pipeline."""
+        self.write("test: sh /app/test.sh\n", **{"test.sh": script})
+        commit = self.commit(message)
+        self.push()
+        found = [one.number for one in self.estate.record().pipelines(repository=self.name) if one.commit == commit]
+        return found[0]
+
     def commit(self, message: str) -> str:
         """Commit what the clone holds and return the commit."""
         (self.clone / "note").write_text(secrets.token_hex(8))
@@ -241,10 +250,10 @@ def answers(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def estate(folder: Path) -> Iterator[Estate]:
+def estate(folder: Path, lease: float = LEASE) -> Iterator[Estate]:
     """Make a network with a running centre and no builder yet."""
     with network(folder) as net:
-        farm = Estate(net, net.machine("centre"))
+        farm = Estate(net, net.machine("centre"), lease=lease)
         farm.start_redis()
         farm.start_registry()
         farm.start_git()
