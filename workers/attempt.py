@@ -10,12 +10,13 @@ import structlog
 from redis.exceptions import RedisError
 
 from farm.errors import Canceled, Errored, Failed, LeaseLost
+from farm.logs import LogWriter
 from farm.pipeline import Status, Step
 from farm.record import Claim
 from workers import build, cleanup, release, test
 from workers.lease import Lease, Stopped
 from workers.tools import Tools
-from workers.workspace import Log, Outcome, Workspace
+from workers.workspace import Outcome, Workspace
 
 _logger = structlog.get_logger()
 
@@ -62,7 +63,7 @@ def attempt(tools: Tools, number: int, step: str, teardown: ExitStack) -> Ended:
     return Ended(outcome.status, outcome.reason, ready, claim=claim)
 
 
-def _outcome(tools: Tools, claim: Claim, lease: Lease, log: Log, teardown: ExitStack) -> Outcome:
+def _outcome(tools: Tools, claim: Claim, lease: Lease, log: LogWriter, teardown: ExitStack) -> Outcome:
     try:
         work = tools.workspace(claim, lease, log, teardown)
         if claim.attempt > 1:
@@ -72,6 +73,9 @@ def _outcome(tools: Tools, claim: Claim, lease: Lease, log: Log, teardown: ExitS
         outcome = Outcome(Status.FAILED, str(error))
     except Canceled:
         log.line("canceled")
+        raise
+    except Stopped:
+        log.hurry()
         raise
     except Errored as error:
         log.line(f"errored: {error}")
@@ -120,3 +124,7 @@ def _given_back(tools: Tools, claim: Claim, reason: str, *, counted: bool = True
         return Ended(tools.record.give_back(claim, reason, counted=counted), reason, claim=claim)
     except LeaseLost:
         return Ended()
+    except RedisError:
+        if counted:
+            raise
+        return Ended()  # whoever ends does not wait for Redis: the lease runs out by itself

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from farm.logs.lines import Lines
 
@@ -19,7 +19,9 @@ INTERVAL = 0.1  # s that small output is collected
 CHUNK = 64 << 10  # characters in one chunk
 ROOM = 4 << 20  # characters that wait at most
 PATIENCE = 5.0  # s that a stage which writes faster than Redis takes is held back
-FAREWELL = 10.0  # s to send what is left at the end
+FAREWELL = 600.0  # s to send what is left at the end, as long as a commit waits for Redis too
+FULL = 10.0  # the same where Redis has no room for it
+HURRY = 2.0  # the same where somebody waits for this process to end
 
 Send = Callable[[str, int, int, bytes], bool]  # (request, lines, size, compressed) -> whether the fence still counts
 
@@ -33,7 +35,7 @@ class LogWriter:
         self._state = threading.Condition()
         self._dropped = 0
         self._slow = self._mute = self._closing = False
-        self._end = 0.0
+        self._farewell, self._closed = FAREWELL, 0.0
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
@@ -54,15 +56,19 @@ class LogWriter:
         """Take one line of the farm's own words."""
         self.write(text.encode(errors="replace") + b"\n")
 
+    def hurry(self) -> None:
+        """Let `close` take two seconds at most."""
+        self._farewell = HURRY
+
     def close(self) -> None:
-        """Send what is left, for some seconds at most."""
+        """Send what is left; while Redis is away that takes ten minutes at most, ten seconds while it is full."""
         with self._state:
             if not self._closing:
                 self._lines.feed(self._word(), last=True)
-                self._end = time.monotonic() + FAREWELL
+                self._closed = time.monotonic()
                 self._closing = True
             self._state.notify_all()
-        self._thread.join(FAREWELL + 1)
+        self._thread.join(self._farewell + 1)
 
     def __enter__(self) -> Self:
         return self
@@ -100,10 +106,11 @@ class LogWriter:
         while True:
             try:
                 counts = self._send(request, count, len(raw), data)
-            except RedisError:
+            except RedisError as error:
+                patience = min(FULL, self._farewell) if isinstance(error, OutOfMemoryError) else self._farewell
                 with self._state:
                     self._slow = True
-                    if self._closing and time.monotonic() > self._end:
+                    if self._closing and time.monotonic() > self._closed + patience:
                         return False
                     self._state.wait_for(lambda: self._closing, pause)
                 time.sleep(0.05)

@@ -97,10 +97,15 @@ class Steps(Base):
     def give_back(self, claim: Claim, reason: str, *, counted: bool = True) -> Status:
         """Hand the step back after a fault of the farm: PENDING (tried again after a pause) or, at last, ERRORED.
 
-        Not counted is what a worker does that shuts down: the step is ready at once and nothing was wrong with it.
+        Not counted is what a worker does that shuts down: the step is ready at once and nothing was wrong with it. It
+        waits no longer than a lease for Redis, for then the step is taken over anyway.
         """
+        patience = COMMIT_PATIENCE if counted else self.lease
         answer = patiently(
-            lambda: self.scripts.run("give_back", claim.number, claim.step, claim.fence, reason, int(counted), ATTEMPTS)
+            lambda: self.scripts.run(
+                "give_back", claim.number, claim.step, claim.fence, reason, int(counted), ATTEMPTS
+            ),
+            patience,
         )
         judge(claim, answer[0])
         return Status(answer[1])
