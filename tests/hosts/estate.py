@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from farm.record import Record
 from tests.hosts import engines
@@ -153,15 +154,22 @@ class Estate:
         """Start the worker of a builder and wait until it is heard."""
         command = ["farm", "worker", "--name", self.worker(machine), "--slots", str(slots)]
         command += ["--labels", labels] if labels else []
-        with self.redis() as connection:
-            connection.delete(f"farm:worker:{self.worker(machine)}")
+        until(lambda: self.forgotten(machine), 60, "Redis takes commands")
         machine.start("worker", command, self.environment(machine))
         until(lambda: self.heard(machine), 40, f"the worker is heard; see {machine.folder}/worker.log")
 
+    def forgotten(self, machine: Machine) -> bool:
+        """Let the record forget the builder's worker; False while Redis is away."""
+        with contextlib.suppress(RedisError), self.redis() as connection:
+            connection.delete(f"farm:worker:{self.worker(machine)}")
+            return True
+        return False
+
     def heard(self, machine: Machine) -> bool:
         """Say whether the record knows the builder's worker."""
-        with self.redis() as connection:
+        with contextlib.suppress(RedisError), self.redis() as connection:
             return bool(connection.exists(f"farm:worker:{self.worker(machine)}"))
+        return False
 
     def worker(self, machine: Machine) -> str:
         """Return the name of a builder's worker."""

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.hosts.estate import Estate, estate
@@ -111,6 +112,7 @@ class Storm:
             return name, victim
 
     def _break(self, name: str, victim: str, dice: random.Random) -> None:
+        self._tell(f"{name} on {victim} begins")
         try:
             if victim == "centre":
                 CENTRE_FAULTS[name][0](self.farm, dice)
@@ -121,10 +123,15 @@ class Storm:
             self.faults[name] += 1
         except Exception as error:  # noqa: BLE001 - the reckoning tells it
             self.mishaps.append(f"{name} on {victim}: {error!r}")
+        self._tell(f"{name} on {victim} is over")
         with self._lock:
             self._free |= {victim} if victim == "centre" or victim in self.farm.builders else set()
             self._free |= {one for one in self.farm.builders if one not in self._known}
             self._known |= set(self.farm.builders)
+
+    def _tell(self, what: str) -> None:
+        with (self.farm.net.folder / "storm.log").open("a") as log:
+            log.write(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {what}\n")
 
     def _all_done(self) -> bool:
         with contextlib.suppress(Exception):
