@@ -126,14 +126,19 @@ class Machine(RuleBasedStateMachine):
 
     # the dispatcher
 
-    @rule(broken=st.integers(0, 9), fan=st.booleans(), told=st.booleans())
-    def dispatch(self, broken: int, fan: bool, told: bool) -> None:
+    @rule(broken=st.integers(0, 9), fan=st.booleans(), told=st.booleans(), supersede=st.integers(0, 4))
+    def dispatch(self, broken: int, fan: bool, told: bool, supersede: int = 0) -> None:
         for number in self.farm.ledger.undispatched()[:1]:
             if broken == 0:
                 self.farm.record.close(number, Status.FAILED, "definition")
                 continue
             steps: Sequence[Step] = FAN if fan else CHAIN
-            opened = self.farm.record.open(number, definition="{}", steps=steps, image_repository="thyme")
+            begun = {work.claim.number for work in self.world.work if work.intent}
+            releasing = {each for each in begun if not self.farm.status(each).final}
+            opened = self.farm.record.open(
+                number, definition="{}", steps=steps, image_repository="thyme", supersede=supersede == 1
+            )
+            assert not any(self.farm.status(each).final for each in releasing), "superseded in its release"
             if opened and told:  # else the dispatcher died before it published
                 self._send(number, ("build",) if fan else tuple(step.name for step in steps))
 
