@@ -53,6 +53,11 @@ def _configuration() -> dict[str, Any]:
     }
 
 
+def near(worker: str) -> str:
+    """Return the queue that one worker alone serves: for a step that has something prepared on its host."""
+    return f"near.{worker}"
+
+
 app = Celery("farm", set_as_current=False)
 app.add_defaults(_configuration)
 

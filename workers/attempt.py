@@ -34,6 +34,8 @@ class Ended:
     next: bool = False
     elsewhere: bool = False
     claim: Claim | None = None
+    prepared: bool = False
+    """Whether something on this host waits for the step behind."""
 
 
 def attempt(tools: Tools, number: int, step: str, teardown: ExitStack) -> Ended:
@@ -60,7 +62,7 @@ def attempt(tools: Tools, number: int, step: str, teardown: ExitStack) -> Ended:
             return Ended()
         except Errored as error:
             return _given_back(tools, claim, str(error))
-    return Ended(outcome.status, outcome.reason, ready, claim=claim)
+    return Ended(outcome.status, outcome.reason, ready, claim=claim, prepared="prepared" in outcome.result)
 
 
 def _outcome(tools: Tools, claim: Claim, lease: Lease, log: LogWriter, teardown: ExitStack) -> Outcome:

@@ -23,7 +23,7 @@ from kombu.exceptions import OperationalError
 from kombu.transport.redis import Channel, Transport
 from redis.exceptions import ResponseError
 
-from farm.broker import TASKS, app, publish, title
+from farm.broker import TASKS, app, near, publish, title
 from farm.pipeline import Status
 from farm.settings import Settings
 from workers.attempt import Ended, attempt
@@ -102,6 +102,9 @@ def _stage(task: Any, number: int, step: str) -> str:
     if ended.status in (Status.PENDING, Status.ERRORED):
         raise StepErrored(ended.reason)
     _wake(task, number, ended)
+    if ended.prepared and task.request.chain:
+        # A slot here is free right now. If this worker goes down all the same, the reaper sends the step to everybody.
+        task.request.chain[-1]["options"]["queue"] = near(tools().settings.worker_name)
     return f"#{number} {step} {ended.status}" + (f": {ended.reason}" if ended.reason else "")
 
 
@@ -155,7 +158,8 @@ def _end_slot(*_: Any) -> None:
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def _begin(sender: Any, **_: Any) -> None:
     queues = tuple(app.amqp.queues.consume_from)
-    heartbeat = Heartbeat(tools(), sorted(queues), _busy, partial(_take, sender, queues))
+    shown = sorted(set(queues) - {near(tools().settings.worker_name)})
+    heartbeat = Heartbeat(tools(), shown, _busy, partial(_take, sender, queues))
     _heartbeats.append(heartbeat)
     heartbeat.start()
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from farm.broker import QUEUES
+from farm.broker import QUEUES, near
 from farm.errors import Refused
 from farm.settings import Settings
 
@@ -51,10 +51,11 @@ def _settings() -> Settings:
 
 def celery(settings: Settings) -> Sequence[str]:
     """Return Celery's command line: one process a slot, and no step taken before a slot is free for it."""
+    first, *others = queues(settings.labels)
     return [
         *("celery", "-A", "workers.tasks", "worker"),
         *("--hostname", settings.worker_name),
-        *("--queues", ",".join(queues(settings.labels))),
+        *("--queues", ",".join((first, near(settings.worker_name), *others))),
         *("--pool", "prefork", "--concurrency", str(settings.slots), "--prefetch-multiplier", "1", "-O", "fair"),
         *("--task-events", "--without-mingle", "--without-gossip", "--loglevel", "INFO"),
     ]

@@ -39,6 +39,23 @@ def test_the_test_lies_in_what_the_build_has_prepared(farm, files, images, poll)
     poll(lambda: not farm.left(), what="everything to be gone")
 
 
+def test_the_worker_that_built_gets_the_test(farm, files, poll):
+    farm.worker("w1")
+    farm.worker("w2")
+    poll(lambda: len(farm.record.workers()) == 2)
+    numbers = [farm.push(files("true")) for _ in range(4)]
+    for number in numbers:
+        farm.wake(number)
+    for number in numbers:
+        ended = poll(lambda number=number: farm.ended(number), 60)
+        assert ended.status in (Status.PASSED, Status.SUPERSEDED)  # each of them may release before an older one does
+    where = [(job(farm, number, "build").worker, job(farm, number, "test").worker) for number in numbers]
+    assert {build for build, _ in where} == {"w1@here", "w2@here"}
+    assert all(build == test for build, test in where)
+    assert {queue for worker in farm.record.workers() for queue in worker.queues} == {"build", "test", "release"}
+    poll(lambda: not farm.left(), what="everything to be gone")
+
+
 def test_kill_9_during_the_build(farm, files, poll):
     number = farm.push(slow(files))
     worker = farm.worker("w1")
