@@ -51,9 +51,12 @@ def parse(text: str, name: str) -> Mapping[str, str]:
 
 
 def write(path: Path, variables: Mapping[str, str], about: str) -> None:
-    """Write the variables, for the owner's eyes alone; a reader sees the old file or the new one."""
+    """Write the variables, for the eyes of the folder's owner alone; a reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(f"# {about}\n" + "".join(f"{key}={value}\n" for key, value in variables.items()))
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(draft, owner.st_uid, owner.st_gid)
     draft.rename(path)

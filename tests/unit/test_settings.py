@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from farm.errors import Refused
-from farm.home import choose_state, default_home, free_ports, is_free, read_state
+from farm.home import choose_state, default_home, free_ports, is_free, open_state, read_state, state_file
+from farm.membership import membership_file, read_membership, write
 from farm.settings import RepositorySettings, Settings, config_file
 
 
@@ -112,3 +113,39 @@ def test_default_refs_that_may_release() -> None:
 
 def test_configuration_files_are_found() -> None:
     assert config_file("farm.yml").exists()
+
+
+def test_an_address_is_chosen_once_and_a_state_of_before_is_completed(tmp_path: Path) -> None:
+    state = choose_state(tmp_path)
+    old = json.loads(state_file(tmp_path).read_text())
+    for key in ("listen", "worker_password", "web_password"):
+        old.pop(key)
+    state_file(tmp_path).write_text(json.dumps(old))
+    local = open_state(tmp_path, choose_state(tmp_path), "")
+    assert (local.listen, local.redis_password) == ("", state.redis_password)
+    assert local.worker_password
+    assert Settings.load(tmp_path).registry == f"127.0.0.1:{state.registry_port}"
+    opened = open_state(tmp_path, local, "10.0.0.5")
+    assert read_state(tmp_path) == opened
+    settings = Settings.load(tmp_path)
+    assert (settings.registry, settings.registry_plain) == (f"10.0.0.5:{state.registry_port}", True)
+    assert open_state(tmp_path, opened, "") == opened
+    with pytest.raises(Refused, match="name of every image"):
+        open_state(tmp_path, opened, "10.0.0.6")
+    assert stat.S_IMODE(state_file(tmp_path).stat().st_mode) == 0o600
+
+
+def test_what_a_machine_joined_wins_over_its_file_and_a_variable_over_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "farm.yml").write_text("slots: 3\nregistry: registry.example:5000\n")
+    needed = {"FARM_ID": "0123456789ab", "FARM_REDIS_URL": "redis://worker:x@r:6379/0", "FARM_REGISTRY": "r:5000"}
+    write(membership_file(tmp_path), {**needed, "FARM_LABELS": "gpu"}, "about")
+    monkeypatch.setenv("FARM_LABELS", "arm64")
+    settings = Settings.load(tmp_path)
+    assert (settings.slots, settings.registry, settings.labels) == (3, "r:5000", ("arm64",))
+    assert stat.S_IMODE(membership_file(tmp_path).stat().st_mode) == 0o600
+    for wrong in ("FARM_ID=0123456789ab\n", "PATH=/tmp\n", "no variables\n"):
+        membership_file(tmp_path).write_text(wrong)
+        with pytest.raises(Refused, match="copy join.env once more"):
+            read_membership(tmp_path)
