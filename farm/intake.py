@@ -39,9 +39,13 @@ class Intake:
 
         Repositories of one host share some threads, so that a host that hangs holds up only its own.
         """
+        return self.lanes.submit(repository, number, lambda: self._dispatch(number), self.host(repository))
+
+    def host(self, repository: str) -> str:
+        """Return the host of a repository; Redis is asked once for it."""
         if repository not in self._hosts:
             self._hosts[repository] = git.host(self.dispatcher.ledger.repository(repository).url)
-        return self.lanes.submit(repository, number, lambda: self._dispatch(number), self._hosts[repository])
+        return self._hosts[repository]
 
     def look(self) -> float:
         """Take up what nobody has, each with a growing pause after a failure; return when to look again."""

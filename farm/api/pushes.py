@@ -72,6 +72,7 @@ async def pushes(report: Report, farm: Farm, token: Token) -> dict[str, Any]:
     ]
     reflogs = {update.ref: update.reflog for update in report.updates if update.reflog}
     entries = await run_in_threadpool(farm.ledger.enter, report.repository, updates, reflogs)
+    await run_in_threadpool(farm.intake.host, report.repository)  # Redis is asked here, not where all requests wait
     outcomes = await _outcomes(farm.intake, updates, entries, report.wait)
     return {
         "pipelines": [_brief(outcome, farm.settings.web_url) for outcome in outcomes],
