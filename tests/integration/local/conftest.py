@@ -69,7 +69,7 @@ class Here:
     def start(self, *arguments: str, cwd: Path | None = None) -> "subprocess.Popen[bytes]":
         """Start `farm run` as the leader of its own group, as a terminal does."""
         return subprocess.Popen(
-            [str(PROGRAM), *(arguments if arguments[:1] in (("replay",), ("import",)) else ("run", *arguments))],
+            [str(PROGRAM), *(arguments if arguments[:1] == ("import",) else ("run", *arguments))],
             cwd=cwd or self.folder,
             env=self.env,
             stdin=subprocess.DEVNULL,

@@ -1,0 +1,59 @@
+"""`farm import`: a `.gitlab-ci.yml` becomes a `.farm.yml`, and all that is different or gone is told with its line."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from farm.errors import Refused
+from farm.gitlab import convert
+
+
+def import_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The .gitlab-ci.yml; `-` is standard input.")],
+    *,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="Where to write, such as .farm.yml. Default: print it.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+) -> None:
+    """Write the .farm.yml that a .gitlab-ci.yml amounts to, and say with line numbers what could not be taken over.
+
+    The definition goes to standard output or to a file, the rest to standard error. Exits with 1 if what
+    came out has to be mended by hand before it is valid.
+    """
+    name = "<stdin>" if file == "-" else file
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        text = content.decode()
+    except OSError as error:
+        raise Refused(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        raise Refused(f"{name} is no UTF-8 text; save it as UTF-8") from None
+    conversion = convert(text, name)
+    if output is None:
+        typer.echo(conversion.text, nl=False)
+    else:
+        _write(Path(output), conversion.text, force=force)
+    for note in conversion.notes:
+        place = f"{name}:{note.line}" if note.line else name
+        typer.echo(f"{place}: {note.about}: {note.message}", err=True)
+    for mistake in conversion.mistakes:
+        typer.echo(f"mend by hand: {mistake}", err=True)
+    count = len(conversion.notes)
+    where = output or "what is printed above"
+    told = "nothing was left out" if not count else f"{count} thing{'s' if count > 1 else ''} to know, above"
+    typer.echo(f"{where}: {told}; try it: farm run --dirty", err=True)
+    if conversion.mistakes:
+        raise typer.Exit(1)
+
+
+def _write(path: Path, text: str, *, force: bool) -> None:
+    try:
+        with path.open("w" if force else "x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise Refused(f"{path} is there already; --force writes over it") from None
+    except OSError as error:
+        raise Refused(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None

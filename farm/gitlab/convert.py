@@ -1,0 +1,137 @@
+"""The whole of a `.gitlab-ci.yml` as a `.farm.yml`, with a note for each thing that is different or gone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from farm.definition import DefinitionError, parse
+from farm.gitlab import merged, source
+from farm.gitlab.images import Images, makes_images
+from farm.gitlab.jobs import script, variables
+from farm.gitlab.merged import flat
+from farm.gitlab.notes import Note, Notes
+from farm.gitlab.source import Map
+from farm.gitlab.stage import Tested, left, needs_of, tests
+from farm.gitlab.when import When, when
+from farm.gitlab.write import write
+
+_DEPLOYS = ("deploy", "production", "staging", "review", "release", ".post")
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """The text of the `.farm.yml` and what to know about it."""
+
+    text: str
+    notes: Sequence[Note]
+    mistakes: Sequence[str] = ()
+    """What the farm's own parser says of the text, where the file cannot be said here (or is not valid there)."""
+
+
+def convert(text: str, name: str = ".gitlab-ci.yml") -> Conversion:
+    """Convert the text of a file. Refused where it cannot be read at all."""
+    notes = Notes()
+    data = source.load(text, name)
+    _header(data, notes)
+    found = merged.jobs(data, notes)
+    images, tested = Images(notes), list[Tested]()
+    changes, interruptible = list[list[str]](), list[bool]()
+    for about, job in found.items():
+        _strange(job, about, notes)
+        env = variables(job, about, notes)
+        said = when(job, about, notes)
+        stage = str(job.pop("stage", "test"))
+        building = makes_images(job)
+        interruptible.append(job.get("interruptible") == "true")
+        if reason := _gone(job, about, stage, said, building=building):
+            notes.add(job.line, about, reason)
+            continue
+        changes.append(said.changes)
+        if building:
+            inside = images.take(job, about, env, said)
+            needs_of(job, about, {}, notes)
+            left(job, about, notes)
+            if inside:
+                tested.append(Tested(about, stage, inside, env, When(every=True, line=job.line)))
+        else:
+            tested.append(Tested(about, stage, job, env, said))
+    document = images.document()
+    if tested:
+        document["test"] = tests(tested, merged.stages(data), images.names, notes)
+    else:
+        document["test"] = "none"
+        notes.add(1, "test", "no job tests: `test: none` says so, and lets the image be released")
+    if images.build is None and not images.tags:
+        notes.add(1, "build", "no job builds an image; the farm builds one from the Dockerfile of the repository")
+    document |= _on(changes, interruptible, notes)
+    ordered: dict[str, Any] = {
+        key: document[key] for key in ("image", "on", "build", "test", "release") if key in document
+    }
+    written = write(ordered)
+    return Conversion(written, tuple(notes), _mistakes(written))
+
+
+def _mistakes(text: str) -> Sequence[str]:
+    try:
+        parse(text)
+    except DefinitionError as error:
+        return [str(mistake) for mistake in error.mistakes]
+    return ()
+
+
+def _header(data: Map, notes: Notes) -> None:
+    for item in flat(data.get("include")):
+        pairs = item.items() if isinstance(item, Map) else [("", item)]
+        what = ", ".join(f"{key} {value}".strip() for key, value in pairs if isinstance(value, str))
+        notes.add(merged.lines(item, data.lines["include"]), "include", f"{what} is not read; import what it holds too")
+    if "spec" in data:
+        notes.add(data.lines["spec"], "spec", "inputs have no counterpart; left out")
+    for key in ("variables", "default"):
+        if key in data and data[key] is not None and not isinstance(data[key], Map):
+            notes.add(data.lines[key], key, "is no mapping; left out")
+    workflow = data.get("workflow")
+    if isinstance(workflow, Map):
+        for key, line in workflow.lines.items():
+            notes.add(line, "workflow", f"{key} is left out: every push of a branch or tag runs here; see `on`")
+
+
+def _strange(job: Map, about: str, notes: Notes) -> None:
+    """Note commands that are none, which GitLab refuses too."""
+    for key in ("before_script", "script", "after_script"):
+        for item in flat(job.get(key)):
+            if isinstance(item, Map):
+                notes.add(
+                    item.line, about, "this command became a mapping because of the `: ` in it; left out, quote it"
+                )
+
+
+def _gone(job: Map, about: str, stage: str, said: When, *, building: bool) -> str | None:
+    """Return why a job is left out as a whole."""
+    deploys = "environment" in job and (stage != "test" or "deploy" in about)
+    reasons = [
+        ("trigger" in job, "starts another pipeline; left out"),
+        (not said.pushed, f"runs for {said.words} only; left out"),
+        (not building and "release" in job, "makes a release of GitLab; left out"),
+        (
+            not building and (deploys or "pages" in (*job, about) or stage in _DEPLOYS),
+            "deploys, so it is left out: the farm ends with the released image",
+        ),
+        (not building and said.manual, "is started by hand; left out"),
+        (not script(job, "script"), "has no script; left out"),
+    ]
+    return next((reason for is_so, reason in reasons if is_so), None)
+
+
+def _on(changes: Sequence[Sequence[str]], interruptible: Sequence[bool], notes: Notes) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    if changes and changes[0] and all(each == changes[0] for each in changes):
+        made["paths"] = list(dict.fromkeys(path.removesuffix("/**/*").removesuffix("/**") for path in changes[0]))
+    elif any(changes):
+        notes.add(1, "on", "`changes` of some jobs are left out: here all of a push runs or nothing")
+    if interruptible and all(interruptible):
+        made["superseded"] = "cancel"
+    elif any(interruptible):
+        notes.add(
+            1, "on", "`interruptible` of some jobs is left out: see `superseded`, which ends all of an older pipeline"
+        )
+    return {"on": made} if made else {}

@@ -1,0 +1,83 @@
+"""Each case is three files: what GitLab runs, what it becomes here, and what could not be taken over."""
+
+import random
+import re
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from farm.definition import parse
+from farm.errors import Refused
+from farm.gitlab import convert
+
+HERE = Path(__file__).parent
+CASES = sorted(path.name.removesuffix(".gitlab-ci.yml") for path in HERE.glob("*.gitlab-ci.yml"))
+
+
+def told(source: str) -> tuple[str, str]:
+    """Return the definition and the notes as text."""
+    conversion = convert(source)
+    lines = [f"{note.line}: {note.about}: {note.message}\n" for note in conversion.notes]
+    return conversion.text, "".join(lines)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_case(case: str) -> None:
+    source = (HERE / f"{case}.gitlab-ci.yml").read_text()
+    text, notes = told(source)
+    assert convert(source).mistakes == ()
+    assert text == (HERE / f"{case}.farm.yml").read_text()
+    assert notes == (HERE / f"{case}.txt").read_text()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_it_becomes_is_a_definition(case: str) -> None:
+    parse((HERE / f"{case}.farm.yml").read_text())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_job_and_no_key_is_lost_without_a_word(case: str) -> None:
+    lines = (HERE / f"{case}.gitlab-ci.yml").read_text().splitlines(keepends=True)
+    for index, line in enumerate(lines):
+        if re.match(r'["a-zA-Z][^:{]*:\s*\n', line) and re.match(r"  [a-z_]+:", "".join(lines[index + 1 : index + 2])):
+            if re.match(r"(stages|variables|default|workflow|include|cache|spec|services|image)\b", line):
+                continue
+            changed = "".join([*lines[: index + 1], "  frobnicate: 1\n", *lines[index + 1 :]])
+            _, notes = told(changed)
+            left_out = re.search(rf"^{index + 1}: .*left out", notes, re.MULTILINE)
+            assert left_out or f"{index + 2}: " in notes, line
+
+
+def test_no_text_breaks_it_or_takes_long() -> None:
+    random.seed(7)
+    sources = [(HERE / f"{case}.gitlab-ci.yml").read_text() for case in CASES]
+    for _ in range(400):
+        lines = random.choice(sources).splitlines(keepends=True)
+        for _ in range(random.randint(1, 4)):
+            place = random.randrange(len(lines))
+            other = random.choice(random.choice(sources).splitlines(keepends=True))
+            lines[place] = random.choice(["", other, lines[place].replace(":", "", 1), f"  {lines[place]}"])
+        begun = time.monotonic()
+        with suppress(Refused):
+            convert("".join(lines))
+        assert time.monotonic() - begun < 1
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("a: [", "this is no YAML"),
+        ("just text", "holds no mapping"),
+        ("", "holds no mapping"),
+        (
+            "a: &a [x, x]\n"
+            + "".join(f"b{i}: &b{i} [*a, *a]\n".replace("*a", f"*b{i - 1}" if i else "*a") for i in range(40)),
+            "more than",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused(source: str, sentence: str) -> None:
+    with pytest.raises(Refused, match=sentence):
+        convert(source)
