@@ -41,7 +41,8 @@ def _configuration() -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         "task_publish_retry_policy": _PATIENT,
         "worker_prefetch_multiplier": 1,
-        "worker_soft_shutdown_timeout": 20,
+        # Seconds that running steps get to end by themselves when the worker is told to; then they are handed back.
+        "worker_soft_shutdown_timeout": 5,
         # The record is the truth; a result backend would be one more thing to write, to lose and to disagree with it.
         "task_ignore_result": True,
         "task_default_queue": STAGES[0],
