@@ -4,7 +4,7 @@ It is made after a fork, never before: connections that two processes share woul
 """
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import time
 from typing import Self
@@ -66,7 +66,7 @@ class Tools:
         expires = int(time() + _GRACE + (job.timeout if job else _BUILD))
         settings = self.settings
         return Workspace(
-            claim=claim,
+            claim=replace(claim, image=self._image(claim)),
             definition=definition,
             engine=self.engine,
             registry=self.registry,
@@ -80,3 +80,8 @@ class Tools:
             teardown=teardown,
             remember=partial(self.record.remember, claim),
         )
+
+    def _image(self, claim: Claim) -> str | None:
+        """Return the built image by the registry's present address; a farm that was opened to others has a new one."""
+        _, at, digest = (claim.image or "").partition("@")
+        return f"{self.settings.registry}/{claim.image_repository}@{digest}" if at else claim.image

@@ -9,12 +9,11 @@ from urllib.request import urlopen
 import pytest
 import redis
 
-from farm.client import Client
-from farm.home import read_state
+from farm.home import choose_state, read_state
 from farm.settings import Settings
 from tests.hosts import engines
 from tests.hosts.estate import PROGRAMS, git
-from tests.hosts.machines import network, until
+from tests.hosts.machines import network
 
 pytestmark = pytest.mark.engine
 FARM = str(PROGRAMS / "farm")
@@ -51,7 +50,20 @@ def machines(tmp_path_factory):
         farm(head, "up", "--stop")
 
 
-def repository(head):
+def ended(machine, number):
+    """Wait for the end of a pipeline, as somebody on the machine would, and return it."""
+    farm(machine, "watch", str(number))
+    document = json.loads(farm(machine, "show", str(number), "--json").stdout)
+    assert document["finished"], f"see {machine.folder}"
+    return document
+
+
+def commit(clone, subject):
+    git("-C", str(clone), "add", "-A")
+    git("-C", str(clone), "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-q", "-m", subject)
+
+
+def repository(head, test="test -x /bin/busybox"):
     """Make a bare repository that is served over the network, with the hook, and a clone with a commit."""
     served, clone = head.folder / "git", head.folder / "clone"
     bare = served / "thyme.git"
@@ -66,9 +78,8 @@ def repository(head):
     (clone / "Dockerfile").write_text(
         'FROM scratch\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "--install", "-s", "/bin"]\n'
     )
-    (clone / ".farm.yml").write_text("test: test -x /bin/busybox\n")
-    git("-C", str(clone), "add", "-A")
-    git("-C", str(clone), "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-q", "-m", "Begin")
+    (clone / ".farm.yml").write_text(f"test: {test}\n")
+    commit(clone, "Begin")
     return clone
 
 
@@ -101,9 +112,7 @@ def test_a_machine_joins_with_one_file_and_builds(machines):
         [*head.enter, "git", "-C", str(clone), "push", "origin", "main"], capture_output=True, text=True, check=True
     ).stderr
     assert "pipeline #1" in printed
-    client = Client(f"http://{head.address}:{state.api_port}", state.token)
-    until(lambda: client.pipeline(1)["finished"], 60, f"the pipeline ends; see {builder.folder}/worker.log")
-    pipeline = client.pipeline(1)
+    pipeline = ended(head, 1)
     assert pipeline["status"] == "passed", pipeline["reason"]
     assert pipeline["image"].startswith(f"{registry}/thyme@sha256:")
     assert {job["worker"] for stage in pipeline["stages"] for job in stage["jobs"]} == {"w7@builder"}
@@ -113,7 +122,6 @@ def test_a_machine_joins_with_one_file_and_builds(machines):
         with pytest.raises(redis.exceptions.NoPermissionError):
             with_worker.execute_command(*command)
     with_worker.close()
-    client.close()
 
     found = findings(builder)
     assert {each["verdict"] for each in found.values()} == {"ok"}
@@ -137,3 +145,30 @@ def test_what_cannot_be_an_address_or_a_membership_is_refused_with_a_reason(mach
     assert "open that port" in farm(builder, "join", "-", text=away).stderr
     assert not (builder.folder / "home" / "worker.env").exists()
     assert "is a farm itself" in farm(head, "join", "-", text=away).stderr
+
+
+def test_a_farm_that_is_opened_later_goes_on_with_what_it_had(machines):
+    head, _ = machines
+    state = choose_state(head.folder / "home")
+    engines.start(head, f"{head.address}:{state.registry_port}")
+    assert farm(head, "up", "--detach").returncode == 0
+    clone = repository(head, test="test -x /bin/gone")
+    push = [*head.enter, "git", "-C", str(clone), "push", "origin", "main"]
+    subprocess.run(push, capture_output=True, check=True)
+    ended(head, 1)
+    assert farm(head, "up", "--stop").returncode == 0
+
+    opened = farm(head, "up", "--listen", head.address, "--detach")
+    assert opened.returncode == 0, opened.stderr
+    names = engines.docker(head, "images", "--format", "{{.ID}}", "127.0.0.1:*/thyme").split()
+    engines.docker(head, "rmi", "-f", *set(names))
+    assert farm(head, "retry", "1", "--failed").returncode == 0
+    again = ended(head, 1)
+    jobs = {job["name"]: job for stage in again["stages"] for job in stage["jobs"]}
+    assert (again["status"], jobs["build"]["attempts"]) == ("failed", 1), again["reason"]
+
+    (clone / ".farm.yml").write_text("test: test -x /bin/busybox\n")
+    commit(clone, "Mend")
+    printed = subprocess.run(push, capture_output=True, text=True, check=True).stderr
+    assert "pipeline #2" in printed  # the hook was installed before
+    assert ended(head, 2)["image"].startswith(f"{head.address}:{state.registry_port}/thyme@")
