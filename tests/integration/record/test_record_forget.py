@@ -120,3 +120,19 @@ def test_a_forgotten_release_is_still_a_release(farm: Farm) -> None:
     farm.release(second)
     farm.record.forget(days=0, keep=1)
     assert farm.record.rollback("thyme", "latest", None, "jo").number == first
+
+
+def test_git_s_reflog_offers_a_forgotten_push_in_vain(farm: Farm) -> None:
+    lines = ["1700000000-0", "1700000001-0"]
+    pushes = [farm.push("-", "a", line=lines[0]), farm.push("a", "b", line=lines[1])]
+    numbers = farm.enter(*pushes)
+    for number in numbers:
+        farm.record.close(number, Status.SKIPPED, "")
+    farm.record.forget(days=0, keep=1)
+    offered = [
+        farm.push("-", "a", line=lines[0], source="reflog"),
+        farm.push("a", "b", line=lines[1], source="reflog"),
+    ]
+    entries = farm.ledger.enter("thyme", offered)
+    assert [(entry.number, entry.known) for entry in entries] == [(number, True) for number in numbers]
+    assert farm.record.pipelines() == []
