@@ -67,7 +67,7 @@ def _by_api(api: DockerApi, context: IO[bytes], spec: BuildSpec, log: Output, ch
     }
     ended: list[bool] = []
 
-    data = packed(context, lambda: bool(ended))
+    data = packed(context, lambda: bool(ended), level=_level(api.url))
     request = Request("POST", "/build", params, data=data, headers={"Content-Type": "application/x-tar"})
     trace, image = Trace(), None
     try:
@@ -125,7 +125,7 @@ def _by_command(url: str, context: IO[bytes], spec: BuildSpec, log: Output, chec
         )
         last = b""
         try:
-            for line in watched(_talk(process, context), check=check, stop=process.kill):
+            for line in watched(_talk(process, context, _level(url)), check=check, stop=process.kill):
                 log(line)
                 last = line if line.strip(b"- \r\n") else last
         finally:
@@ -136,11 +136,11 @@ def _by_command(url: str, context: IO[bytes], spec: BuildSpec, log: Output, chec
         return result.read_text().strip()
 
 
-def _talk(process: subprocess.Popen[bytes], context: IO[bytes]) -> Generator[bytes]:
+def _talk(process: subprocess.Popen[bytes], context: IO[bytes], level: int) -> Generator[bytes]:
     assert process.stdin is not None  # noqa: S101  for the type checker: both are pipes
     assert process.stderr is not None  # noqa: S101
     with suppress(BrokenPipeError, ConnectionAbortedError), process.stdin as pipe:  # it says itself why it ended
-        pipe.writelines(packed(context, lambda: process.poll() is not None))
+        pipe.writelines(packed(context, lambda: process.poll() is not None, level=level))
     with process.stderr as said:
         yield from said
     process.wait()
@@ -163,11 +163,14 @@ def command() -> str | None:
     return None
 
 
-def packed(context: IO[bytes], ended: Callable[[], bool]) -> Iterator[bytes]:
-    """Give a tar stream compressed: BuildKit takes a plain one with a PAX header, as git makes it, for a Dockerfile."""
+def packed(context: IO[bytes], ended: Callable[[], bool], *, level: int = 1) -> Iterator[bytes]:
+    """Give a tar stream as gzip: BuildKit takes a plain one with a PAX header, as git makes it, for a Dockerfile.
+
+    Level 0 only wraps it. On one machine that is best: each MB saved on a local socket costs 17 ms of packing.
+    """
     chunk = context.read(_CHUNK)
     plain = not chunk.startswith(_PACKED)
-    packer = zlib.compressobj(1, wbits=31)
+    packer = zlib.compressobj(level, wbits=31)
     while chunk and not ended():
         if piece := packer.compress(chunk) if plain else chunk:
             yield piece
@@ -176,6 +179,10 @@ def packed(context: IO[bytes], ended: Callable[[], bool]) -> Iterator[bytes]:
         raise ConnectionAbortedError("the build was stopped")
     if plain:
         yield packer.flush()
+
+
+def _level(url: str) -> int:
+    return 0 if url.startswith(("unix:", "http+unix:")) else 1
 
 
 def _directory(folder: Path, dockerfile: str) -> IO[bytes]:

@@ -51,7 +51,7 @@ class Hand:
         archive = subprocess.run(["git", "-C", str(bare), "archive", commit], capture_output=True, check=True).stdout
         answer = self.engine._post(
             self.engine._url("/build"),
-            data=gzip.compress(archive, 1),
+            data=gzip.compress(archive, 0),
             params={"t": tag, "version": "2", "rm": "1"},
             headers={"Content-Type": "application/gzip"},
             stream=True,
