@@ -1,8 +1,8 @@
 """What JUnit XML files say about tests, read by junitparser. It does not say whether the step passed."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase
 
@@ -38,7 +38,7 @@ class Timed:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All tests of a job, counted; the failing ones by name, the first fifty of them, and the slowest.
+    """All tests of a job, counted; the failing ones and the slowest by name.
 
     `results` has one result for each name, for the branch's memory; it is not part of the document.
     """
@@ -57,15 +57,20 @@ class Report:
         more = f" and {self.failed - len(names)} more" if self.failed > len(names) else ""
         return f"{self.failed} of {self.total} test{'s' * (self.total != 1)} failed: {', '.join(names)}{more}"
 
+    def beginning_with(self, new: Collection[str]) -> Self:
+        """Return the same with the failing tests of these names first: what has just broken is what to look at."""
+        ordered = sorted(self.failing, key=lambda test: test_id(test.suite, test.name) not in new)
+        return replace(self, failing=ordered)
+
     def document(self) -> dict[str, Any]:
-        """Return what the record keeps."""
+        """Return what the record keeps: of the failing tests the first fifty."""
         passed = self.total - self.failed - self.skipped
         return {
             "total": self.total,
             "passed": passed,
             "failed": self.failed,
             "skipped": self.skipped,
-            "failing": [asdict(test) for test in self.failing],
+            "failing": [asdict(test) for test in self.failing[:_NAMED]],
             "slowest": [asdict(test) for test in self.slowest],
         }
 
@@ -80,7 +85,7 @@ def read(files: Iterable[bytes]) -> Report:
         len(cases),
         len(bad),
         len(skipped),
-        tuple(_failing(case) for case in bad[:_NAMED]),
+        tuple(_failing(case) for case in bad[:_REMEMBERED]),
         tuple(Timed(_name(case), _suite(case), float(case.time)) for case in slowest),
         _results(cases),
     )

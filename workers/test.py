@@ -67,10 +67,14 @@ def judge(work: Workspace, place: Place, container: str) -> Outcome:
         work.engine.remove("container", container)
         return Outcome(Status.FAILED, f"timed out after {job.timeout:g} s")
     report = _report(work, job, container)
+    result: dict[str, Any] = {"exit": ended.code}
+    if report:
+        changes = _changes(work, job, report)
+        report = report.beginning_with(changes.get("new", {}).get("tests", ()))
+        result["tests"] = report.document() | {"changes": changes}
     reason = _reason(ended, report, output.last, place.limits.memory)
     if reason:
         services.fallen(work, place.beside)
-    result = {"exit": ended.code} | ({"tests": _remembered(work, job, report)} if report else {})
     return Outcome(Status.FAILED if reason else Status.PASSED, reason, result)
 
 
@@ -173,12 +177,12 @@ def _report(work: Workspace, job: Job, container: str) -> junit.Report | None:
         return None
 
 
-def _remembered(work: Workspace, job: Job, report: junit.Report) -> Mapping[str, Any]:
-    """Return what the record keeps of the report, with what changed since the branch's earlier pipelines."""
+def _changes(work: Workspace, job: Job, report: junit.Report) -> Mapping[str, Any]:
+    """Let the branch remember the report, and return what changed since its earlier pipelines."""
     # A test may go from one shard to another: the shards of a job remember together.
     shard = job.env.get("FARM_SHARD")
     group = work.claim.step.removesuffix(f"-{shard}") if shard else work.claim.step
-    return report.document() | {"changes": work.remember(group, report.results)}
+    return work.remember(group, report.results)
 
 
 def _reason(ended: Exit, report: junit.Report | None, last: str, memory: int | None) -> str | None:

@@ -33,11 +33,9 @@ def _split(record: Record, name: str) -> tuple[str, str]:
 
 
 def _newest(record: Record, repository: str, branch: str) -> Status | None:
-    for ref in (f"refs/heads/{branch}", f"refs/tags/{branch}"):
-        for pipeline in record.pipelines(repository=repository, ref=ref, limit=_LOOKED):
-            if pipeline.status in _COLOURS:
-                return pipeline.status
-    return None
+    refs = (f"refs/heads/{branch}", f"refs/tags/{branch}")
+    statuses = record.statuses(record.numbers(repositories=[repository], refs=refs, limit=_LOOKED))
+    return next((Status(status) for status in statuses if status in _COLOURS), None)
 
 
 def _length(text: str) -> int:

@@ -56,6 +56,29 @@ class Views(Base):
             ]
         return chosen[:limit]
 
+    def numbers(
+        self, *, repositories: Sequence[str] = (), refs: Sequence[str] = (), before: int | None = None, limit: int = 50
+    ) -> list[int]:
+        """Return the newest numbers below `before`: of all, of some repositories, or of some refs of theirs."""
+        keys = [f"farm:pipelines:{name}" + (f":{ref}" if ref else "") for name in repositories for ref in refs or [""]]
+        upper = f"({before}" if before is not None else "+inf"
+        with self.redis.pipeline(transaction=False) as pipe:
+            for key in keys or ["farm:pipelines"]:
+                pipe.zrevrangebyscore(key, upper, "-inf", start=0, num=limit)
+            found = [int(number) for numbers in pipe.execute() for number in numbers]
+        return sorted(found, reverse=True)[:limit]
+
+    def statuses(self, numbers: Sequence[int]) -> list[str | None]:
+        """Return the status of each, None for what is not there; far cheaper than the whole of them."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for number in numbers:
+                pipe.hget(f"farm:pipeline:{number}", "status")
+            return list(pipe.execute())
+
+    def read(self, numbers: Sequence[int]) -> list[Pipeline]:
+        """Return these pipelines in this order; unknown numbers are left out."""
+        return self._read(numbers)
+
     def holds(self, number: int, step: str, fence: int) -> bool:
         """Say whether what an attempt has made on an engine is still wanted.
 

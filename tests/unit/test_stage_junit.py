@@ -40,8 +40,14 @@ def test_the_branch_remembers_one_result_a_name_the_worst_first():
     ]
 
 
+def test_what_has_just_broken_is_named_first():
+    report = junit.read([REPORT])
+    assert "failed: test_sum, twice" in report.sentence
+    assert "failed: twice, test_sum" in report.beginning_with(["twice"]).sentence
+
+
 def test_what_is_kept_is_bounded():
     cases = "".join(f'<testcase name="{n}{"x" * 1000}" time="1"><failure/></testcase>' for n in range(6000))
     report = junit.read([f"<testsuite>{cases}</testsuite>".encode()])
-    assert (len(report.failing), len(report.slowest), len(report.results)) == (50, 10, 5000)
+    assert (len(report.document()["failing"]), len(report.slowest), len(report.results)) == (50, 10, 5000)
     assert len(report.results[0].test) == 300

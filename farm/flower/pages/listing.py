@@ -11,7 +11,7 @@ from farm.record import Record
 
 PER_PAGE = 30
 
-_LOOK, _MOST_LOOKED = 100, 1000
+_LOOK, _MOST_LOOKED = 500, 3000
 _KINDS = ("heads", "tags")
 _STATUSES = [str(status) for status in Status]
 
@@ -56,31 +56,23 @@ def _found(record: Record, query: Query, repositories: Sequence[str]) -> tuple[l
 
     A status has no index: after so many pipelines the search pauses, so that no page grows with the history.
     """
-    status = Status(query.status) if query.status in _STATUSES else None
-    chosen: list[Pipeline] = []
-    before, looked = query.before, 0
-    size = PER_PAGE + 1 if status is None else _LOOK
+    status = query.status if query.status in _STATUSES else ""
+    branch = query.branch
+    refs = (
+        [] if not branch else [branch] if branch.startswith("refs/") else [f"refs/{kind}/{branch}" for kind in _KINDS]
+    )
+    named = [query.repository] if query.repository else repositories if refs else []
+    chosen: list[int] = []
+    before, looked, size = query.before, 0, _LOOK if status else PER_PAGE + 1
     while True:
-        some = _newest(record, query, repositories, before, size)
+        some = record.numbers(repositories=named, refs=refs, before=before, limit=size)
         looked += len(some)
-        chosen += [pipeline for pipeline in some if status in (None, pipeline.status)]
+        states = record.statuses(some) if status else [status] * len(some)
+        chosen += [number for number, state in zip(some, states, strict=True) if state == status]
         if len(chosen) > PER_PAGE:
-            return chosen[:PER_PAGE], chosen[PER_PAGE - 1].number
+            return record.read(chosen[:PER_PAGE]), chosen[PER_PAGE - 1]
         if len(some) < size:
-            return chosen, None
-        before = some[-1].number
+            return record.read(chosen), None
+        before = some[-1]
         if looked >= _MOST_LOOKED:
-            return chosen, before
-
-
-def _newest(record: Record, query: Query, repositories: Sequence[str], before: int | None, size: int) -> list[Pipeline]:
-    if not query.branch:
-        return record.pipelines(repository=query.repository or None, before=before, limit=size)
-    refs = [query.branch] if query.branch.startswith("refs/") else [f"refs/{kind}/{query.branch}" for kind in _KINDS]
-    found = [
-        pipeline
-        for repository in ([query.repository] if query.repository else repositories)
-        for ref in refs
-        for pipeline in record.pipelines(repository=repository, ref=ref, before=before, limit=size)
-    ]
-    return sorted(found, key=lambda pipeline: -pipeline.number)[:size]
+            return record.read(chosen), before
