@@ -61,3 +61,21 @@ def test_a_full_redis_ends_no_worker(farm, files, poll):
         assert (pipeline.status, pipeline.reason) == (Status.PASSED, None)
     assert all(worker.poll() is None for worker in workers), "a worker ended"
     poll(lambda: not farm.left(), 20, what="everything to be gone")
+
+
+def test_a_frozen_redis_makes_no_worker_lose_its_step(farm, files, poll):
+    """Everybody looks dead to it when it wakes up; nobody is taken over."""
+    number = farm.push(files("echo begun\nsleep 6\necho end"))
+    farm.worker("w1")
+    farm.worker("w2")
+    poll(lambda: len(farm.record.workers()) == 2, 30)
+    farm.wake(number)
+    poll(begun(farm, number), 60)
+    farm.reap()
+    farm.redis_server.freeze()
+    time.sleep(3 * farm.settings.lease)  # the frozen time itself
+    farm.redis_server.thaw()
+    pipeline = poll(lambda: farm.ended(number), 60)
+    assert (pipeline.status, pipeline.reason) == (Status.PASSED, None)
+    assert [job.attempts for job in jobs(pipeline).values()] == [1, 1, 1]
+    assert "begun\nend\n" in farm.log(number, "test")

@@ -146,3 +146,18 @@ def test_a_failing_test_ends_the_chain(farm, files, poll):
     assert (pipeline.status, pipeline.reason) == (Status.FAILED, "script ended with exit code 1")
     assert jobs(pipeline)["release"].status is Status.SKIPPED
     assert farm.registry.digest(farm.image, "latest") is None
+
+
+def test_a_step_that_loses_every_worker_ends_errored(farm, files, poll):
+    """What kills its worker each time is not tried for ever."""
+    number = farm.push(files("echo begun-$FARM_ATTEMPT\nsleep 300"))
+    farm.wake(number)
+    for attempt in (1, 2, 3):
+        worker = farm.worker(f"w{attempt}")
+        poll(lambda attempt=attempt: farm.reap() or begun(farm, number, attempt)(), 60)
+        farm.kill(worker)
+    pipeline = poll(lambda: farm.ended(number), 60)
+    assert (pipeline.status, pipeline.reason) == (Status.ERRORED, "lost 3 workers")
+    assert jobs(pipeline)["release"].status is Status.SKIPPED
+    farm.worker("w4")
+    poll(lambda: not farm.left(), 30, what="everything to be gone")
