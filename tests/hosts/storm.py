@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -144,8 +145,8 @@ class Storm:
             return not any(leftovers(self.farm, machine) for machine in self.farm.builders.values())
         return False
 
-    def reckoning(self) -> Sequence[str]:
-        """Print the table and return what was wrong."""
+    def reckoning(self) -> "Ended":
+        """Print the table and return what it comes to."""
         pipelines = [one for name in NAMES for one in self.farm.record().pipelines(repository=name, limit=10000)]
         statuses = Counter(str(one.status) for one in pipelines)
         errored = Counter(str(one.reason) for one in pipelines if str(one.status) == "errored")
@@ -167,7 +168,15 @@ class Storm:
         for wrong in wrongs:
             print(f"WRONG    {wrong}")
         print("nothing lost, nothing doubled, nothing left behind" if not wrongs else f"{len(wrongs)} wrongs")
-        return wrongs
+        return Ended(self.faults.total(), wrongs)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How many faults a storm had, and what was wrong in the end."""
+
+    faults: int
+    wrongs: Sequence[str]
 
 
 def counted(things: Counter[str]) -> str:
@@ -175,8 +184,8 @@ def counted(things: Counter[str]) -> str:
     return ", ".join(f"{count} {thing}" for thing, count in things.most_common())
 
 
-def storm(folder: Path, seconds: float, seed: int) -> Sequence[str]:
-    """Run one storm in a folder and return what was wrong."""
+def storm(folder: Path, seconds: float, seed: int) -> Ended:
+    """Run one storm in a folder and return how it ended."""
     print(f"storm of {seconds:.0f} s, seed {seed}, {BUILDERS} builders")
     with estate(folder) as farm:
         farm.staff(*(f"b{number}" for number in range(1, BUILDERS + 1)))
@@ -193,12 +202,12 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="keep the folder with all logs and say where it is")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="farm-storm-"))
-    wrongs = storm(folder, options.minutes * 60, options.seed)
+    ended = storm(folder, options.minutes * 60, options.seed)
     if options.keep:
         print(f"logs are in {folder}")
     else:
         subprocess.run(["rm", "-rf", str(folder)], check=True)
-    sys.exit(1 if wrongs else 0)
+    sys.exit(1 if ended.wrongs else 0)
 
 
 if __name__ == "__main__":
