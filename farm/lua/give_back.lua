@@ -13,8 +13,8 @@ local state = owned(number, step, fence)
 if state == 'over' then state = 'lost' end
 if state ~= 'ok' then return {state} end
 call('HSET', key, 'given_back', fence)
-local worker, started = unpack(call('HMGET', key, 'worker', 'started'))
-if counted == '1' then erred(worker, started, reason) end
+local worker, stage, started = unpack(call('HMGET', key, 'worker', 'stage', 'started'))
+if counted == '1' then erred(worker, stage, started, reason) end
 local errors = call('HINCRBY', key, 'errors', counted)
 if counted == '1' and errors >= tonumber(limit) then
   end_step(number, step, 'errored', reason)

@@ -182,10 +182,13 @@ def test_a_worker_that_hands_back_because_it_ends_is_not_blamed(farm):
     assert farm.record.claim(claim.number, "build", "w1@c1").go
 
 
-def test_a_release_says_nothing_about_the_engine(farm):
+def test_only_a_success_at_the_same_stage_shows_that_a_worker_is_well(farm):
     beat(farm, "w1@c1", "w1@c2")
-    claim = farm.to_release(farm.open())
-    farm.redis.hset(f"farm:pipeline:{claim.number}:step:release", "worker", "w1@c1")
-    farm.redis.hset("farm:gate:w1@c1", mapping={"errors": 2, "since": farm.now(), "last": farm.now()})
-    farm.record.commit(claim, Status.PASSED)
-    assert farm.redis.hget("farm:gate:w1@c1", "errors") == "2"
+    number = farm.open()
+    err(farm, number, "w1@c1")
+    work(farm, number, "w1@c2")
+    farm.pass_step(number, "test", "w1@c1")
+    farm.pass_step(number, "release", "w1@c1")
+    assert farm.redis.hget("farm:gate:w1@c1", "errors") == "1"
+    work(farm, farm.open(new="b", ref="refs/heads/b"), "w1@c1")
+    assert not farm.redis.exists("farm:gate:w1@c1")
