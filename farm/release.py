@@ -55,9 +55,7 @@ def decide(repository: str, ref: str, position: float, tag: str, standing: Stand
     if position == standing.position and not rolled_back:
         return Decision()
     if position == standing.position:
-        return Decision(
-            standing.number, f"superseded: `{tag}` was rolled back to #{standing.number}; push again to move it"
-        )
+        return Decision(standing.number, f"`{tag}` was rolled back to #{standing.number}; push again to move it")
     return Decision(standing.mark, f"superseded by #{standing.mark}")
 
 
