@@ -48,10 +48,15 @@ end
 -- Before a pipeline's first step go the pipelines of its repository that are not over; before a job, the jobs beside it.
 local GRADES = {1, 2, 3, 5, 8, 13, 21, 34, 55}
 local function priority_of(number, step)
-  local before = 0
+  local before, grade = 0, 0
   if #needs_of(number, step) == 0 then
-    local repository = call('HGET', pipeline_key(number), 'repository')
-    before = call('ZCOUNT', 'farm:unfinished:' .. repository, '-inf', '(' .. number)
+    local unfinished = 'farm:unfinished:' .. call('HGET', pipeline_key(number), 'repository')
+    before = call('ZCOUNT', unfinished, '-inf', '(' .. number)
+    -- None goes before an older one of its repository, which may still wait where it was put.
+    local older = call('ZREVRANGEBYSCORE', unfinished, '(' .. number, '-inf', 'LIMIT', 0, 1)[1]
+    local status, priority = unpack(older and
+      call('HMGET', step_key(older, steps_of(older)[1] or ''), 'status', 'priority') or {})
+    if status == 'pending' then grade = tonumber(priority or 0) end
   else
     local stage = call('HGET', step_key(number, step), 'stage')
     for _, other in ipairs(steps_of(number)) do
@@ -60,7 +65,6 @@ local function priority_of(number, step)
       if beside == stage and not final(status) then before = before + 1 end
     end
   end
-  local grade = 0
   while grade < #GRADES and before >= GRADES[grade + 1] do grade = grade + 1 end
   return grade
 end

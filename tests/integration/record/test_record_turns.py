@@ -54,6 +54,15 @@ def test_what_is_over_is_not_before_anybody(farm, many):
     assert farm.redis.zcard("farm:unfinished:thyme") == 4
 
 
+def test_none_overtakes_an_older_one_of_its_repository(farm, many):
+    numbers = many(40)
+    assert priority(farm, numbers[-1]) == 8
+    for number in numbers[:34]:
+        farm.record.cancel(number, "me")
+    assert [priority(farm, number) for number in many(2)] == [8, 8]
+    assert priority(farm, many(1, "mint")[0]) == 0
+
+
 def test_what_a_pipeline_has_begun_goes_on_first(farm, many):
     numbers = many(10)
     farm.record.commit(farm.claim(numbers[9], "build"), Status.PASSED, result={"image": "host/thyme@sha256:1"})
