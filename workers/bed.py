@@ -56,6 +56,7 @@ def take(work: Workspace) -> Bed | None:
         return None
     bed = Bed(prepared["network"], prepared["holder"], prepared["services"])
     if work.claim.attempt == 1 and prepared["worker"] == work.claim.worker and _stands(work, bed):
+        work.teardown.callback(cleanup.trim_images, work.engine, work.repository)
         work.teardown.callback(work.engine.remove, "network", bed.network)
         for container in bed.containers:
             work.teardown.callback(work.engine.remove, "container", container)
