@@ -33,7 +33,7 @@ class Trial(BaseModel):
     steps: tuple[str, ...]
     """The names of the steps to do, each behind those that it needs."""
     shell: bool = False
-    """Whether a person gets a shell where the first job has failed."""
+    """Whether a person gets a shell where a job has failed."""
     registry: str | None = None
     """Where the image goes in the end, if all has passed, and under which tags."""
     tags: tuple[str, ...] = ()

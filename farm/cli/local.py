@@ -29,11 +29,13 @@ def local(trial: Trial) -> int:
         raise Refused("--shell needs a terminal; run it in one, or without --shell")
     sys.stdout.flush()
     code, document, interrupted = _done(trial)
-    if document is None:
+    if document is None and not interrupted:
         if code not in (REFUSED, _ERRORED):
             typer.echo(f"error: the local worker broke off (exit code {code}); what it printed says why", err=True)
             code = BROKEN
-        return INTERRUPTED if interrupted else code
+        return code
+    if document is None:
+        return INTERRUPTED
     for line in ending(document, trial):
         typer.echo(line)
     return INTERRUPTED if interrupted else view.CODES.get(document["status"], _ERRORED)
@@ -65,7 +67,7 @@ def _done(trial: Trial) -> tuple[int, dict[str, Any] | None, bool]:
     command = [sys.executable, "-m", "workers.local", f"/dev/fd/{given}", f"/dev/fd/{taken}"]
     with _passing_on() as signals:
         worker = subprocess.Popen(command, pass_fds=(given, taken))
-        signals.worker = worker
+        signals.follow(worker)
         os.close(given)
         os.close(taken)
         # In threads, because a pipe holds 64 KiB and the worker may end at any time.
@@ -85,21 +87,30 @@ def _write(pipe: int, data: bytes) -> None:
 
 
 class _Signals:
-    """Lets the worker end in good order. Ctrl-C reaches it by itself, from the terminal."""
+    """Lets the worker end in good order when this program is told to end."""
 
-    worker: "subprocess.Popen[bytes] | None" = None
-    interrupted = False
+    def __init__(self) -> None:
+        self.interrupted = False
+        self._worker: subprocess.Popen[bytes] | None = None
 
-    def take(self, number: int, _: object) -> None:
+    def follow(self, worker: "subprocess.Popen[bytes]") -> None:
+        """Pass on what comes from now on."""
+        self._worker = worker
+        signal.signal(signal.SIGINT, self.take)
+
+    def take(self, *_: object) -> None:
+        """Remember it, and tell the worker: from a terminal Ctrl-C reaches it by itself too, which does no harm."""
         self.interrupted = True
-        if number != signal.SIGINT and self.worker is not None:
-            self.worker.terminate()
+        if self._worker is not None:
+            self._worker.terminate()
 
 
 @contextmanager
 def _passing_on() -> Iterator[_Signals]:
+    """Take signals; the worker ignores Ctrl-C until it can take it, because this is what it finds when it starts."""
     signals = _Signals()
-    before = {number: signal.signal(number, signals.take) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, signals.take) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield signals
     finally:
