@@ -51,7 +51,7 @@ def _examine(settings: Settings, named: list[Path]) -> Iterator[Finding]:
         if head:
             yield from parts.dispatcher(settings)
             yield from parts.flower(settings)
-        yield from ground.disk("disk", settings.home)
+        yield from ground.disk("disk", settings.home, settings.disk_min)
         yield from ground.engine(settings)
         if alive:
             yield from parts.queues(record) if head else parts.worker(settings, record)

@@ -16,7 +16,6 @@ from farm.home import LOCAL
 from farm.record import Repository
 from farm.settings import Settings
 
-_LITTLE, _LEAST = 5 << 30, 1 << 30  # bytes free
 _GIT = 8.0  # seconds for one repository
 _GIGA = 1 << 30
 
@@ -45,7 +44,7 @@ def engine(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding.ok("trust", f"the engine reaches the registry {settings.registry}")
-    yield from disk("engine's disk", Path(found["folder"]))
+    yield from disk("engine's disk", Path(found["folder"]), settings.disk_min)
 
 
 def _trust(settings: Settings, words: str) -> str:
@@ -57,16 +56,16 @@ def _trust(settings: Settings, words: str) -> str:
     return f"start the registry, and open {settings.registry} to this machine"
 
 
-def disk(name: str, folder: Path) -> Iterator[Finding]:
+def disk(name: str, folder: Path, least: int) -> Iterator[Finding]:
     """Say how much is free where a folder is; nothing about a folder that is not on this machine."""
     if not folder.exists():
         return
     free = shutil.disk_usage(folder).free
     words = f"{free / _GIGA:.1f} GiB free at {folder}"
     mend = "free some space: `docker system df` and `docker image prune`, `farm gc`; or give it a larger disk"
-    if free < _LEAST:
-        yield Finding.error(name, words, mend)
-    elif free < _LITTLE:
+    if free < least:
+        yield Finding.error(name, f"{words}, less than `disk_min`: no work is taken", mend)
+    elif free < 2 * least:
         yield Finding.warning(name, words, mend)
     else:
         yield Finding.ok(name, words)

@@ -122,10 +122,14 @@ def flower(settings: Settings) -> Iterator[Finding]:
 
 def worker(settings: Settings, record: Record) -> Iterator[Finding]:
     """See whether this machine's own worker is heard of."""
-    names = [worker.name for worker in record.workers() if worker.host == socket.gethostname()]
-    if names:
-        yield Finding.ok("worker", f"{', '.join(names)} is heard of")
-    else:
+    here = [worker for worker in record.workers() if worker.host == socket.gethostname()]
+    for worker in here:
+        if worker.closed:
+            mend = f"farm workers drain {worker.name} --undo" if worker.drained else "see the other lines here"
+            yield Finding.warning("worker", f"{worker.name} {worker.closed}", mend)
+        else:
+            yield Finding.ok("worker", f"{worker.name} takes work")
+    if not here:
         mend = "systemctl enable --now farm-worker, or run `farm worker`"
         yield Finding.error("worker", f"{settings.worker_name} has not been heard of for 30 s", mend)
 
@@ -133,6 +137,10 @@ def worker(settings: Settings, record: Record) -> Iterator[Finding]:
 def queues(record: Record) -> Iterator[Finding]:
     """Name the queues with work that nobody serves."""
     workers, unserved = record.workers(), [queue for queue in record.queues() if queue.depth and not queue.consumers]
+    for worker in workers:
+        if worker.closed:
+            mend = f"farm workers drain {worker.name} --undo" if worker.drained else f"farm doctor, on {worker.host}"
+            yield Finding.warning("queues", f"{worker.name} {worker.closed}", mend)
     if not workers:
         yield Finding.error(
             "queues", "no worker is heard of", "run `farm worker` on a build machine, or `farm up` here"
@@ -140,6 +148,6 @@ def queues(record: Record) -> Iterator[Finding]:
     for queue in unserved if workers else ():
         labels = queue.name.partition("+")[2].split("+")
         mend = f"farm worker --labels {','.join(filter(None, labels))}" if labels[0] else "farm worker"
-        yield Finding.error("queues", f"{queue.depth} steps wait in `{queue.name}`, which no worker serves", mend)
+        yield Finding.error("queues", f"{queue.depth} steps wait in `{queue.name}`, from which no worker takes", mend)
     if workers and not unserved:
         yield Finding.ok("queues", f"served by {', '.join(worker.name for worker in workers)}")

@@ -109,4 +109,5 @@ def test_a_repository_that_cannot_be_read_is_named_without_its_password(tmp_path
     (finding,) = ground.access([repository])
     assert finding.verdict == "error"
     assert "secret" not in f"{finding.words} {finding.mend}"
-    assert [*ground.disk("disk", tmp_path / "elsewhere")] == []
+    assert [*ground.disk("disk", tmp_path / "elsewhere", 1)] == []
+    assert [finding.verdict for finding in ground.disk("disk", tmp_path, 1 << 60)] == ["error"]
