@@ -37,6 +37,24 @@ def test_axe_finds_nothing_on_any_page(another_farm, serve, look):
     assert not found
 
 
+def words(page):
+    return set(re.findall(r"\w{4,}", page.locator(".farm").first.inner_text()))
+
+
+def test_without_javascript_every_page_says_the_same(another_farm, serve, look):
+    pages = an_ordinary_day(another_farm)
+    served = serve(redis_url=another_farm.url)
+    with_it, without = look(), look(javascript=False)
+    for name, path in pages.items():
+        for page in (with_it, without):
+            page.goto(served.url + path)
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+        if name in ("pipeline-running", "log"):  # a log that goes on comes by script; its page loads itself again
+            continue
+        # Only with a script: copying, and the follow button.
+        assert words(with_it) - words(without) <= {"copy", "Follow"}, name
+
+
 def test_a_keyboard_goes_from_the_list_to_a_retry(another_farm, serve, look):
     pages = an_ordinary_day(another_farm)
     served = serve(redis_url=another_farm.url)
