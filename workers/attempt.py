@@ -74,7 +74,7 @@ def _outcome(tools: Tools, claim: Claim, lease: Lease, log: LogWriter, teardown:
     except Failed as error:
         outcome = Outcome(Status.FAILED, str(error))
     except Canceled:
-        log.line("canceled")
+        log.line("canceled, or superseded by a newer push")
         raise
     except Stopped:
         log.hurry()
