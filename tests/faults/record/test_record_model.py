@@ -6,7 +6,7 @@ by several sources; Redis goes away and comes back from disk. Time passes by mov
 
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -91,12 +91,13 @@ class Machine(RuleBasedStateMachine):
         self.world.unreported.clear()
         self.work_goes_on(rounds)
 
-    @rule(ref=st.sampled_from([MAIN, MAIN, TOPIC]), new=st.sampled_from("abc"))
-    def push(self, ref: str, new: str) -> None:
+    @rule(ref=st.sampled_from([MAIN, MAIN, TOPIC]), new=st.sampled_from("abc"), located=st.booleans())
+    def push(self, ref: str, new: str, located: bool = True) -> None:
         history = self.world.history[ref]
         old = history[-1].new if history else oid("-")
         if old != oid(new):
-            history.append(Push(f"{ref} {len(history)}", "thyme", ref, old, oid(new)))
+            line = f"1-{len(history)}" if located else ""
+            history.append(Push(f"{ref} {len(history)}", "thyme", ref, old, oid(new), line=line))
             self.world.unreported.append((ref, len(history) - 1))
 
     @precondition(lambda self: self.world.unreported)
@@ -123,6 +124,17 @@ class Machine(RuleBasedStateMachine):
                 [Push(f"webhook {ref} {index}", "thyme", ref, push.old, push.new, source="webhook")],
                 {ref: [(push.old, push.new) for push in self.world.history[ref]]},
             )
+
+    @rule(ref=st.sampled_from([MAIN, TOPIC]), upto=st.integers(0, 9))
+    def report_by_reflog(self, ref: str, upto: int) -> None:
+        """What git wrote down is told, perhaps before the hook tells it; each line has one pipeline."""
+        history = self.world.history[ref][: upto or None]
+        pushes = [
+            replace(push, id=f"reflog {index} of {ref} to {upto}", source="reflog", line=f"1-{index}")
+            for index, push in enumerate(history)
+        ]
+        entries = self.farm.ledger.enter("thyme", pushes, {ref: [(push.old, push.new) for push in history]})
+        assert len({entry.number for entry in entries}) == len(history)
 
     # the dispatcher
 
