@@ -23,6 +23,6 @@ def test_every_page_fits_light_and_dark_wide_and_narrow(another_farm, serve, loo
                 page.locator(".farm h1").first.wait_for()
                 page.evaluate("document.fonts.ready")
                 picture = folder / f"{name}-{'dark' if dark else 'light'}-{width}.png"
-                page.screenshot(path=picture, animations="disabled")
+                page.screenshot(path=picture, animations="disabled", full_page=name == "queues")
                 assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), picture.name
                 assert page.evaluate("document.body.scrollHeight < 20000"), picture.name
