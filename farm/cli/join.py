@@ -12,7 +12,7 @@ import redis
 import typer
 
 from farm.errors import Refused, Unreachable
-from farm.home import default_home, state_file
+from farm.home import LOCAL, default_home, state_file
 from farm.membership import membership_file, parse, write
 
 
@@ -35,7 +35,7 @@ def join(
         variables["FARM_LABELS"] = labels
     if slots is not None:
         variables["FARM_SLOTS"] = str(slots)
-    _check(variables["FARM_REDIS_URL"])
+    _check(variables)
     path = membership_file(home)
     write(path, variables, "The farm that this machine builds for, by `farm join`. Keep it secret.")
     typer.echo(f"farm: this machine builds for the farm {variables['FARM_ID']}; its membership is in {path}")
@@ -51,8 +51,9 @@ def _read(file: str) -> dict[str, str]:
         raise Refused(f"{file}: {error.strerror}; copy join.env of the farm's FARM_HOME to this machine") from None
 
 
-def _check(url: str) -> None:
+def _check(variables: dict[str, str]) -> None:
     """Refuse a file whose Redis cannot be used: everything else could be mended later."""
+    url = variables["FARM_REDIS_URL"]
     place = urlsplit(url)
     try:
         client = redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5)
@@ -61,9 +62,16 @@ def _check(url: str) -> None:
     except redis.AuthenticationError:
         raise Refused(f"Redis at {place.hostname}:{place.port} refuses the password; copy join.env once more") from None
     except (redis.RedisError, ValueError) as error:
+        where = f"Redis at {place.hostname}:{place.port}"
+        if place.hostname == LOCAL:
+            ports = (place.port, variables["FARM_REGISTRY"].rpartition(":")[2])
+            tunnel = " ".join(f"-L {port}:{LOCAL}:{port}" for port in ports)
+            raise Unreachable(
+                f"{where} does not answer: the farm is open to its own machine only. Reach it by a tunnel that stays"
+                f" (ssh -N {tunnel} FARM), or open it there (farm up --listen ADDRESS) and copy join.env once more"
+            ) from None
         raise Unreachable(
-            f"Redis at {place.hostname}:{place.port} does not answer ({error}); open that port to this machine,"
-            " and see that the farm runs"
+            f"{where} does not answer ({error}); open that port to this machine, and see that the farm runs"
         ) from None
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -13,7 +14,7 @@ from farm.home import choose_state, read_state
 from farm.settings import Settings
 from tests.hosts import engines
 from tests.hosts.estate import PROGRAMS, git
-from tests.hosts.machines import network
+from tests.hosts.machines import network, until
 
 pytestmark = pytest.mark.engine
 FARM = str(PROGRAMS / "farm")
@@ -172,3 +173,38 @@ def test_a_farm_that_is_opened_later_goes_on_with_what_it_had(machines):
     printed = subprocess.run(push, capture_output=True, text=True, check=True).stderr
     assert "pipeline #2" in printed  # the hook was installed before
     assert ended(head, 2)["image"].startswith(f"{head.address}:{state.registry_port}/thyme@")
+
+
+def test_a_machine_builds_through_a_tunnel_for_a_farm_that_is_not_open(machines, need):
+    head, builder = machines
+    assert farm(head, "up", "--no-worker", "--detach").returncode == 0
+    state = read_state(head.folder / "home")
+    invitation = (head.folder / "home" / "join.env").read_text()
+    engines.start(builder)  # it trusts its own machine's addresses
+    alone = farm(builder, "join", "-", text=invitation)
+    assert f"ssh -N -L {state.redis_port}:127.0.0.1:{state.redis_port}" in alone.stderr
+
+    tunnel(head, builder, need("sshd"), state.redis_port, state.registry_port)
+    until(lambda: farm(builder, "join", "-", text=invitation).returncode == 0, 20, "the tunnel is there")
+    builder.start("worker", [FARM, "worker"], variables(builder))
+    clone = repository(head)
+    subprocess.run([*head.enter, "git", "-C", str(clone), "push", "-q", "origin", "main"], check=True)
+    pipeline = ended(head, 1)
+    assert (pipeline["status"], list(pipeline["released"])) == ("passed", ["latest"]), pipeline["reason"]
+    assert {job["worker"] for stage in pipeline["stages"] for job in stage["jobs"]} == {"w1@builder"}
+
+
+def tunnel(head, builder, sshd, *ports: int):
+    """Run an ssh server on one machine, and on the other a client that leads ports of its own there."""
+    Path("/run/sshd").mkdir(exist_ok=True)
+    for name in ("host", "user"):
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(head.folder / name)]
+        subprocess.run(make, check=True)
+    options = ["PidFile=none", "StrictModes=no", "UsePAM=no", f"AuthorizedKeysFile={head.folder}/user.pub"]
+    options += [f"HostKey={head.folder}/host", f"ListenAddress={head.address}:22"]
+    head.start("sshd", [sshd, "-D", "-f", "/dev/null", *(word for option in options for word in ("-o", option))])
+    options = [f"IdentityFile={head.folder}/user", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null"]
+    options += ["ConnectionAttempts=20", "ExitOnForwardFailure=yes", "BatchMode=yes"]
+    leads = [word for port in ports for word in ("-L", f"{port}:127.0.0.1:{port}")]
+    client = ["ssh", "-F", "none", "-N", *leads, *(word for option in options for word in ("-o", option))]
+    builder.start("tunnel", [*client, f"root@{head.address}"])
