@@ -1,0 +1,20 @@
+"""docs/watching.md names tests and pictures: each is there."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/watching.md").read_text()
+
+
+def test_every_test_and_picture_that_is_named_is_there():
+    there = {
+        name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text(), re.MULTILINE)
+    }
+    named = set(re.findall(r"`(test_\w+)`", PAGE))
+    assert named
+    assert named - there == set()
+    for path in re.findall(r"\]\(([^)#]+)\)", PAGE):
+        assert (ROOT / "docs" / path).exists(), path
