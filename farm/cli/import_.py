@@ -1,6 +1,7 @@
 """`farm import`: a `.gitlab-ci.yml` becomes a `.farm.yml`, and all that is different or gone is told with its line."""
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -31,13 +32,13 @@ def import_(
         raise Refused(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError:
         raise Refused(f"{name} is no UTF-8 text; save it as UTF-8") from None
-    conversion = convert(text, name)
+    conversion = convert(text, name, _reader(Path.cwd() if file == "-" else Path(file).resolve().parent))
     if output is None:
         typer.echo(conversion.text, nl=False)
     else:
         _write(Path(output), conversion.text, force=force)
     for note in conversion.notes:
-        place = f"{name}:{note.line}" if note.line else name
+        place = f"{note.file or name}:{note.line}" if note.line else name
         typer.echo(f"{place}: {note.about}: {note.message}", err=True)
     for mistake in conversion.mistakes:
         typer.echo(f"mend by hand: {mistake}", err=True)
@@ -47,6 +48,20 @@ def import_(
     typer.echo(f"{where}: {told}; try it: farm run --dirty", err=True)
     if conversion.mistakes:
         raise typer.Exit(1)
+
+
+def _reader(top: Path) -> Callable[[str], Mapping[str, str]]:
+    """Return what reads included files: those below the folder of the file itself, as the repository's root."""
+
+    def read(path: str) -> Mapping[str, str]:
+        try:
+            found = sorted(top.glob(path)) if "*" in path else [top / path]
+            inside = [each for each in found if each.is_file() and each.resolve().is_relative_to(top)]
+            return {str(each.relative_to(top)): each.read_text(encoding="utf-8") for each in inside}
+        except (OSError, ValueError, NotImplementedError) as error:
+            raise Refused(f"{path}, which is included, cannot be read: {error}") from None
+
+    return read
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:

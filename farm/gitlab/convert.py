@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from farm.definition import DefinitionError, parse
-from farm.gitlab import merged, source
+from farm.gitlab import included, merged, source
 from farm.gitlab.images import Images, makes_images
 from farm.gitlab.jobs import script, variables
 from farm.gitlab.merged import flat
@@ -28,10 +28,10 @@ class Conversion:
     """What the farm's own parser says of the text, where the file cannot be said here (or is not valid there)."""
 
 
-def convert(text: str, name: str = ".gitlab-ci.yml") -> Conversion:
-    """Convert the text of a file. Refused where it cannot be read at all."""
+def convert(text: str, name: str = ".gitlab-ci.yml", read: included.Read = included.nothing) -> Conversion:
+    """Convert the text of a file and of those that `read` knows of it. Refused where one cannot be read at all."""
     notes = Notes()
-    data = source.load(text, name)
+    data = included.whole(source.load(text, name), read, notes)
     _header(data, notes)
     found = merged.jobs(data, notes)
     images, tested = Images(notes), list[Tested]()
@@ -80,10 +80,6 @@ def _mistakes(text: str) -> Sequence[str]:
 
 
 def _header(data: Map, notes: Notes) -> None:
-    for item in flat(data.get("include")):
-        pairs = item.items() if isinstance(item, Map) else [("", item)]
-        what = ", ".join(f"{key} {value}".strip() for key, value in pairs if isinstance(value, str))
-        notes.add(merged.lines(item, data.lines["include"]), "include", f"{what} is not read; import what it holds too")
     if "spec" in data:
         notes.add(data.lines["spec"], "spec", "inputs have no counterpart; left out")
     for key in ("variables", "default"):

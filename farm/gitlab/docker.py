@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from farm.gitlab.source import Text
+from farm.gitlab.source import Line, Text
 
 WORDS = re.compile(r"(?:^|[\s;&|(])(?:docker|podman|buildah|/kaniko/executor|executor)\s")
 MAKES = re.compile(r"(?:docker|podman)\s+(?:image\s+|buildx\s+)?(?:build|push|tag)\b|buildah\s|kaniko/executor")
@@ -74,7 +74,7 @@ _SPLIT = re.compile(r"\s*(?:&&|;|\n)\s*")
 class Build:
     """One build: its options by their long names, its tags, and its context."""
 
-    line: int
+    line: Line
     context: str = "."
     dockerfile: str | None = None
     target: str | None = None
@@ -89,7 +89,7 @@ class Build:
 class Push:
     """One push of a name."""
 
-    line: int
+    line: Line
     name: str
 
 
@@ -97,7 +97,7 @@ class Push:
 class Tag:
     """One more name for an image."""
 
-    line: int
+    line: Line
     source: str
     name: str
 
@@ -106,7 +106,7 @@ class Tag:
 class Run:
     """A command in a container: the image, the command, and options that are more than a terminal."""
 
-    line: int
+    line: Line
     image: str
     command: str
     env: Sequence[str]
@@ -118,7 +118,7 @@ class Run:
 class Other:
     """Anything else."""
 
-    line: int
+    line: Line
     text: str
 
 
@@ -134,7 +134,7 @@ def commands(script: Sequence[Text]) -> Iterator[Command]:
                 yield found
 
 
-def _command(text: str, line: int) -> Command | None:
+def _command(text: str, line: Line) -> Command | None:
     """Return one command; None for what the farm has no need of (login, pull, a builder)."""
     try:
         words = shlex.split(re.sub(r"^(?:echo|printf|cat)\s[^|]*\|\s*(?=docker\s+login)", "", text))
@@ -150,7 +150,7 @@ def _command(text: str, line: int) -> Command | None:
     return _verb(rest[0], rest[1:], line, text)
 
 
-def _verb(verb: str, rest: Sequence[str], line: int, text: str) -> Command:
+def _verb(verb: str, rest: Sequence[str], line: Line, text: str) -> Command:
     names = [word for word in rest if not word.startswith("-")]
     match verb:
         case "build" | "bud":
@@ -164,7 +164,7 @@ def _verb(verb: str, rest: Sequence[str], line: int, text: str) -> Command:
     return Other(line, text)
 
 
-def _build(words: Sequence[str], line: int) -> Build:
+def _build(words: Sequence[str], line: Line) -> Build:
     build, rest = Build(line), list(words)
     while rest:
         word = rest.pop(0)
@@ -199,7 +199,7 @@ def _option(build: Build, option: str, value: str) -> None:
             build.unknown.append(f"{option} {value}".strip())
 
 
-def _run(words: Sequence[str], line: int, text: str) -> Run | None:
+def _run(words: Sequence[str], line: Line, text: str) -> Run | None:
     rest, env, unknown = list(words), list[str](), list[str]()
     while rest and rest[0].startswith("-"):
         option, equals, value = rest.pop(0).partition("=")

@@ -10,7 +10,7 @@ from farm.gitlab import docker
 from farm.gitlab.merged import flat, lines
 from farm.gitlab.notes import Notes
 from farm.gitlab.services import services
-from farm.gitlab.source import Map, Text
+from farm.gitlab.source import Line, Map, Text
 from farm.gitlab.words import SOURCE, command, expand, names, predefined
 
 _BASH = re.compile(r"\[\[ |(?:^|\s)source |<<<|\bpushd\b|\$\{\w+(?:,,|\^\^)|\bpipefail\b|=\(")
@@ -82,7 +82,7 @@ class TestJob:
     def _note(self, line: int, message: str) -> None:
         self.notes.add(line, self.about, message)
 
-    def _line(self, key: str) -> int:
+    def _line(self, key: str) -> Line:
         return self.job.lines.get(key, self.job.line)
 
     def _runs(self) -> list[str]:

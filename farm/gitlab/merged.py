@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from farm.gitlab.notes import Notes
-from farm.gitlab.source import List, Map, Reference
+from farm.gitlab.source import Line, List, Map, Reference
 
 GLOBAL = ("stages", "variables", "workflow", "include", "default", "spec")
 DEFAULTS = ("image", "services", "before_script", "after_script", "cache")
@@ -33,9 +33,10 @@ def stages(data: Map) -> Sequence[str]:
     return [".pre", *(str(stage) for stage in named if stage not in (".pre", ".post")), ".post"]
 
 
-def lines(value: Any, at: int) -> int:
+def lines(value: Any, at: Line) -> Line:
     """Return the line of a value, or that of where it stands."""
-    return int(getattr(value, "line", at))
+    found = getattr(value, "line", at)
+    return found if isinstance(found, Line) else at
 
 
 def flat(value: Any) -> Iterator[Any]:
@@ -57,21 +58,21 @@ def _extended(data: Map, name: str, notes: Notes, above: Sequence[str]) -> Map:
         elif not isinstance(data.get(parent), Map):
             notes.add(line, name, f"extends {parent}, which is not in this file; left out")
         else:
-            made = _merge(made, _extended(data, str(parent), notes, (*above, name)))
-    made = _merge(made, job)
+            made = joined(made, _extended(data, str(parent), notes, (*above, name)))
+    made = joined(made, job)
     made.pop("extends", None)
     made.line = data.lines[name]
     return made
 
 
-def _merge(base: Map, over: Map) -> Map:
+def joined(base: Map, over: Map) -> Map:
     """Return both together: mappings are joined key by key, of all else the upper one counts."""
     made = Map(over.line)
     for source in (base, over):
         for key, value in source.items():
             below = made.get(key)
-            joined = _merge(below, value) if isinstance(below, Map) and isinstance(value, Map) else value
-            made.put(key, joined, source.lines[key])
+            deep = joined(below, value) if isinstance(below, Map) and isinstance(value, Map) else value
+            made.put(key, deep, source.lines[key])
     return made
 
 
@@ -101,7 +102,7 @@ def _defaulted(job: Map, data: Map, notes: Notes) -> Map:
     default = data.get("default")
     wanted = job.pop("inherit", None)
     allowed = wanted.get("default") if isinstance(wanted, Map) else None
-    for source in (default if isinstance(default, Map) else Map(0), data):
+    for source in (default if isinstance(default, Map) else Map(data.line), data):
         for key in source:
             if key in job or (source is data and key not in DEFAULTS) or allowed == "false":
                 continue

@@ -13,6 +13,8 @@ class Note:
     line: int
     about: str
     message: str
+    file: str = ""
+    """The included file that the line is in; empty for the file that is converted."""
 
 
 class Notes:
@@ -23,15 +25,15 @@ class Notes:
 
     def add(self, line: int, about: str, message: str) -> None:
         """Note that something is different or gone."""
-        self._notes[Note(line, about, message)] = None
+        self._notes[Note(line, about, message, getattr(line, "file", ""))] = None
 
     def __iter__(self) -> Iterator[Note]:
         """Give them in the order of their lines; what is the same for several jobs is said once."""
-        about: dict[tuple[int, str], list[str]] = {}
+        about: dict[tuple[str, int, str], list[str]] = {}
         for note in self._notes:
-            about.setdefault((note.line, note.message), []).append(note.about)
-        joined = (Note(line, _joined(names), message) for (line, message), names in about.items())
-        return iter(sorted(joined))
+            about.setdefault((note.file, note.line, note.message), []).append(note.about)
+        for (file, line, message), names in sorted(about.items(), key=lambda each: (each[0][:2], each[1], each[0][2])):
+            yield Note(line, _joined(names), message, file)
 
 
 def _joined(names: Sequence[str]) -> str:

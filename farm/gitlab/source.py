@@ -16,13 +16,25 @@ VALUES = 50_000  # aliases counted in full
 _NULL, _MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
 
 
+class Line(int):
+    """The number of a line, and the file that it is in; empty for the file that is converted."""
+
+    file: str
+
+    def __new__(cls, number: int, file: str = "") -> Self:
+        """Make it of a number."""
+        made = super().__new__(cls, number)
+        made.file = file
+        return made
+
+
 class Text(str):
     """A scalar and the line where it begins."""
 
     __slots__ = ("line",)
-    line: int
+    line: Line
 
-    def __new__(cls, value: str, line: int) -> Self:
+    def __new__(cls, value: str, line: Line) -> Self:
         """Make it of any text."""
         made = super().__new__(cls, value)
         made.line = line
@@ -32,7 +44,7 @@ class Text(str):
 class List(list[Any]):
     """A list and its line."""
 
-    def __init__(self, items: Iterator[Any] | list[Any], line: int) -> None:
+    def __init__(self, items: Iterator[Any] | list[Any], line: Line) -> None:
         super().__init__(items)
         self.line = line
 
@@ -40,12 +52,12 @@ class List(list[Any]):
 class Map(dict[str, Any]):
     """A mapping, its line, and the line of each key."""
 
-    def __init__(self, line: int) -> None:
+    def __init__(self, line: Line) -> None:
         super().__init__()
         self.line = line
-        self.lines: dict[str, int] = {}
+        self.lines: dict[str, Line] = {}
 
-    def put(self, key: str, value: Any, line: int) -> None:
+    def put(self, key: str, value: Any, line: Line) -> None:
         """Set a key that stands in a line."""
         self[key] = value
         self.lines[key] = line
@@ -56,10 +68,10 @@ class Reference:
     """`!reference [job, key]`, and its line."""
 
     path: tuple[str, ...]
-    line: int
+    line: Line
 
 
-def load(text: str, name: str) -> Map:
+def load(text: str, name: str, *, file: str = "") -> Map:
     """Read the file; a header before `---` (`spec:`) is given under the key `spec`. Refused if it is no mapping."""
     if len(text.encode(errors="replace")) > BYTES:
         raise Refused(f"{name} is larger than {BYTES >> 10} KiB; is it a .gitlab-ci.yml?")
@@ -70,7 +82,7 @@ def load(text: str, name: str) -> Map:
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it is nested too deep"
         raise Refused(f"{name}{place}: this is no YAML: {problem}; mend it first") from None
-    reader = _Reader(name)
+    reader = _Reader(name, file)
     found = [reader.value(document) for document in documents if document is not None]
     if not found or not all(isinstance(each, Map) for each in found):
         raise Refused(f"{name} holds no mapping; is it a .gitlab-ci.yml?")
@@ -82,8 +94,9 @@ def load(text: str, name: str) -> Map:
 
 
 class _Reader:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, file: str) -> None:
         self._name = name
+        self._file = file
         self._left = VALUES
 
     def value(self, node: Any, depth: int = 0) -> Any:
@@ -91,7 +104,7 @@ class _Reader:
         self._left -= 1
         if self._left < 0 or depth > 50:  # noqa: PLR2004 - nobody nests so deep
             raise Refused(f"{self._name} holds more than {VALUES} values, aliases counted in full, or nests too deep")
-        line = node.start_mark.line + 1
+        line = Line(node.start_mark.line + 1, self._file)
         if node.tag == "!reference" and isinstance(node, yaml.SequenceNode):
             return Reference(tuple(str(item.value) for item in node.value), line)
         if isinstance(node, yaml.SequenceNode):
@@ -100,13 +113,13 @@ class _Reader:
             return self._mapping(node, line, depth)
         return None if node.tag == _NULL else Text(node.value, line)
 
-    def _mapping(self, node: Any, line: int, depth: int) -> Map:
+    def _mapping(self, node: Any, line: Line, depth: int) -> Map:
         made, merged = Map(line), list[Any]()
         for key, value in node.value:
             if key.tag == _MERGE:
                 merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
                 continue
-            made.put(str(key.value), self.value(value, depth + 1), key.start_mark.line + 1)
+            made.put(str(key.value), self.value(value, depth + 1), Line(key.start_mark.line + 1, self._file))
         for source in merged:
             brought = self.value(source, depth + 1)
             for key in brought if isinstance(brought, Map) else ():

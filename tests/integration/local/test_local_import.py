@@ -65,3 +65,13 @@ def test_what_is_not_valid_is_printed_and_told(here: Here) -> None:
     assert ran.code == 1
     assert "mend by hand: .farm.yml:" in ran.err
     assert "these jobs wait for each other" in ran.err
+
+
+def test_what_is_included_is_read_from_the_repository_alone(here: Here) -> None:
+    here.write({"ci.yml": "include: [more/*.yml, ../secret.yml]\n", "more/a.yml": "a: {image: x, script: included}\n"})
+    (here.folder.parent / "secret.yml").write_text("b: {image: x, script: secret}\n")
+    ran = here("import", "ci.yml")
+    assert ran.code == 0
+    assert "script: included" in ran.out
+    assert "secret" not in ran.out
+    assert "ci.yml:1: include: local ../secret.yml is not read: it is not there" in ran.err
