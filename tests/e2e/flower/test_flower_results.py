@@ -57,9 +57,10 @@ def test_from_a_failing_test_to_its_place_in_the_log(farm, served, look):
 
 def test_the_tests_of_a_branch_with_those_that_need_attention_first(farm, served, look):
     tried(farm, "branch")
-    tried(farm, "branch", "test_thanks")
+    number = tried(farm, "branch", "test_thanks")
     page = look(javascript=False)
-    page.goto(f"{served.url}/tests?repository=branch&branch=main")
+    page.goto(f"{served.url}/pipelines/{number}")
+    page.get_by_role("link", name="all tests").click()
     expect(page.locator("tbody tr")).to_have_count(13)
     expect(page.locator("tbody tr").first).to_contain_text("test_thanks")
     expect(page.locator("tbody tr").first).to_contain_text("1 of 2")

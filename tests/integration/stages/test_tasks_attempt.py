@@ -158,3 +158,26 @@ def test_a_worker_that_shuts_down_too_late_drops_its_work(door, monkeypatch, who
 
     monkeypatch.setattr(Tools, "workspace", lose)
     assert door.try_(number) == Ended()
+
+
+@pytest.mark.engine
+def test_a_branch_remembers_its_tests(door, images):
+    door.with_engine()
+    script = "cat /code/r.xml > /r.xml; ! grep -q failure /r.xml"
+    plan = Definition(jobs={"test": Job(script=(script,), junit=("/r.xml",))}).model_dump_json()
+    last = {}
+    for inside in ("", "<failure message='no'/>", ""):
+        case = f"<testsuite><testcase classname='t' name='a' time='0.5'>{inside}</testcase></testsuite>"
+        files = {"Dockerfile": f"FROM {images.busybox}\nCOPY r.xml /code/\n", "r.xml": case}
+        number = door.push(door.repository.commit(files), plan)
+        assert door.try_(number).status is Status.PASSED
+        assert door.try_(number, "test").status is (Status.FAILED if inside else Status.PASSED)
+        (job,) = next(stage.jobs for stage in door.record.pipeline(number).stages if stage.name == "test")
+        last[number] = {kind: job.result["tests"]["changes"][kind]["tests"] for kind in ("new", "fixed")}
+    assert list(last.values()) == [
+        {"new": [], "fixed": []},
+        {"new": ["t::a"], "fixed": []},
+        {"new": [], "fixed": ["t::a"]},
+    ]
+    (history,) = door.record.test_history("thyme", "refs/heads/main", "t::a")
+    assert [run.outcome for run in history.runs] == ["passed", "failed", "passed"]
