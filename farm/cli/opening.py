@@ -16,9 +16,9 @@ farm: open to build machines at {state.host}. On each of them, with Docker Engin
   1. /etc/docker/daemon.json gets {snippet}, then `systemctl reload docker`; the same here, if this machine builds
   2. join it, from here:  ssh MACHINE farm join - < {invitation_file(home)}
   3. run it there:        farm worker      (or its systemd unit, deploy/systemd/farm-worker.service)
-  Let only build machines reach {state.host} on ports {state.redis_port} (Redis) and {state.registry_port} (registry):
-  whoever reaches the registry can replace images. Git servers need {state.api_port} (dispatcher), people
-  {state.web_port} (Flower).
-  Nothing of this is encrypted; over a network that is not yours alone, see docs/security.md.
+  Let only build machines reach {state.host} on ports {state.redis_port} (Redis) and {state.registry_port} (registry),
+  git servers on {state.api_port} (dispatcher), people on {state.web_port} (Flower).
+  Whoever reaches the registry can replace images, code in containers too, and nothing is encrypted: docs/security.md
+  has the lines for the firewall, and a tunnel that needs nothing of this.
   Flower asks for user `farm` and the password `web_password` in {state_file(home)}
   Workers clone from the URL that a repository was registered with: `farm doctor` there says which it cannot."""
