@@ -30,36 +30,42 @@ local function same(row, line)
   return row.new == line[2] and (row.old == line[1] or row.source == 'ls-remote')
 end
 
--- The longest way to match known pushes with lines of the reflog, both in order: line -> index of the push.
+-- The longest way to match known pushes with lines of the reflog, both in order: line -> index of the push. Where there
+-- are several ways the later lines are matched, for a guess saw the last of several.
+-- A reflog begins anew with its ref, so what came before the ref was made again is in none: the second value.
 local function matched(rows, lines)
-  local length = {}
-  for i = #rows + 1, 1, -1 do
-    length[i] = {}
-    for j = #lines + 1, 1, -1 do
-      if i > #rows or j > #lines then length[i][j] = 0
-      elseif same(rows[i], lines[j]) then length[i][j] = length[i + 1][j + 1] + 1
-      else length[i][j] = math.max(length[i + 1][j], length[i][j + 1]) end
+  local base = 0
+  if lines[1] and not string.find(lines[1][1], '[^0]') then
+    for i, row in ipairs(rows) do if not string.find(row.new, '[^0]') then base = i end end
+  end
+  local length = {[base] = {}}
+  for j = 0, #lines do length[base][j] = 0 end
+  for i = base + 1, #rows do
+    length[i] = {[0] = 0}
+    for j = 1, #lines do
+      if same(rows[i], lines[j]) then length[i][j] = length[i - 1][j - 1] + 1
+      else length[i][j] = math.max(length[i - 1][j], length[i][j - 1]) end
     end
   end
-  local found, i, j = {}, 1, 1
-  while i <= #rows and j <= #lines do
+  local found, i, j = {}, #rows, #lines
+  while i > base and j > 0 do
     if same(rows[i], lines[j]) then
       found[j] = i
-      i, j = i + 1, j + 1
-    elseif length[i + 1][j] >= length[i][j + 1] then i = i + 1
-    else j = j + 1 end
+      i, j = i - 1, j - 1
+    elseif length[i - 1][j] >= length[i][j - 1] then i = i - 1
+    else j = j - 1 end
   end
-  return found
+  return found, base
 end
 
 -- Behind which of the known pushes a new one comes (0: before all).
 local function place_by_reflog(rows, update, lines)
-  local found = matched(rows, lines)
+  local found, base = matched(rows, lines)
   for j, line in ipairs(lines) do
     if not found[j] and line[1] == update.old and line[2] == update.new then
       for k = j - 1, 1, -1 do if found[k] then return found[k] end end
       for k = j + 1, #lines do if found[k] then return found[k] - 1 end end
-      return nil
+      return base > 0 and base == #rows and base or nil
     end
   end
 end
@@ -145,6 +151,27 @@ local function may_be(number, update)
   return not happened or tonumber(call('HGET', pipeline_key(number), 'created') or 0) >= happened - SKEW
 end
 
+local function guessed(number) return call('HGET', pipeline_key(number), 'source') == 'ls-remote' end
+
+-- The guess that saw where this push led, or nil: by the reflog where that lists the push, else by the ids.
+local function guess_of(update)
+  local rows, lines = neighbours(ref_key(repository, update.ref), WINDOWS[1]), reflogs[update.ref] or {}
+  local listed, found = false, nil
+  for j, line in ipairs(lines) do
+    if line[1] == update.old and line[2] == update.new then
+      listed, found = true, found or (matched(rows, lines))
+      local row = rows[found[j]]
+      if row and row.source == 'ls-remote' then return row end
+    end
+  end
+  if listed then return nil end
+  for i = #rows, 1, -1 do
+    local row = rows[i]
+    if row.source == 'ls-remote' and row.new == update.new and may_be(row.number, update) then return row end
+    if row.new == update.old then return nil end -- it follows a push that is newer than any guess below
+  end
+end
+
 -- The occurrence that this report is about, or nil. A hook reports a push once, so a line that a hook has claimed already
 -- is that of an equal push, and this one has another.
 local function reported(found, update, letter)
@@ -155,28 +182,27 @@ local function reported(found, update, letter)
     end
   end
   for _, one in ipairs(found) do
-    local free = update.line == '' or one.line == ''
-    if free and not string.find(one.letters, letter) and may_be(one.number, update) then return one end
+    local free = (update.line == '' or one.line == '') and not string.find(one.letters, letter)
+    if free and not guessed(one.number) and may_be(one.number, update) then return one end
   end
 end
 
--- A guess from another source that ended at the same id: the pipeline stays, what git reported goes into it.
-local function taken_over(update, key, pair)
-  local rows = neighbours(ref_key(repository, update.ref), WINDOWS[1])
-  for i = #rows, 1, -1 do
-    local row = rows[i]
-    if row.new == update.old then return nil end -- it follows a push that is newer than any guess below
-    if row.source == 'ls-remote' and row.new == update.new and may_be(row.number, update) then
-      local guessed, left = row.old .. ' ' .. row.new, {}
-      if guessed == pair then return nil end
-      for _, one in ipairs(occurrences_of(key, guessed)) do
-        if one.number ~= row.number then left[#left + 1] = one end
-      end
-      keep(key, guessed, left)
-      call('HSET', pipeline_key(row.number), 'old', update.old)
-      return {number = row.number, letters = 's', line = ''}
-    end
+-- A guess that ended at the same id: the pipeline stays, what git reported goes into it.
+local function taken_over(update, key, pair, found)
+  local row = guess_of(update)
+  if not row then return nil end
+  local before, left, taken = row.old .. ' ' .. row.new, {}, nil
+  if before == pair then
+    for _, one in ipairs(found) do if one.number == row.number then return one end end
+    return nil
   end
+  for _, one in ipairs(occurrences_of(key, before)) do
+    if one.number == row.number then taken = one else left[#left + 1] = one end
+  end
+  keep(key, before, left)
+  call('HSET', pipeline_key(row.number), 'old', update.old)
+  found[#found + 1] = taken or {number = row.number, letters = 's', line = ''}
+  return found[#found]
 end
 
 -- Who knows better says who pushed: the hook before the reflog, both before a guess.
@@ -196,10 +222,7 @@ local function enter(update)
     if tip == update.new then return call('ZREVRANGE', ref_key(repository, update.ref), 0, 0)[1] or 0, known end
   else
     one = reported(found, update, letter)
-    if not one then
-      one = taken_over(update, key, pair)
-      found[#found + 1] = one
-    end
+    one = one or taken_over(update, key, pair, found)
     if one then tell_better(one.number, update) end
   end
   if not one then
