@@ -67,7 +67,7 @@ def take(work: Workspace) -> Bed | None:
 
 def _stands(work: Workspace, bed: Bed) -> bool:
     try:
-        return all(work.engine.state(container).exit is None for container in bed.containers)
+        return bool(bed.containers) and all(work.engine.state(each).exit is None for each in bed.containers)
     except Errored:
         return False  # gone: the engine was started anew, or it was swept while nobody had claimed the test
 
