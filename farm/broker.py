@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery import Celery, chain
+from kombu.exceptions import OperationalError
 
+from farm.errors import Unreachable
 from farm.pipeline import STAGES, Step
 
 TASKS: Mapping[str, str] = {stage: f"stage.{stage}" for stage in STAGES}
@@ -67,7 +69,7 @@ def publish(number: int, steps: Sequence[Step], title: str) -> None:
     """Send one chain that wakes the workers for these steps, one after the other; `title` is what Flower shows.
 
     It may be sent twice, or get lost: the record turns duplicates away and the reaper sends again what is overdue.
-    Raises kombu's OperationalError when the broker does not answer within about a second.
+    Raises Unreachable when the broker does not answer within about a second.
     """
     if not steps:
         return
@@ -83,7 +85,10 @@ def publish(number: int, steps: Sequence[Step], title: str) -> None:
         )
         for step in steps
     ]
-    chain(*links, app=app).apply_async(retry_policy=_BRISK)
+    try:
+        chain(*links, app=app).apply_async(retry_policy=_BRISK)
+    except OperationalError as error:
+        raise Unreachable(f"the queue does not take #{number}: {error}; is Redis running?") from error
 
 
 def unforked(steps: Sequence[Step]) -> tuple[Step, ...]:

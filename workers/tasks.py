@@ -19,11 +19,11 @@ from celery.exceptions import Ignore, Reject
 from celery.signals import task_postrun, worker_process_init, worker_ready, worker_shutdown
 from celery.worker import state
 from kombu.connection import Connection
-from kombu.exceptions import OperationalError
 from kombu.transport.redis import Channel, Transport
 from redis.exceptions import ResponseError
 
 from farm.broker import TASKS, app, near, publish, title
+from farm.errors import Unreachable
 from farm.pipeline import Status
 from farm.settings import Settings
 from workers.attempt import Ended, attempt
@@ -119,7 +119,7 @@ def _wake(task: Any, number: int, ended: Ended) -> None:
         if step.name not in carried and ended.claim is not None:
             try:
                 publish(number, [step], title(ended.claim.repository, ended.claim.ref, ended.claim.commit))
-            except OperationalError as error:
+            except Unreachable as error:
                 _logger.warning("publish", pipeline=number, step=step.name, error=str(error))  # the reaper does it
 
 

@@ -5,11 +5,10 @@ from typing import Any
 from urllib.parse import urlparse
 
 import structlog
-from kombu.exceptions import OperationalError
 from tornado.web import HTTPError, authenticated
 
 from farm import broker
-from farm.errors import Refused
+from farm.errors import Refused, Unreachable
 from farm.flower import pages
 from farm.flower.handler import Handler, aside, sources
 from farm.logs import Logs
@@ -118,5 +117,5 @@ def _retry(record: Record, number: int, who: str, *, failed: bool) -> None:
     for wake in wakes:
         try:
             broker.publish(wake.number, broker.unforked(wake.steps), title)
-        except OperationalError as error:
+        except Unreachable as error:
             _log.warning("pipeline.not_published", pipeline=number, error=str(error))  # the reaper does it
