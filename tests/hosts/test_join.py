@@ -16,7 +16,7 @@ from tests.hosts import engines
 from tests.hosts.estate import PROGRAMS, git
 from tests.hosts.machines import network, until
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 FARM = str(PROGRAMS / "farm")
 
 
