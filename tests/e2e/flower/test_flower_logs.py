@@ -25,7 +25,7 @@ def test_fifty_thousand_lines_stay_usable(farm, served, look, poll):
         poll(lambda: farm.logs.read(claim.number, "build", "49989").chunks)
         page = look()
         began = time.monotonic()
-        page.goto(f"{served.url}/pipelines/{claim.number}/logs/build#build-L40000")
+        page.goto(f"{served.url}/pipelines/{claim.number}/logs/build#build-L40000", timeout=20_000)
         expect(page.locator("#build-L40000")).to_be_in_viewport()
         assert time.monotonic() - began < 20  # about 2 s where nothing else runs
         page.evaluate("scrollTo({top: document.body.scrollHeight, behavior: 'instant'})")
