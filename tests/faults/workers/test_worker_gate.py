@@ -50,7 +50,7 @@ def test_a_drained_worker_finishes_takes_nothing_and_comes_back(farm, files, pol
     farm.redis.delete("farm:worker:w1@here")
     farm.worker()
     poll(lambda: known(farm), 30)
-    poll(lambda: log(farm).count("Canceling queue") >= 6, 10)
+    poll(lambda: log(farm).count("Canceling queue") >= 8, 10)
     assert farm.record.pipeline(second).started is None
 
     farm.record.drain("w1@here", "ada", undo=True)
@@ -105,7 +105,7 @@ def test_a_closed_worker_stays_closed_over_a_broken_connection(farm, files, poll
     farm.worker()
     poll(lambda: known(farm), 30)
     farm.record.drain("w1@here", "ada")
-    poll(lambda: log(farm).count("Canceling queue") == 3, 10)
+    poll(lambda: log(farm).count("Canceling queue") == 4, 10)
     farm.redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     number = farm.push(files("true"))
     farm.wake(number)
