@@ -4,19 +4,22 @@ Only here do a Celery message and the work meet; the work itself is `attempt`.
 """
 
 import logging
+import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cache, partial, wraps
 from typing import Any
 
 import structlog
+from billiard import active_children  # type: ignore[import-untyped]
 from billiard.common import TERM_SIGNAL  # type: ignore[import-untyped]
 from celery.app.amqp import AMQP
 from celery.exceptions import Ignore, Reject
-from celery.signals import task_postrun, worker_process_init, worker_ready, worker_shutdown
+from celery.signals import task_postrun, worker_process_init, worker_ready, worker_shutdown, worker_shutting_down
 from celery.worker import state
 from kombu.connection import Connection
 from kombu.transport.redis import Channel, Transport
@@ -63,6 +66,7 @@ class _Near(Connection):
 
 
 AMQP.Connection = _Near
+FORCE = 5.0  # seconds beyond those that running steps get, after which the end does not wait for Redis any more
 HANDED_ON = 0.5  # seconds that a message is held before it is handed on, so that nobody spins
 
 _logger = structlog.get_logger()
@@ -153,6 +157,28 @@ def _end_slot(*_: Any) -> None:
     _ending = True
     if not stop_all():
         sys.exit(0)
+
+
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]
+def _see_to_the_end(**_: Any) -> None:
+    """Told to end, Celery may wait for a Redis that is away for minutes, its slots without a word from it."""
+    threading.Thread(target=_end_by_force, name="end", daemon=True).start()
+
+
+def _end_by_force() -> None:
+    time.sleep(app.conf.worker_soft_shutdown_timeout + FORCE)
+    slots = active_children()
+    for slot in slots:
+        with suppress(ProcessLookupError):
+            os.kill(slot.pid, TERM_SIGNAL)
+    last = time.monotonic() + tools().settings.lease + FORCE  # so long a slot may take to hand its step back
+    while any(slot.is_alive() for slot in slots) and time.monotonic() < last:
+        time.sleep(0.1)
+    for slot in slots:
+        with suppress(ProcessLookupError):
+            os.kill(slot.pid, signal.SIGKILL)
+    _logger.warning("end.forced", hint="Redis does not answer; the other workers take over what ran here")
+    os._exit(1)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

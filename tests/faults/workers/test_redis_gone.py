@@ -79,3 +79,32 @@ def test_a_frozen_redis_makes_no_worker_lose_its_step(farm, files, poll):
     assert (pipeline.status, pipeline.reason) == (Status.PASSED, None)
     assert [job.attempts for job in jobs(pipeline).values()] == [1, 1, 1]
     assert "begun\nend\n" in farm.log(number, "test")
+
+
+@pytest.mark.parametrize(
+    ("how", "script"),
+    [
+        ("frozen", "echo begun\n[ $FARM_ATTEMPT -gt 1 ] || sleep 300"),
+        pytest.param("killed", "echo begun\n[ $FARM_ATTEMPT -gt 1 ] || sleep 300", marks=pytest.mark.long),
+        pytest.param("frozen", "", marks=pytest.mark.long),
+        pytest.param("killed", "", marks=pytest.mark.long),
+    ],
+    ids=["frozen, busy", "killed, busy", "frozen, idle", "killed, idle"],
+)
+def test_a_worker_that_is_told_to_end_does_not_wait_for_redis(farm, files, poll, how, script):
+    number = farm.push(files(script or "true"))
+    worker = farm.worker("w1")
+    poll(lambda: len(farm.record.workers()) == 1, 30)
+    if script:
+        farm.wake(number)
+        poll(begun(farm, number), 60)
+    farm.redis_server.kill() if how == "killed" else farm.redis_server.freeze()
+    worker.terminate()
+    began = time.monotonic()
+    worker.wait(60)
+    sys.stdout.write(f"ended after {time.monotonic() - began:.1f} s\n")
+    assert not farm.left()
+    farm.redis_server.start() if how == "killed" else farm.redis_server.thaw()
+    farm.wake(number)
+    farm.worker("w2")
+    assert poll(lambda: farm.ended(number), 60).status is Status.PASSED
