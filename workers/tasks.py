@@ -97,6 +97,8 @@ def _stage(task: Any, number: int, step: str) -> str:
     if ended.next:
         return f"#{number} {step} had passed; waking what waits for it"
     if ended.elsewhere:
+        if task.request.delivery_info.get("routing_key") == near(tools().settings.worker_name):
+            raise Ignore  # nobody else takes from there; the reaper sends the step to everybody
         time.sleep(HANDED_ON)
         raise Reject(f"#{number} {step} is left to another worker", requeue=True)
     if ended.status is None:
