@@ -16,6 +16,7 @@ from farm.record.values import Claim, dumps
 
 TestOutcome = Literal["passed", "failed", "skipped"]
 _LETTERS: Mapping[str, TestOutcome] = {"p": "passed", "f": "failed", "s": "skipped"}
+_GLOB = re.compile(r"([\[\]*?\\^-])")
 _ENTRY = re.compile(r"(\d+)([a-zA-Z])(\d+)")
 
 
@@ -93,7 +94,10 @@ class Tests(Base):
 
     def test_history(self, repository: str, ref: str, test: str) -> list[TestHistory]:
         """Return what one test did, in each job that runs it."""
-        return [history for history in self.test_histories(repository, ref) if history.test == test]
+        pattern = "* " + _GLOB.sub(r"\\\1", test)
+        rows = self.redis.hscan_iter(f"farm:tests:{repository}:{ref}", match=pattern, count=1000)
+        found = (_history(field, value) for field, value in sorted(dict(rows).items()))
+        return [history for history in found if history.test == test]
 
 
 def _history(field: str, value: str) -> TestHistory:

@@ -12,12 +12,12 @@ def remembered(record: Record, site: Site, repository: str, branch: str, *, test
     """Return the page of a branch's tests, or of one."""
     known = sorted(record.redis.smembers("farm:repositories"))
     ref = full_ref(branch or "main")
-    histories = record.test_histories(repository, ref) if repository in known else []
     if test:
-        histories = [history for history in histories if history.test == test]
+        histories = record.test_history(repository, ref, test)
         title = test
     else:
-        histories = sorted((each for each in histories if find.lower() in each.test.lower()), key=_attention)
+        every = record.test_histories(repository, ref) if repository in known else []
+        histories = sorted((each for each in every if find.lower() in each.test.lower()), key=_attention)
         title = f"Tests of {repository} {_short(ref)}" if repository else "Tests"
     shown = histories[:MOST]
     body = render(

@@ -124,6 +124,14 @@ def test_fifty_of_a_kind_are_named_and_all_are_counted(farm):
     assert json.dumps(changes)
 
 
+@pytest.mark.parametrize("name", ["plain", "a[b-c]", "*", "what?", "back\\slash", "t::x [1]", "é"])
+def test_any_name_has_its_own_history(farm, name):
+    claim = farm.claim(farm.open(steps=TEST), "test")
+    farm.record.remember(claim, "test", [Result(name, "failed", 0), Result(name + "x", "passed", 0)])
+    (history,) = farm.record.test_history("thyme", "refs/heads/main", name)
+    assert (history.group, history.test, history.failures) == ("test", name, 1)
+
+
 def test_a_test_has_one_name():
     assert id_of("tests.test_vat", "test_round[1]") == "tests.test_vat::test_round[1]"
     assert id_of("", "round") == "round"
