@@ -21,7 +21,8 @@ from workers.engine import Check
 from workers.stream import watched
 
 _CONNECT = 10.0
-_SOON = 1.0  # seconds: one that works says that it is there in a millisecond
+_PATIENT = 10  # seconds that a busy one may take where its silence would cost a step
+_SOON = 1  # seconds: one that works says that it is there in a millisecond
 _ANSWER = 120.0  # seconds: a busy engine takes long to remove a big container
 
 
@@ -61,11 +62,11 @@ class DockerApi:
         self._kept: tuple[int, docker.APIClient] | None = None
 
     def answers(self) -> bool:
-        """Say whether the engine takes requests; a few seconds at most."""
+        """Say whether the engine takes requests; a few seconds at most. One that ends still serves old connections."""
         try:
-            client = self._client()
-            return bool(client.request("GET", f"{client.base_url}/_ping", timeout=_SOON).ok)
-        except (Errored, OSError, requests.RequestException, urllib3.exceptions.HTTPError):
+            with self._fresh(_SOON) as client:
+                return bool(client.ping())
+        except (Errored, OSError, urllib3.exceptions.HTTPError):
             return False
 
     @property
@@ -125,13 +126,8 @@ class DockerApi:
             ended.set()
 
         def check() -> None:
-            client = self._client()
-            with self._translated():
-                fresh = docker.APIClient(version=client.api_version, **self._settings)
-                try:
-                    fresh.ping()
-                finally:
-                    fresh.close()
+            with self._fresh(_PATIENT) as client:
+                client.ping()
             if ended.is_set():
                 raise Errored(f"the Docker Engine at {self.url} was started anew meanwhile; what ran on it was killed")
 
@@ -144,6 +140,17 @@ class DockerApi:
                 kept.raw.shutdown()
             listener.join(_CONNECT)
             kept.close()
+
+    @contextmanager
+    def _fresh(self, seconds: int) -> Iterator[docker.APIClient]:
+        """Give a client with a connection of its own that waits so long for an answer."""
+        version = self._client().api_version
+        with self._translated():
+            client = docker.APIClient(version=version, timeout=seconds, **self._settings)
+            try:
+                yield client
+            finally:
+                client.close()
 
     def credentials(self, reference: str) -> dict[str, str]:
         """Return the header with what `docker login` has stored for the registry of an image."""

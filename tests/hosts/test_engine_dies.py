@@ -12,7 +12,7 @@ import pytest
 
 from farm.errors import Errored, Failed
 from tests.hosts import engines
-from tests.hosts.machines import network
+from tests.hosts.machines import network, until
 from workers import buildkit
 from workers.docker_engine import DockerEngine
 from workers.engine import BuildSpec, ContainerSpec, Exit, Owner
@@ -141,6 +141,15 @@ def test_during_a_build(machine, engine, number, builder):
 
     with pytest.raises(Errored, match=f"{AWAY}|without a word"):
         build()
+
+
+def test_one_that_ends_slowly_takes_no_more_work(machine, engine):
+    """It still serves the connections that it has while it waits for its containers."""
+    owner = Owner("f" * 12, 1, "test", 1, int(time.time()) + 600)
+    engine.start(ContainerSpec(owner, "busybox:local", command=("sh", "-c", "trap '' TERM; sleep 600")))
+    assert engine.answers()
+    machine.signal("engine", signal.SIGTERM)
+    until(lambda: not engine.answers(), 3, "the engine is no longer taken for one that works")
 
 
 def judged(engine: DockerEngine, script: str, output: Callable[[bytes], None]) -> Exit:
