@@ -8,9 +8,11 @@ import pytest
 
 from farm.logs import Logs
 from farm.pipeline import Job, Pipeline, Status
+from farm.registry import Registry
 from tests.hosts.estate import Estate, answers, estate
 from tests.hosts.machines import Machine, until
 from tests.hosts.witness import leftovers
+from tests.road import Road
 
 pytestmark = pytest.mark.engine
 LEASE = 9.0  # s, as a farm has it that nobody has set up otherwise
@@ -124,6 +126,39 @@ def test_a_host_joins_under_load_and_one_is_gone_for_good(farm, thyme):
     assert {job.worker for stage in pipeline.stages for job in stage.jobs} == {farm.worker(newcomer)}
     for other in farm.builders.values():
         other.heal()
+
+
+def test_a_host_is_cut_off_in_the_middle_of_its_release(farm, thyme, request):
+    """Its manifest arrives when two others have long released; the dispatcher puts the tag right."""
+    road = Road(farm.centre.gateway, (farm.centre.address, 5000))
+    request.addfinalizer(road.close)
+    detour = f"OUTPUT -p tcp -d {farm.centre.address} --dport 5000 -j DNAT --to {farm.centre.gateway}:{road.port}"
+    for machine in farm.builders.values():
+        machine.run(["iptables", "-t", "nat", "-I", *detour.split()])
+    older = thyme.send("true\n")
+    until(road.stuck.is_set, 60, "a manifest is on its way")
+    victim = farm.builders[str(job(farm, older, "release").worker).partition("@")[2]]
+    victim.cut()
+    newer = thyme.send("true\n")
+    assert finish(farm, newer).status is Status.PASSED
+    assert finish(farm, older).status in (Status.PASSED, Status.SUPERSEDED)
+    with Registry(farm.registry, plain=True) as registry:
+        wanted, late = (digest_of(farm, number) for number in (newer, older))
+        until(lambda: registry.digest("thyme", "latest") == wanted, 10, "the newer push is released")
+        road.loose.set()
+        until(lambda: registry.digest("thyme", "latest") == late, 10, "the late manifest arrives")
+        since = time.monotonic()
+        until(lambda: registry.digest("thyme", "latest") == wanted, 5, "the tag is put right")
+    sys.stdout.write(f"the tag was right again after {time.monotonic() - since:.1f} s\n")
+    victim.heal()
+    until(lambda: not leftovers(farm, victim), 20, "what the host was at is gone")
+    assert [one.released for one in map(farm.record().pipeline, (newer,))] == [("latest",)]
+    for machine in farm.builders.values():
+        machine.run(["iptables", "-t", "nat", "-D", *detour.split()])
+
+
+def digest_of(farm: Estate, number: int) -> str:
+    return str(farm.record().pipeline(number).image).partition("@")[2]
 
 
 def test_the_dispatcher_that_another_one_replaces(farm, thyme):

@@ -1,63 +1,25 @@
 """A manifest that a frozen worker's host lets loose when others have long released: it is put right within 5 s."""
 
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
 from structlog.testing import capture_logs
 
 from farm.pipeline import Status
 from farm.reconcile import settle_tags
+from tests.road import Road
 
 pytestmark = [pytest.mark.redis, pytest.mark.registry, pytest.mark.engine]
-
-
-class Road:
-    """A way to the registry on which the first manifest that is put under `latest` gets stuck until it is let loose."""
-
-    def __init__(self, port: int) -> None:
-        self.target = port
-        self.stuck, self.loose = threading.Event(), threading.Event()
-        self.door = socket.create_server(("127.0.0.1", 0))
-        self.port = self.door.getsockname()[1]
-        self.ends: list[socket.socket] = [self.door]
-        threading.Thread(target=self._welcome, daemon=True).start()
-
-    def _welcome(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self.door.accept()
-                far = socket.create_connection(("127.0.0.1", self.target))
-                self.ends += [near, far]
-                threading.Thread(target=self._carry, args=(near, far), daemon=True).start()
-                threading.Thread(target=self._carry, args=(far, near), daemon=True).start()
-
-    def _carry(self, source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(1 << 20):
-                if data.startswith(b"PUT ") and b"/manifests/latest " in data and not self.stuck.is_set():
-                    self.stuck.set()
-                    self.loose.wait()
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-
-    def close(self) -> None:
-        self.loose.set()
-        for end in self.ends:
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
 
 
 @pytest.fixture
 def road(farm, registry) -> Iterator[Road]:
     """Let the farm's workers reach the registry on this road; the test itself reaches it directly."""
-    road = Road(registry.port)
+    road = Road("127.0.0.1", ("127.0.0.1", registry.port))
     farm.env["FARM_REGISTRY"] = f"127.0.0.1:{road.port}"
     yield road
     road.close()
