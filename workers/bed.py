@@ -7,7 +7,7 @@ finds a bed that it denies takes it away: the build that fails, another attempt,
 
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from types import TracebackType
@@ -126,17 +126,25 @@ class Preparation:
             self._made.close()
 
     def _lay(self, work: Workspace, job: Job) -> Bed:
-        network = make(work).network
         shared = job.network == "shared"
+        network: Future[str] = Future()
         begun: Mapping[str, str] = {}
         with ThreadPoolExecutor(1, thread_name_prefix="bed") as pool:
-            holding = None if shared and job.services else pool.submit(work.engine.hold, work.owner, network)
+            holding = None if shared and job.services else pool.submit(self._hold, work, network)
+            try:
+                network.set_result(make(work).network)
+            except BaseException as error:
+                network.set_exception(error)
+                raise
             if all(work.engine.image(service.image) for service in job.services.values()):  # no pull holds up a build
-                begun = services.begin(work, job.services, network, shared=shared)
-            holder = holding.result() if holding else None
+                begun = services.begin(work, job.services, network.result(), shared=shared)
+            return Bed(network.result(), holding.result() if holding else None, begun)
+
+    def _hold(self, work: Workspace, network: "Future[str]") -> str | None:
+        holder = work.engine.hold(work.owner, network.result)
         if holder:
             self._made.callback(work.engine.remove, "container", holder)
-        return Bed(network, holder, begun)
+        return holder
 
 
 def _only(definition: Definition) -> Job | None:

@@ -170,18 +170,30 @@ class DockerEngine:
         self._api.call("POST", "/networks/create", body=body)
         return name
 
-    def hold(self, owner: Owner, network: str) -> str | None:
+    def hold(self, owner: Owner, network: Callable[[], str]) -> str | None:
         """Start a container that keeps a place in a network open."""
         if self._holder is None:
             self._holder = (holder.image(self._api.call("GET", "/version")["Arch"]),)
         [made] = self._holder
         if made is None:
             return None
-        name, content = made
-        if self.image(name) is None:
+        image, content = made
+        if self.image(image) is None:
             request = Request("POST", "/images/load", {"quiet": "1"}, data=iter((content,)))
             b"".join(self._api.follow(request, check=lambda: None))
-        return self.start(ContainerSpec(owner, name, network=network, capabilities=(), word="network"))
+        name = owner.name("network")
+        try:
+            body = values.holding(ContainerSpec(owner, image, capabilities=()))
+            self._api.call("POST", "/containers/create", params={"name": name}, body=body)
+            self._api.call("POST", f"/containers/{name}/start")
+            place = network()
+            self._api.call("POST", "/networks/none/disconnect", body={"Container": name, "Force": True})
+            self._api.call("POST", f"/networks/{place}/connect", body={"Container": name})
+        except BaseException:
+            with suppress(Errored):  # what follows says more; cleanup finds the rest by its labels
+                self.remove("container", name)
+            raise
+        return name
 
     def create_volume(self, owner: Owner) -> str:
         """Make a volume."""

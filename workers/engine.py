@@ -249,11 +249,12 @@ class Engine(Protocol):
     def create_network(self, owner: Owner, *, internal: bool = False) -> str:
         """Make a network and return its name; an internal one has no way to the outside."""
 
-    def hold(self, owner: Owner, network: str) -> str | None:
+    def hold(self, owner: Owner, network: Callable[[], str]) -> str | None:
         """Start a container that does nothing but keep a place in a network open, and return its name.
 
-        A container with the network `container:NAME` starts into that place much faster than into one of its own. None
-        where the engine has no program for it.
+        A container with the network `container:NAME` starts into that place much faster than into one of its own. The
+        network is asked for when the container runs already, so that it can be made meanwhile. None where the engine
+        has no program for it.
         """
 
     def create_volume(self, owner: Owner) -> str:
