@@ -85,6 +85,7 @@ def test_stages_of_one_pipeline_run_on_different_hosts(farm, thyme):
     assert any(len(several) > 1 for several in workers)
 
 
+@pytest.mark.long
 def test_a_host_that_is_cut_off_is_replaced_and_its_work_is_refused(farm, thyme):
     number = thyme.send(HANGS_ONCE)
     victim = at_work(farm, number)

@@ -190,6 +190,36 @@ def test_closing_a_log_gives_up_in_the_end(farm: Farm, redis_server, monkeypatch
     assert time.monotonic() - began < 5
 
 
+def test_the_end_of_a_log_waits_until_redis_is_back(farm: Farm, redis_server, monkeypatch) -> None:
+    """As long as the commit behind it does, and not where somebody waits for the worker to end."""
+    monkeypatch.setattr("farm.logs.writer.HURRY", 0.2)
+    number = farm.open()
+    fence = farm.claim(number, "build").fence
+    log, hasty = farm.logs.writer(number, "build", fence), farm.logs.writer(number, "build", fence)
+    redis_server.kill()
+    log.line("the last word")
+    hasty.line("never heard")
+    hasty.hurry()
+    began = time.monotonic()
+    hasty.close()
+    assert time.monotonic() - began < 5
+    thread, _ = in_thread(log.close)
+    thread.join(0.5)
+    assert thread.is_alive()
+    redis_server.start()
+    thread.join(10)
+    assert "".join(farm.logs.text(number, "build")) == "the last word\n"
+
+
+def test_a_step_is_handed_back_in_vain_for_no_longer_than_a_lease(farm: Farm, redis_server) -> None:
+    claim = farm.claim(farm.open(), "build")
+    redis_server.kill()
+    began = time.monotonic()
+    with pytest.raises(redis.ConnectionError):
+        farm.record.give_back(claim, "the worker shuts down", counted=False)
+    assert time.monotonic() - began < 5
+
+
 def test_a_hundred_pushes_over_restarts_give_a_hundred_pipelines(farm: Farm, redis_server) -> None:
     """The senders repeat what was not answered, as the hook's spool does."""
     pushes = [farm.push("a", "b", id=f"u{k}", ref=f"refs/heads/b{k % 5}") for k in range(100)]
