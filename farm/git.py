@@ -214,11 +214,24 @@ def changed(mirror: Path, old: str, new: str, *, paths: Sequence[str] = (), igno
 
 
 def ls_remote(url: str, *refs: str, timeout: float = _LOOK_TIMEOUT) -> Mapping[str, str]:
-    """Return the branches and tags of a repository, or some of them, with their ids, by asking it. Needs no mirror."""
+    """Return the branches and tags of a repository, or some of them, with their ids, by asking it. Needs no mirror.
+
+    Those whose names are not UTF-8 are left out: no pipeline can have such a name.
+    """
     command = ("ls-remote", "--quiet", "--refs", *_upload_pack(url), "--", checked(url), *refs)
-    lines = _git(None, *command, timeout=timeout, about=url).decode(errors="surrogateescape").splitlines()
-    pairs = (line.split("\t", 1) for line in lines)
-    return {ref: ident for ident, ref in pairs if ref.startswith(("refs/heads/", "refs/tags/"))}
+    found = listed(_git(None, *command, timeout=timeout, about=url), b"\t")
+    return {ref: ident for ref, ident in found.items() if ref.startswith(("refs/heads/", "refs/tags/"))}
+
+
+def listed(lines: bytes, between: bytes) -> dict[str, str]:
+    """Read git's lines of id and ref. A ref may hold what Unicode takes for the end of a line; it need not be UTF-8."""
+    found = {}
+    for line in lines.split(b"\n"):
+        ident, there, ref = line.partition(between)
+        with suppress(UnicodeDecodeError):
+            if there:
+                found[ref.decode()] = ident.decode()
+    return found
 
 
 def oid(value: str) -> str:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import structlog
+from redis.exceptions import RedisError
 
 from farm import git
 from farm.errors import FarmError
@@ -92,10 +93,11 @@ class Remotes:
         try:
             self.compare(repository, self.grace)
             self._faults.pop(repository.name, None)
-        except FarmError as error:
+        except Exception as error:
             if self._faults.get(repository.name) != str(error):
                 self._faults[repository.name] = str(error)
-                log.warning("repository.away", repository=repository.name, error=str(error))
+                odd = not isinstance(error, (FarmError, RedisError))
+                log.warning("repository.away", repository=repository.name, error=str(error), exc_info=odd)
         if self._suspicions.get(repository.name):
             self._due[repository.name] = time.monotonic() + min(self.period, self.grace)
 

@@ -82,10 +82,11 @@ class Spools:
         try:
             deliver(bare, name)
             self._faults.pop(name, None)
-        except Errored as error:
+        except Exception as error:
             if self._faults.get(name) != str(error):
                 self._faults[name] = str(error)
-                log.warning("spool.not_delivered", repository=name, error=str(error))
+                odd = not isinstance(error, Errored)
+                log.warning("spool.not_delivered", repository=name, error=str(error), exc_info=odd)
 
 
 def due(bare: Path) -> bool:

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from farm import git
 from farm.errors import Errored, Refused
 
 MARK = b"farm:post-receive"
@@ -91,9 +92,9 @@ class Bare:
         return _is_ours(self.hook)
 
     def refs(self) -> dict[str, str]:
-        """Return the object id of every ref."""
-        lines = self.git("for-each-ref", "--format=%(objectname) %(refname)").splitlines()
-        return {ref: oid for oid, ref in (line.split(" ", 1) for line in lines)}
+        """Return the object id of every ref whose name is UTF-8; no pipeline can have another name."""
+        lines = self.git("for-each-ref", "--format=%(objectname) %(refname)")
+        return git.listed(lines.encode(errors="surrogateescape"), b" ")
 
     def spooled(self) -> Sequence[Path]:
         """Return the spool files."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from farm import git, intake, remotes
 from farm.dispatch import Dispatcher
@@ -105,6 +106,18 @@ def test_moves_deletions_and_what_comes_again(house: House, poll: Any) -> None:
     assert poll(lambda: all(house.record.pipeline(number).stages for number in (1, 2, 3, 5)))
 
 
+def test_refs_with_strange_names_hide_no_others(house: House) -> None:
+    first = house.push()
+    for name in (b"refs/heads/caf\xe9", "refs/heads/two\u2028lines".encode()):
+        subprocess.run([b"git", b"update-ref", name, first.encode()], cwd=house.origin, check=True)
+    house.register()
+    assert house.compare() == []
+    second = house.push()
+    assert house.compare() == [(MAIN, first, second, 1)]
+    third = house.push("refs/heads/two\u2028lines")
+    assert house.compare() == [("refs/heads/two\u2028lines", first, third, 2)]
+
+
 def test_a_report_explains_a_move(house: House) -> None:
     first = house.push()
     house.register()
@@ -177,6 +190,21 @@ def test_a_repository_that_cannot_be_read_is_asked_again(house: House, poll: Any
         house.remotes.look()
     (house.folder / "away.git").rename(house.origin)
     poll(lambda: house.remotes.look() and house.found() == [(MAIN, first, second)], every=0.05)
+
+
+def test_what_nobody_expected_is_told_once(house: House, poll: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.push()
+    house.register()
+    asked: list[str] = []
+
+    def ls_remote(url: str) -> Any:
+        asked.append(url)
+        raise ZeroDivisionError("a mistake")
+
+    monkeypatch.setattr(remotes.git, "ls_remote", ls_remote)
+    with capture_logs() as said:
+        poll(lambda: house.remotes.look() and len(asked) > 2, every=0.05)
+    assert [(entry["error"], entry["exc_info"]) for entry in said] == [("a mistake", True)]
 
 
 def test_two_dispatchers_find_it_once(house: House, redis_client: Any) -> None:

@@ -49,6 +49,16 @@ def test_install_makes_pushes_arrive(cli, bare, farm):
     assert cli("hook", "status", bare).code == 0
 
 
+def test_refs_with_strange_names_are_no_hindrance(cli, bare, farm):
+    commit = cli.git("rev-parse", "main", cwd=bare)
+    names = (b"refs/heads/caf\xe9", "refs/heads/two\u2028lines".encode())
+    for name in names:
+        subprocess.run([b"git", b"update-ref", name, commit.encode()], cwd=bare, check=True)
+    ran = cli("hook", "install", bare, "--timer", "none")
+    assert ran.code == 0, ran.err
+    assert farm.ledger.baseline("app") == {"refs/heads/main": commit, names[1].decode(): commit}
+
+
 def test_installing_again_is_harmless_and_keeps_the_name(cli, bare):
     cli("hook", "install", bare, "--name", "team/app", "--timer", "none")
     ran = cli("hook", "install", bare, "--timer", "none")
