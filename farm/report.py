@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
+from pydantic import ValidationError
 from redis import Redis
 from redis.exceptions import ResponseError
 
@@ -148,7 +149,10 @@ class Desk:
     def when(self, number: int) -> str | None:
         """Return what the definition wants told, None where it says nothing or cannot be read."""
         text = self.record.redis.hget(f"farm:pipeline:{number}", "definition")
-        return Definition.model_validate_json(text).notify.slack if text else None
+        try:
+            return Definition.model_validate_json(text).notify.slack if text else None
+        except ValidationError:  # another version of the farm wrote it
+            return None
 
     def tail(self, number: int, step: str, lines: int) -> list[str]:
         """Return the last lines of a step's log."""

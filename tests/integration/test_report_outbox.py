@@ -125,6 +125,19 @@ def test_a_reporter_with_a_mistake_harms_nothing(farm: Farm) -> None:
     assert [entry["log_level"] for entry in said] == ["warning", "error", "warning"]
 
 
+def test_a_definition_of_another_version_holds_up_nothing(farm: Farm) -> None:
+    ear = Ear()
+    delivery = farm.join(ear)
+    first = farm.run()
+    second = farm.run()
+    farm.client.hset(f"farm:pipeline:{first}", "definition", '{"of": "another version"}')
+    delivery.deliver()
+    assert [(news.pipeline.number, news.when) for news in ear.heard if news.kind == "finished"] == [
+        (first, None),
+        (second, "always"),
+    ]
+
+
 def test_news_that_is_a_day_old_is_left(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
     ear = Ear()
     delivery = farm.join(ear)
