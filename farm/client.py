@@ -1,6 +1,6 @@
 """What the command line and the hook's installer use to talk to the dispatcher. It prints nothing and decides nothing.
 
-Answers are the JSON documents of the API (farm/api.py). What goes wrong is one sentence that says what to do next:
+Answers are the JSON documents of the API (farm/api). What goes wrong is one sentence that says what to do next:
 Refused when the farm says no, Unreachable when it does not answer.
 """
 

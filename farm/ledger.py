@@ -19,7 +19,6 @@ class Entry:
     The number is 0 for a ref that `ls-remote` found where the ledger knows it to be, by a pipeline that is forgotten.
     """
 
-    push_id: str
     number: int
     known: bool
 
@@ -37,7 +36,7 @@ class Ledger(Base):
         answer = json.loads(self.scripts.run("enter", repository, dumps(rows), dumps(logs)))
         if answer == "unknown":
             raise Refused(f"no repository {repository!r} is registered; run `farm hook install` for it")
-        return [Entry(push.id, number, bool(known)) for push, (number, known) in zip(updates, answer, strict=True)]
+        return [Entry(number, bool(known)) for number, known in answer]
 
     def undispatched(self, older_than: float = 0.0) -> list[int]:
         """Return the pipelines that came in more than so many seconds ago and have neither steps nor an end."""

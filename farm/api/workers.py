@@ -1,13 +1,13 @@
 """Workers and queues are listed, and workers drained."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
 from fastapi import APIRouter, HTTPException
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from farm.api.service import Farm, Token, admit
+from farm.api.service import Farm, Token, Who, admit
 from farm.errors import Refused
 
 log = structlog.get_logger()
@@ -17,7 +17,7 @@ routes = APIRouter(tags=["workers"])
 class Drain(BaseModel):
     """Who drains a worker, or with `undo` lets it take work again."""
 
-    who: Annotated[str, Field(min_length=1, max_length=200)]
+    who: Who
     undo: bool = False
 
 

@@ -3,8 +3,9 @@
 -- ARGV: number, step, fence, group (the job), results (JSON list of [test, p | f | s, milliseconds])
 -- Answers {ok, JSON changes} | {lost} | {canceled}.
 -- The memory is a hash a branch: "<group> <test>" -> "217p31,218f40", the newest last, at most KEEP of them. A capital
--- says that the same push had the other result too (a retry, another attempt). A test that is
--- new on the branch is compared with the default branch. What was not pushed to for a month is forgotten, and so are the oldest beyond BRANCHES.
+-- says that the same push had the other result too (a retry, another attempt). A test that is new on the branch is
+-- compared with the default branch. What was not pushed to for a month is forgotten, and so are the oldest beyond
+-- BRANCHES.
 local number, step, fence, group, results = unpack(ARGV)
 local KEEP, MOST, NAMED, BRANCHES, AGE = 20, 10000, 50, 500, 30 * 86400
 local state = owned(number, step, fence)
