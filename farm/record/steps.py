@@ -110,10 +110,6 @@ class Steps(Base):
         judge(claim, answer[0])
         return Status(answer[1])
 
-    def note(self, claim: Claim, text: str) -> None:
-        """Leave a word that is shown while the step runs; it is gone when the step ends."""
-        self.scripts.run("note", claim.number, claim.step, claim.fence, text)
-
 
 def step_of(row: Mapping[str, Any]) -> Step:
     """Return a step from what a script says about it."""

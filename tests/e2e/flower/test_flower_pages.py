@@ -85,8 +85,8 @@ def test_a_pipeline_is_followed_from_the_push_to_the_failing_test(farm, served, 
         writer.line("\x1b[31m<script>document.title='x'</script>\x1b[0m")
         expect(page.locator("#test-L2 .farm-front-1")).to_have_text("<script>document.title='x'</script>")
         writer.write(b"collected 3 items\nE   assert 19 == 20\n")
-        farm.record.note(claim, "waiting for service db")
-        expect(test).to_contain_text("waiting for service db")
+        farm.record.redis.hset(f"farm:pipeline:{number}:step:test", "note", "taken over from w1@c1, which was lost")
+        expect(test).to_contain_text("taken over from w1@c1, which was lost")
     farm.record.commit(claim, Status.FAILED, reason="1 of 3 tests failed: test_vat", result=FAILING)
 
     expect(page.locator(".farm-hero .farm-badge")).to_have_text("failed")

@@ -221,17 +221,6 @@ def test_a_worker_that_shuts_down_hands_over_at_once_and_uncounted(farm: Farm) -
     assert [wake.steps[0].name for wake in farm.record.reap()] == ["build"]
 
 
-def test_a_note_is_shown_while_the_step_runs(farm: Farm) -> None:
-    number = farm.open()
-    claim = farm.claim(number, "build")
-    farm.record.note(claim, "waiting for service db")
-    assert farm.record.pipeline(number).stages[0].jobs[0].reason == "waiting for service db"
-    farm.record.commit(claim, Status.PASSED)
-    assert farm.record.pipeline(number).stages[0].jobs[0].reason is None
-    farm.record.note(claim, "late")
-    assert "note" not in farm.step(number, "build")
-
-
 def test_cancel_is_seen_at_the_next_renewal(farm: Farm) -> None:
     number = farm.open()
     claim = farm.claim(number, "build")
