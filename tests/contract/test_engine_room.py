@@ -7,6 +7,7 @@ import time
 import pytest
 
 from farm import git
+from farm.git.mirror import locked
 from workers import cleanup
 from workers.docker_engine import DockerEngine
 from workers.engine import BuildSpec
@@ -63,7 +64,7 @@ def test_a_mirror_that_somebody_fetches_into_stays(tmp_path):
     folder = tmp_path / "mirrors" / "busy.git"
     (folder / "objects").mkdir(parents=True)
     used(folder, 7200)
-    with git._locked(folder, lambda: None):
+    with locked(folder, lambda: None):
         assert cleanup.trim_mirrors(tmp_path, 0) == 0
     assert cleanup.trim_mirrors(tmp_path, 0) == 1
 

@@ -220,7 +220,7 @@ def test_two_dispatchers_find_it_once(house: House, redis_client: Any) -> None:
 
 def test_fetches_that_hang_do_not_fill_the_intake(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A git server that takes connections and says nothing, for more repositories than there are threads."""
-    monkeypatch.setattr(git, "FETCH_TIMEOUT", 1.0)
+    monkeypatch.setattr(git.mirror, "FETCH_TIMEOUT", 1.0)
     house.register()
     with socket.create_server(("127.0.0.1", 0), backlog=64) as deaf:
         numbers = []

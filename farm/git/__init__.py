@@ -1,0 +1,32 @@
+"""Functions over the git program: mirrors of repositories, and what a commit holds. It keeps no checkout.
+
+Arguments from outside are checked before git sees them, and nothing of the caller's own git environment leaks in.
+"""
+
+from farm.git.mirror import ensure, fetch, find, forget, mirror_path, mirrors
+from farm.git.reading import Commit, Look, after, archive, changed, describe, listed, look, ls_remote, show
+from farm.git.urls import checked, host, local, oid, shown
+
+__all__ = [
+    "Commit",
+    "Look",
+    "after",
+    "archive",
+    "changed",
+    "checked",
+    "describe",
+    "ensure",
+    "fetch",
+    "find",
+    "forget",
+    "host",
+    "listed",
+    "local",
+    "look",
+    "ls_remote",
+    "mirror_path",
+    "mirrors",
+    "oid",
+    "show",
+    "shown",
+]

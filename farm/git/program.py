@@ -1,0 +1,114 @@
+"""Running the git program, with nothing of the caller's own git environment. It does not know what is asked of it."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from farm.errors import Errored
+from farm.git.urls import local, shown
+
+FETCH_TIMEOUT = 900.0  # seconds; the first fetch of a large repository may take minutes
+LOOK_TIMEOUT = 30.0
+_POLL = 0.25
+_OPTIONS = (
+    ("core.hooksPath", os.devnull),
+    ("gc.autoDetach", "false"),  # inside the lock, so that nothing works on a mirror behind the farm's back
+    ("http.lowSpeedLimit", "1000"),
+    ("http.lowSpeedTime", "60"),
+    ("protocol.ext.allow", "never"),
+    ("safe.directory", "*"),  # mirrors may belong to another user of this machine's farm
+)
+
+
+def run(
+    mirror: Path | None,
+    *command: str,
+    check: Callable[[], None] = lambda: None,
+    lock: int | None = None,
+    timeout: float = FETCH_TIMEOUT,
+    about: str = "",
+    text: bytes = b"",
+) -> bytes:
+    """Run git to its end and return what it printed; git's own words are the cause of the Errored that this raises.
+
+    The text that it is given must fit into a pipe.
+    """
+    git = start(mirror, command, lock, text=text)
+    deadline = time.monotonic() + timeout
+    try:
+        while True:
+            try:
+                out, err = git.communicate(timeout=_POLL)
+                break
+            except subprocess.TimeoutExpired:
+                check()
+                if time.monotonic() > deadline:
+                    raise Errored(
+                        f"git {command[0]} took longer than {timeout:.0f} s; look at the connection"
+                    ) from None
+    finally:
+        end(git)
+    if git.returncode:
+        what = shown(about or (command[command.index("--") + 1] if "--" in command else str(mirror)))
+        words = err.decode(errors="replace").strip()
+        raise Errored(f"git cannot read {what}: {last(err)}; check that it is there and may be read from here") from (
+            RuntimeError(words)
+        )
+    return out
+
+
+def start(
+    mirror: Path | None, command: Sequence[str], lock: int | None = None, *, text: bytes = b""
+) -> subprocess.Popen[bytes]:
+    """Start git on a mirror, or on none; whoever starts it calls `end`."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    options = [word for key, value in _OPTIONS for word in ("-c", f"{key}={value}")]
+    where = [f"--git-dir={mirror}"] if mirror else []
+    try:
+        git = subprocess.Popen(
+            ["git", *options, *where, *command],
+            stdin=subprocess.PIPE if text else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            pass_fds=() if lock is None else (lock,),
+            start_new_session=True,  # no terminal that ssh could ask for a password, and one group to kill
+        )
+    except OSError as error:
+        raise Errored(f"git cannot be started: {error}; install git on this machine") from error
+    if git.stdin:
+        with suppress(BrokenPipeError), git.stdin:  # it ended already and says why
+            git.stdin.write(text)
+        git.stdin = None
+    return git
+
+
+def end(git: subprocess.Popen[bytes]) -> None:
+    """Kill git and what it has started if it still runs, and close its streams."""
+    if git.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(git.pid, signal.SIGKILL)
+        git.wait()
+    for stream in (git.stdout, git.stderr):
+        if stream is not None:
+            stream.close()
+
+
+def last(words: bytes) -> str:
+    """Return the line of git's words that says most: the first fatal or error, else the last one."""
+    lines = [line.strip() for line in words.decode(errors="replace").splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith(("fatal:", "error:"))]
+    line = (telling or lines or ["it gave no reason"])[0 if telling else -1]
+    line = line.removeprefix("fatal:").removeprefix("error:").strip().rstrip(".")
+    return re.sub(r"//[^/@\s]+@", "//", line)
+
+
+def upload_pack(url: str) -> tuple[str, ...]:
+    """Let git read a local repository of another user: its own child does not inherit `-c safe.directory`."""
+    return ("--upload-pack", "git -c safe.directory='*' upload-pack") if local(url) else ()

@@ -1,0 +1,170 @@
+"""What a commit of a mirror holds and says, and what a repository lists of its refs. It changes no mirror by itself."""
+
+import codecs
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from farm.errors import Errored, Refused
+from farm.git.mirror import ensure, fetch, find
+from farm.git.program import LOOK_TIMEOUT, end, last, run, start, upload_pack
+from farm.git.urls import checked, oid
+from farm.push import check_ref
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a commit says about itself. It says nothing about its files."""
+
+    id: str
+    subject: str
+    author: str
+    email: str
+    message: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the dispatcher needs to know of a push, as the mirror has it."""
+
+    commit: Commit
+    text: bytes | None
+    """A file's content at the commit, None where there is no such file."""
+    tip: str | None
+    """The commit at which the pushed ref is in the mirror."""
+    fetched: bool
+    """Whether that was fetched for this look; else the ref may have moved since."""
+
+
+def look(mirror: Path, url: str, commit: str, ref: str, path: str, *, check: Callable[[], None] = lambda: None) -> Look:
+    """Return what a commit says, a file at it, and where a ref is; it fetches when the mirror has no such commit.
+
+    Raises what `ensure` raises.
+    """
+    check_ref(ref)
+    if found := _peek(mirror, oid(commit), ref, path):
+        return Look(*found, fetched=False)
+    fetch(mirror, url, check=check)
+    found = _peek(mirror, commit, ref, path)
+    if found is None:
+        ensure(mirror, url, commit, check=check)
+        found = _peek(mirror, commit, ref, path)
+    if found is None:
+        raise Errored(f"the mirror {mirror} cannot be read; remove it, it is made anew")
+    return Look(*found, fetched=True)
+
+
+def describe(mirror: Path, commit: str) -> Commit:
+    """Return what a commit of the mirror says about itself."""
+    return _said(oid(commit), run(mirror, "cat-file", "commit", commit))
+
+
+def after(mirror: Path, commit: str, tip: str) -> frozenset[str]:
+    """Return the commits that follow a commit on the ways to a tip, the tip included; none where no way leads there."""
+    lines = run(mirror, "rev-list", "--ancestry-path", f"{oid(commit)}..{oid(tip)}")
+    return frozenset(lines.decode().split())
+
+
+def show(mirror: Path, commit: str, path: str, *, limit: int = 1 << 20) -> bytes | None:
+    """Return the start of a file at a commit, at most `limit` bytes, or None when there is no such file."""
+    if path.startswith("/") or "\0" in path or "\n" in path:
+        raise Refused(f"{path!r} is no path inside a repository; write it relative to the repository's root")
+    try:
+        return run(mirror, "cat-file", "blob", f"{oid(commit)}:{path}")[:limit]
+    except Errored:
+        if find(mirror, commit) is None:
+            raise
+        return None
+
+
+@contextmanager
+def archive(mirror: Path, commit: str, folder: str = ".", *, below: str = "") -> Iterator[IO[bytes]]:
+    """Give the tree of a commit, or one folder of it with its full path, as a stream of tar.
+
+    With `below` all lies below that path, and everybody may write there: whoever unpacks it is not who uses it.
+
+    It has what a checkout has, so files with `export-ignore` too, but neither submodules nor what LFS holds. Raises
+    Errored at the end if git could not finish.
+    """
+    paths = () if folder == "." else ("--", f":(literal){folder}")
+    open_to_all = ("-c", "tar.umask=0") if below else ()
+    prefix = (f"--prefix={below.strip('/')}/",) if below else ()
+    git = start(mirror, (*open_to_all, "archive", "--format=tar", *prefix, oid(commit), *paths))
+    assert git.stdout is not None and git.stderr is not None  # noqa: S101, PT018
+    try:
+        yield git.stdout
+        git.stdout.read()  # whoever reads a tar may stop at its end mark, before git has written its padding
+        if git.wait(LOOK_TIMEOUT):
+            raise Errored(f"git cannot read commit {commit[:7]}: {last(git.stderr.read())}")
+    finally:
+        end(git)
+
+
+def changed(mirror: Path, old: str, new: str, *, paths: Sequence[str] = (), ignore: Sequence[str] = ()) -> bool:
+    """Say whether a commit differs from an older one in `paths` (none: anywhere) beside those to ignore.
+
+    They are names, folders, or globs in which `*` stops at a slash and `**` does not.
+    """
+    specs = [f":(top,glob){path}" for path in paths] + [f":(top,exclude,glob){path}" for path in ignore]
+    return bool(run(mirror, "diff-tree", "-r", "--name-only", "--no-renames", "-z", oid(old), oid(new), "--", *specs))
+
+
+def ls_remote(url: str, *refs: str, timeout: float = LOOK_TIMEOUT) -> Mapping[str, str]:
+    """Return the branches and tags of a repository, or some of them, with their ids, by asking it. Needs no mirror.
+
+    Those whose names are not UTF-8 are left out: no pipeline can have such a name.
+    """
+    command = ("ls-remote", "--quiet", "--refs", *upload_pack(url), "--", checked(url), *refs)
+    found = listed(run(None, *command, timeout=timeout, about=url), b"\t")
+    return {ref: ident for ref, ident in found.items() if ref.startswith(("refs/heads/", "refs/tags/"))}
+
+
+def listed(lines: bytes, between: bytes) -> dict[str, str]:
+    """Read git's lines of id and ref. A ref may hold what Unicode takes for the end of a line; it need not be UTF-8."""
+    found = {}
+    for line in lines.split(b"\n"):
+        ident, there, ref = line.partition(between)
+        with suppress(UnicodeDecodeError):
+            if there:
+                found[ref.decode()] = ident.decode()
+    return found
+
+
+def _peek(mirror: Path, commit: str, ref: str, path: str) -> tuple[Commit, bytes | None, str | None] | None:
+    """Return commit, file and tip by one process of git, or None where the mirror has no such commit."""
+    names = (f"{commit}^{{commit}}", f"{commit}^{{commit}}:{path}", f"{ref}^{{commit}}")
+    try:
+        out = run(mirror, "cat-file", "--batch", text="".join(f"{name}\n" for name in names).encode())
+    except Errored:
+        return None
+    found: list[tuple[str, bytes] | None] = []
+    for kind in ("commit", "blob", "commit"):
+        head, _, out = out.partition(b"\n")
+        ident, *words = head.decode(errors="replace").split(" ")
+        if len(words) != 2 or not words[1].isdigit():  # noqa: PLR2004 - "<id> <type> <size>", else "<name> missing"
+            found.append(None)
+            continue
+        content, out = out[: int(words[1])], out[int(words[1]) + 1 :]
+        found.append((ident, content) if words[0] == kind else None)
+    said, file, tip = found
+    return (_said(*said), file and file[1], tip and tip[0]) if said else None
+
+
+def _said(ident: str, content: bytes) -> Commit:
+    """Read a commit as git keeps it."""
+    head, _, body = content.partition(b"\n\n")
+    encoding = re.search(rb"^encoding (\S+)$", head, re.MULTILINE)
+    try:
+        codec = codecs.lookup(encoding[1].decode()).name if encoding else "utf-8"
+    except (LookupError, UnicodeDecodeError):
+        codec = "utf-8"
+    message = body.decode(codec, "replace").strip()
+    author = re.search(r"^author (.*?) ?<([^>\n]*)>", head.decode(codec, "replace"), re.MULTILINE)
+    when = re.search(rb"^committer .*> (\d+) ", head, re.MULTILINE)
+    subject = " ".join(line.strip() for line in re.split(r"\n\s*\n", message, maxsplit=1)[0].split("\n"))
+    name, email = (author[1], author[2]) if author else ("", "")
+    return Commit(ident, subject, name, email, message, float(when[1]) if when else 0.0)
