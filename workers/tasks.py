@@ -3,6 +3,7 @@
 Only here do a Celery message and the work meet; the work itself is `attempt`.
 """
 
+import faulthandler
 import logging
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import cache, partial, wraps
 from typing import Any
 
@@ -169,18 +170,24 @@ def _see_to_the_end(**_: Any) -> None:
 
 def _end_by_force() -> None:
     time.sleep(app.conf.worker_soft_shutdown_timeout + FORCE)
-    slots = active_children()
-    for slot in slots:
-        with suppress(ProcessLookupError):
-            os.kill(slot.pid, TERM_SIGNAL)
-    last = time.monotonic() + tools().settings.lease + FORCE  # so long a slot may take to hand its step back
-    while any(slot.is_alive() for slot in slots) and time.monotonic() < last:
+    try:
+        _end_slots()
+        # No logging here: what hangs may hold its lock.
+        os.write(2, b"the end was forced: Redis does not answer; the other workers take over what ran here\n")
+        faulthandler.dump_traceback(2)
+    finally:
+        os._exit(1)
+
+
+def _end_slots() -> None:
+    """Let each slot hand its step back, and kill those that have not done so in time."""
+    last = time.monotonic() + tools().settings.lease + FORCE
+    for slot in active_children():
+        os.kill(slot.pid, TERM_SIGNAL)
+    while active_children() and time.monotonic() < last:
         time.sleep(0.1)
-    for slot in slots:
-        with suppress(ProcessLookupError):
-            os.kill(slot.pid, signal.SIGKILL)
-    _logger.warning("end.forced", hint="Redis does not answer; the other workers take over what ran here")
-    os._exit(1)
+    for slot in active_children():
+        os.kill(slot.pid, signal.SIGKILL)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
