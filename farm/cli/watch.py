@@ -1,6 +1,7 @@
 """`farm watch`: follows a pipeline to its end, as a live display on a terminal, as plain lines elsewhere."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -65,8 +66,9 @@ def _plainly(document: dict[str, Any], look: Look) -> dict[str, Any]:
     told, spoken = "", time.monotonic()
     while not view.is_final(document):
         line = _line(document)
-        if line != told or time.monotonic() - spoken >= TICK:
-            told, spoken = line, time.monotonic()
+        shape = re.sub(r"\d+", "", line)  # a count of seconds or of pipelines ahead is no news
+        if shape != told or time.monotonic() - spoken >= TICK:
+            told, spoken = shape, time.monotonic()
             typer.echo(f"  {view.duration(time.time() - document['created'])}: {line}")
         time.sleep(EVERY)
         document = look()
