@@ -67,10 +67,7 @@ def attempt(tools: Tools, number: int, step: str, teardown: ExitStack) -> Ended:
 
 def _outcome(tools: Tools, claim: Claim, lease: Lease, log: LogWriter, teardown: ExitStack) -> Outcome:
     try:
-        work = tools.workspace(claim, lease, log, teardown)
-        if claim.attempt > 1:
-            cleanup.remove_older(work.engine, work.owner)
-        outcome = _run(work, tools) if claim.stage == "release" else _unbroken(work, tools)
+        outcome = _worked(tools, claim, lease, log, teardown)
     except Failed as error:
         outcome = Outcome(Status.FAILED, str(error))
     except Canceled:
@@ -94,6 +91,17 @@ def _outcome(tools: Tools, claim: Claim, lease: Lease, log: LogWriter, teardown:
         raise Errored(sentence) from error
     log.line(f"{outcome.status}: {outcome.reason}" if outcome.reason else str(outcome.status))
     return outcome
+
+
+def _worked(tools: Tools, claim: Claim, lease: Lease, log: LogWriter, teardown: ExitStack) -> Outcome:
+    try:
+        work = tools.workspace(claim, lease, log, teardown)
+        if claim.attempt > 1:
+            cleanup.remove_older(work.engine, work.owner)
+        return _run(work, tools) if claim.stage == "release" else _unbroken(work, tools)
+    except (Failed, Errored):
+        lease.ask()  # what a sweep takes from under a canceled stage is nobody's fault
+        raise
 
 
 def _run(work: Workspace, tools: Tools) -> Outcome:

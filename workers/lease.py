@@ -6,6 +6,7 @@ so what is seen from outside is started only while at least half a lease is left
 
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -46,6 +47,11 @@ class Lease:
         """Raise LeaseLost or Canceled when the work counts no more."""
         if self._lost is not None:
             raise self._lost
+
+    def ask(self) -> None:
+        """Raise LeaseLost or Canceled by the record's own word, which `check` hears with the next renewal only."""
+        with suppress(RedisError):
+            self._record.renew(self._claim)
 
     def guard(self) -> None:
         """Return when an effect of at most half a lease may be started, at once as a rule; raise as `check` does."""

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from farm.decision import steps
 from farm.definition import Definition, Job
+from farm.errors import Errored, Failed
 from farm.ledger import Ledger
 from farm.pipeline import Status
 from farm.push import ZERO, Push
@@ -158,6 +159,19 @@ def test_a_worker_that_shuts_down_too_late_drops_its_work(door, monkeypatch, who
 
     monkeypatch.setattr(Tools, "workspace", lose)
     assert door.try_(number) == Ended()
+
+
+@pytest.mark.parametrize("error", [Errored("the engine lost the container"), Failed("script was killed")])
+def test_what_a_sweep_takes_from_under_a_canceled_stage_is_nobodys_fault(door, monkeypatch, error):
+    number = door.push("1" * 40)
+
+    def lose(_, claim, *__):  # noqa: ANN002
+        door.record.cancel(claim.number, "me")
+        raise error
+
+    monkeypatch.setattr(Tools, "workspace", lose)
+    assert door.try_(number) == Ended()
+    assert door.log(number).endswith("\ncanceled, or superseded by a newer push\n")
 
 
 @pytest.mark.engine
