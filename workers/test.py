@@ -20,6 +20,7 @@ from workers.workspace import Outcome, Workspace
 REPORT_LIMIT = 32 << 20  # bytes of all reports of a job together
 _CHUNK = 1 << 18
 _SHOWN = 300  # characters of output that a reason quotes
+_UNSTARTED = ("not found", "no such file", "denied", "format error")
 _NOT_EXECUTABLE, _NOT_FOUND, _KILLED = 126, 127, 137
 
 
@@ -216,5 +217,7 @@ class _Output:
 
     @property
     def last(self) -> str:
+        """The last line, or the last that says why a command did not start: two streams may come in either order."""
         lines = [line.strip() for line in self._end.decode(errors="replace").splitlines() if line.strip()]
-        return "".join(char for char in lines[-1] if char.isprintable())[:_SHOWN] if lines else ""
+        telling = [line for line in lines[-3:] if any(words in line.lower() for words in _UNSTARTED)]
+        return "".join(char for char in (telling or lines)[-1] if char.isprintable())[:_SHOWN] if lines else ""

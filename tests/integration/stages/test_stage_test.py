@@ -81,6 +81,10 @@ def test_a_missing_or_broken_report_is_only_a_warning(tried, said, script):
     ("script", "reason"),
     [
         ("./run-tests.sh", "exit code 127: a command is not found in the image (sh: ./run-tests.sh: not found)"),
+        (
+            "nothing-here || { sleep 0.1; echo late; exit 127; }",
+            "a command is not found in the image (sh: nothing-here: not found)",
+        ),
         ("/etc/passwd", "exit code 126: a command is not executable (sh: /etc/passwd: Permission denied)"),
         ("sh -c 'kill -9 $$'; exit $?", "script was killed (exit code 137)"),
     ],
