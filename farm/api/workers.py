@@ -30,9 +30,14 @@ def workers(farm: Farm, token: Token) -> list[dict[str, Any]]:
 
 @routes.post("/workers/{name}/drain", summary="Let a worker finish what it has and take nothing more")
 def drain(name: str, order: Drain, farm: Farm, token: Token) -> list[dict[str, Any]]:
-    """Keep it so over restarts, until undone. The name of a host means all workers there; 404 when there is none."""
+    """Keep it so over restarts, until undone. The name of a host means all workers there. 404 when there is none."""
     admit(farm.access.everything(token))
-    names = [worker.name for worker in farm.record.workers() if worker.host == name] or [name]
+    known = farm.record.workers()
+    names = [worker.name for worker in known if worker.host == name]
+    if not names:
+        names = [worker.name for worker in known if worker.name.startswith(f"{name}@")] or [name]
+    if len({worker.host for worker in known if worker.name in names}) > 1:
+        raise HTTPException(409, f"{' and '.join(names)} have that name; say which")
     try:
         for each in names:
             farm.record.drain(each, order.who, undo=order.undo)

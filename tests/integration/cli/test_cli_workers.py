@@ -51,6 +51,14 @@ def test_a_whole_host_is_drained(cli, farm):
     assert [worker.name for worker in farm.record.workers() if worker.drained] == ["w1@c2", "w2@c2"]
 
 
+@pytest.mark.usefixtures("two")
+def test_the_name_that_a_worker_was_given_is_enough_where_it_is_the_only_one(cli, farm):
+    assert cli("workers", "drain", "w2").out.startswith("farm: w2@c2 is drained by ")
+    assert [worker.name for worker in farm.record.workers() if worker.drained] == ["w2@c2"]
+    ran = cli("workers", "drain", "w1")
+    assert (ran.code, ran.err) == (2, "error: w1@c1 and w1@c2 have that name; say which\n")
+
+
 def test_an_unknown_worker_is_refused(cli):
     ran = cli("workers", "drain", "w9")
     assert (ran.code, ran.err) == (2, "error: there is no worker w9; `farm workers` shows those that there are\n")
