@@ -9,6 +9,7 @@ from farm.push import Push
 
 REFS = 5  # refs of one `git push` that get lines of their own
 MESSAGES = 10  # mistakes of a definition that are printed
+OPTIONS = ("farm.skip", "farm.watch")
 SUBJECT = 72  # characters of a subject that are shown
 
 
@@ -37,6 +38,10 @@ def compose(outcomes: Sequence[Outcome], web_url: str) -> list[str]:
         lines += _about(outcome, web_url)
     if len(outcomes) > REFS:
         lines.append(f"and {len(outcomes) - REFS} more: {web_url}/pipelines")
+    unknown = {plain(option) for outcome in outcomes for option in outcome.push.options if _misspelt(option)}
+    lines += [
+        f"warning: the push option {option} is unknown (known: {', '.join(OPTIONS)})" for option in sorted(unknown)
+    ]
     if hint := _hint(outcomes):
         lines.append(f"hint: {hint}")
     return lines
@@ -69,6 +74,11 @@ def _about(outcome: Outcome, web_url: str) -> list[str]:
     if outcome.waiting:
         lines.append(f"warning: {plain(outcome.waiting)}")
     return [*lines, f"  {web_url}/pipelines/{outcome.number}"]
+
+
+def _misspelt(option: str) -> bool:
+    """Return whether an option is meant for the farm, and is none of its own; others may be another hook's."""
+    return option.startswith("farm") and option not in OPTIONS
 
 
 def _hint(outcomes: Sequence[Outcome]) -> str | None:

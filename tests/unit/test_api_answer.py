@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from farm.answer import Outcome, compose
 from farm.pipeline import Status
 from farm.push import ZERO, Push
@@ -36,6 +38,13 @@ def test_mistakes_of_the_definition():
         "  https://farm.example/pipelines/218",
         "hint: `farm lint` checks .farm.yml before the push",
     ]
+
+
+def test_a_misspelt_push_option_is_said_and_those_of_other_hooks_are_not():
+    options = ("farm.skp", "farm.watch", "ci.skip")
+    lines = compose([Outcome(replace(push(), options=options), number) for number in (1, 2)], WEB)
+    assert lines.count("warning: the push option farm.skp is unknown (known: farm.skip, farm.watch)") == 1
+    assert "ci.skip" not in "".join(lines)
 
 
 def test_no_more_mistakes_than_a_person_reads():
