@@ -21,7 +21,7 @@ _LOOK = 1.0
 
 def logs(
     number: Annotated[
-        int | None, typer.Argument(metavar="[N]", help="The pipeline. Default: this branch's newest.")
+        str | None, typer.Argument(metavar="[N]", help="The pipeline. Default: this branch's newest.")
     ] = None,
     stage: Annotated[
         str | None, typer.Argument(metavar="[STAGE]", help="build, test, release, or a job such as test/unit.")
@@ -32,17 +32,26 @@ def logs(
 ) -> None:
     """Print the log of a pipeline, or of one of its stages or jobs, from its first line."""
     settings = Settings.load()
+    chosen, stage = _asked(number, stage)
     with Client(settings.url, settings.token) as client:
-        number = choose(client, number)
-        document = client.pipeline(number)
+        document = client.pipeline(choose(client, chosen))
         names = steps(document, stage, failed=failed)
         for name in names:
             if len(names) > 1:
                 typer.echo(f"=== {name}")
             if raw and not follow:
-                _raw(client, number, name)
+                _raw(client, document["number"], name)
             else:
-                _print(client, number, name, follow=follow, raw=raw)
+                _print(client, document["number"], name, follow=follow, raw=raw)
+
+
+def _asked(number: str | None, stage: str | None) -> tuple[int | None, str | None]:
+    """Tell a number from a stage that stands alone: `farm logs test`."""
+    if number is None or number.isdecimal():
+        return (int(number) if number else None), stage
+    if stage is not None:
+        raise Refused(f"{number!r} is no number of a pipeline; write it as in farm logs 218 {stage}")
+    return None, number
 
 
 def steps(document: dict[str, Any], stage: str | None, *, failed: bool) -> list[str]:

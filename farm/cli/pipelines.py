@@ -11,6 +11,7 @@ from farm.cli import terminal, view
 from farm.cli.here import Here, choose, here
 from farm.client import Client
 from farm.errors import Refused
+from farm.pipeline import Status
 from farm.plain import plain
 from farm.settings import Settings
 
@@ -21,7 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def list_(  # noqa: PLR0917 - the options of a command
     repository: Annotated[str | None, typer.Option("--repository", "-r", help="Default: this one.")] = None,
     branch: Annotated[str | None, typer.Option("--branch", "-b", help="A branch, or a full ref.")] = None,
-    status: Annotated[str | None, typer.Option(help="passed, failed, running, ...")] = None,
+    status: Annotated[Status | None, typer.Option(metavar="STATUS", help="passed, failed, running, ...")] = None,
     everything: Annotated[bool, typer.Option("--all", "-a", help="All repositories and branches.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="How many.")] = 20,
     before: Annotated[int | None, typer.Option(help="Only those below this number.")] = None,

@@ -104,6 +104,7 @@ def test_the_default_is_this_repository_and_this_branch(cli, farm, broken, tmp_p
     assert [each["number"] for each in cli("list", "--json", cwd=clone).document] == [broken]
     assert len(cli("list", "--json", "--all", cwd=clone).document) == 2
     assert f"#{broken} " in cli("show", cwd=clone).out
+    assert cli("logs", "test", cwd=clone).out == cli("logs", broken, "test").out
     cli.git("checkout", "-q", "-b", "other", cwd=clone)
     assert f"#{other} " in cli("show", cwd=clone).out
     cli.git("checkout", "-q", "-b", "third", cwd=clone)
@@ -121,6 +122,7 @@ def test_logs(cli, broken):
     ran = cli("logs", broken, "deploy")
     assert ran.code == 2
     assert "no stage 'deploy'; it has build, test, release" in ran.err
+    assert "'deploy' is no number of a pipeline" in cli("logs", "deploy", "test").err
 
 
 def test_logs_follow_a_running_step_to_its_end(cli, farm):
