@@ -32,6 +32,8 @@ _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 def ensure(names: Sequence[str] = tuple(IMAGES)) -> None:
     """See to it that the engine has these images: the real ones where they can be pulled, stand-ins otherwise."""
     wanted = [name for name in names if not _present(name) and not _pulled(name)]
+    if standing := [name for name in names if _stands_in(name)]:
+        say(f"{' and '.join(standing)}: stand-ins made here from Debian packages, not the images of Docker Hub")
     if not wanted:
         return
     say(f"{' and '.join(wanted)} cannot be pulled here: making stand-ins from Debian packages, once, in about a minute")
@@ -52,8 +54,7 @@ def remove() -> int:
     """
     gone = 0
     for name in (*IMAGES, _BASE):
-        query = ["docker", "images", "-q", "--filter", f"label={LABEL}", "--filter", f"reference={name}"]
-        if output(query).strip():
+        if _stands_in(name):
             gone += not subprocess.run(["docker", "rmi", name], capture_output=True, check=False).returncode
     return gone
 
@@ -110,6 +111,11 @@ def _make(name: str) -> subprocess.Popen[str]:
                 stderr=subprocess.STDOUT,
                 text=True,
             )
+
+
+def _stands_in(name: str) -> bool:
+    query = ["docker", "images", "-q", "--filter", f"label={LABEL}", "--filter", f"reference={name}"]
+    return bool(output(query).strip())
 
 
 def _present(name: str) -> bool:
