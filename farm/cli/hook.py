@@ -1,6 +1,7 @@
 """`farm hook ...`: makes a bare repository report its pushes, and undoes it. The hook itself is deploy/post-receive."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -43,12 +44,18 @@ def install(
     bare = Bare.find(repository)
     settings = Settings.load()
     known = bare.settings
-    name = name or (known["repository"] if known else bare.name)
     bare.prepare()
     reflogs = bare.reflogs()  # before the refs are read: what is pushed meanwhile is then no part of the past
     with Client(settings.url, settings.token) as client:
-        known_url = {each["name"]: each["url"] for each in client.repositories()}.get(name) if known else None
-        place = url or known_url or str(bare.path)
+        urls = {each["name"]: each["url"] for each in client.repositories()}
+        before = known["repository"] if known else _registered(urls, url or str(bare.path))
+        name = name or before or bare.name
+        if before in urls and name != before:
+            raise Refused(
+                f"{bare.path} is registered as {before}, and under a second name each push would get a second pipeline;"
+                " leave --name away"
+            )
+        place = url or (urls.get(name) if known else None) or str(bare.path)
         answer = client.register(name, place, bare.default_branch, bare.refs(), moved=move)
     kept = bare.install(
         {"url": settings.url, "token": answer["token"], "repository": answer["name"]}, answer["registered"], reflogs
@@ -109,6 +116,11 @@ def status(
         if not mistakes:
             typer.echo("  ok: pushes reach the farm")
     raise typer.Exit(1 if mistakes else 0)
+
+
+def _registered(urls: Mapping[str, str], place: str) -> str | None:
+    """Return the name under which a place is on the farm, also while it has no hook."""
+    return next((name for name, url in urls.items() if url == place), None)
 
 
 def _answer(bare: Bare) -> list[str]:

@@ -66,6 +66,16 @@ def test_installing_again_is_harmless_and_keeps_the_name(cli, bare):
     assert "is the repository team/app" in ran.out
     assert "team/app main" in _push(cli)
     assert not (bare / "hooks/post-receive.farm-previous").exists()
+    cli("hook", "remove", bare)
+    assert "is the repository team/app" in cli("hook", "install", bare, "--timer", "none").out
+
+
+def test_a_repository_has_one_name_and_so_one_pipeline_for_each_push(cli, bare):
+    cli("hook", "install", bare, "--name", "team/app", "--timer", "none")
+    for _ in range(2):
+        ran = cli("hook", "install", bare, "--name", "other", "--timer", "none")
+        assert (ran.code, ran.err.count("is registered as team/app")) == (2, 1)
+        cli("hook", "remove", bare)
 
 
 def test_a_foreign_hook_is_kept_and_runs_and_comes_back(cli, bare):
