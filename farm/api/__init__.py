@@ -20,7 +20,9 @@ __all__ = ["Service", "create"]
 
 def create(service: Service) -> FastAPI:
     """Return the application; it starts nothing."""
-    api = FastAPI(title="farm dispatcher", summary="Takes pushes and tells how their pipelines stand.", version="1")
+    summary = "Takes pushes and tells how their pipelines stand."
+    # No pages of FastAPI's: they load scripts from elsewhere to where one types a token. docs/api.md is for people.
+    api = FastAPI(title="farm dispatcher", summary=summary, version="1", docs_url=None, redoc_url=None)
     api.state.service = service
     for part in (pushes, pipelines, releases, repositories, workers, metrics):
         api.include_router(part.routes)
