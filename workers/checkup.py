@@ -9,8 +9,8 @@ import sys
 from typing import Any
 
 from farm.errors import FarmError
-from workers.buildkit import CLASSIC, builder
-from workers.docker_api import DockerApi, Refusal
+from workers.docker.api import DockerApi, Refusal
+from workers.docker.buildkit import CLASSIC, builder
 
 # Words of an engine that does not get through to a registry; every other refusal comes from the registry itself.
 _NO_ENTRY = ("HTTP response to HTTPS client", "x509", "dial tcp", "lookup", "timeout", "Timeout", "EOF", "tls:")

@@ -21,7 +21,7 @@ from farm.registry import Registry
 from farm.settings import Settings
 from farm.trial import Trial
 from workers import borrowed, build, cleanup, shell, test
-from workers.docker_engine import DockerEngine
+from workers.docker import DockerEngine
 from workers.engine import Check, Engine, Limits, Owner
 from workers.interruption import Interruption
 from workers.scratch import Scratch

@@ -16,7 +16,7 @@ from farm.logs import Logs
 from farm.record import Claim, Record
 from farm.registry import Registry
 from farm.settings import Settings
-from workers.docker_engine import DockerEngine
+from workers.docker import DockerEngine
 from workers.engine import Engine, Limits, Owner
 from workers.lease import Lease
 from workers.workspace import Log, Workspace

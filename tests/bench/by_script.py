@@ -5,7 +5,7 @@ It is written well: BuildKit from git's archive, the test in the image that was 
 
 from pathlib import Path
 
-from workers.buildkit import command
+from workers.docker.buildkit import command
 
 _HEAD = """#!/bin/sh
 set -e

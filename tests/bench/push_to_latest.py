@@ -22,7 +22,7 @@ import docker
 from farm.settings import Settings
 from tests.bench import by_script
 from tests.bench.by_hand import Hand
-from workers import buildkit
+from workers.docker import buildkit
 
 PROGRAMS = Path(sys.executable).parent
 DOCKERFILE = (

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from workers.docker_engine import DockerEngine
+from workers.docker import DockerEngine
 from workers.engine import Engine, Owner
 
 

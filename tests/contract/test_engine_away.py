@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from farm.errors import Errored
-from workers.docker_engine import DockerEngine
+from workers.docker import DockerEngine
 from workers.engine import BuildSpec, ContainerSpec
 
 pytestmark = [

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from farm.errors import Errored, Failed, LeaseLost
-from workers import buildkit
-from workers.buildkit import API, CLASSIC, COMMAND
-from workers.docker_engine import DockerEngine
+from workers.docker import DockerEngine, buildkit
+from workers.docker.buildkit import API, CLASSIC, COMMAND
 from workers.engine import BuildSpec
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("images")]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from farm.errors import Errored, Failed, LeaseLost
-from workers.docker_engine import DockerEngine
+from workers.docker import DockerEngine
 from workers.engine import ContainerSpec, Exit, Limits, Mount
 
 pytestmark = pytest.mark.engine

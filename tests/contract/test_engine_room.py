@@ -9,7 +9,7 @@ import pytest
 from farm import git
 from farm.git.mirror import locked
 from workers import cleanup
-from workers.docker_engine import DockerEngine
+from workers.docker import DockerEngine
 from workers.engine import BuildSpec
 
 pytestmark = [

@@ -13,8 +13,7 @@ import pytest
 from farm.errors import Errored, Failed
 from tests.hosts import engines
 from tests.hosts.machines import network, until
-from workers import buildkit
-from workers.docker_engine import DockerEngine
+from workers.docker import DockerEngine, buildkit
 from workers.engine import BuildSpec, ContainerSpec, Exit, Owner
 
 pytestmark = [

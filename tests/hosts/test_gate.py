@@ -6,7 +6,7 @@ from farm.pipeline import Pipeline, Status
 from tests.hosts import engines
 from tests.hosts.estate import Estate, Repository, estate
 from tests.hosts.machines import Machine, until
-from workers.docker_engine import DockerEngine
+from workers.docker import DockerEngine
 
 pytestmark = pytest.mark.engine
 AWAY = "has no Docker Engine that answers"

@@ -13,7 +13,7 @@ TAG = "farm-test/itself:local"
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_image_is_built_and_knows_its_commands_and_configuration(standins, engine):  # noqa: ARG001 - bases
-    from workers.buildkit import command  # noqa: PLC0415 - which program builds with BuildKit here
+    from workers.docker.buildkit import command  # noqa: PLC0415 - which program builds with BuildKit here
 
     assert command()
     build = [command(), "build", "-q", "-f", "deploy/Dockerfile", "-t", TAG, "."]

@@ -3,7 +3,7 @@
 import pytest
 
 from farm.errors import Errored, Failed
-from workers import blame
+from workers.docker import blame
 
 DIAL = 'failed to do request: Head "https://r/v2/x/manifests/1": dial tcp 10.0.0.1:443: connect: connection refused'
 

@@ -6,9 +6,9 @@ import time
 import pytest
 
 from farm.errors import LeaseLost
-from workers.docker_api import frames, messages
+from workers.docker.api import frames, messages
+from workers.docker.trace import Trace, fields
 from workers.stream import watched
-from workers.trace import Trace, fields
 
 
 def calm():

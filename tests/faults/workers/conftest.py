@@ -26,7 +26,7 @@ from farm.push import ZERO, Push
 from farm.record import Record
 from farm.registry import Registry
 from farm.settings import Settings
-from workers.docker_engine import DockerEngine
+from workers.docker import DockerEngine
 
 LEASE = 1.6
 # Celery's own program, that waits less for running work when it is told to end.

@@ -12,7 +12,7 @@ from farm.definition import parse
 from farm.pipeline import Status
 from tests.integration.cli.conftest import Cli
 from tests.records import Farm
-from workers.docker_engine import DockerEngine
+from workers.docker import DockerEngine
 
 DEFINITION = """\
 test:

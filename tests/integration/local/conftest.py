@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from workers.docker_engine import DockerEngine
+from workers.docker import DockerEngine
 from workers.engine import Object
 
 PROGRAM = Path(sys.executable).parent / "farm"

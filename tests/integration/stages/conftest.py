@@ -13,7 +13,7 @@ import pytest
 from farm.definition import Definition
 from farm.record import Claim
 from farm.registry import Registry
-from workers.docker_engine import DockerEngine
+from workers.docker import DockerEngine
 from workers.engine import Limits, Owner
 from workers.workspace import Workspace
 

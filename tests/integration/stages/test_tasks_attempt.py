@@ -17,7 +17,7 @@ from farm.pipeline import Status
 from farm.push import ZERO, Push
 from farm.settings import Settings
 from workers.attempt import Ended, attempt
-from workers.docker_engine import DockerEngine
+from workers.docker import DockerEngine
 from workers.lease import Stopped
 from workers.tools import Tools
 

@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from farm.errors import Errored
-from workers import archive, blame, buildkit, docker_values as values, holder
-from workers.docker_api import DockerApi, Refusal, Request, frames, messages
+from workers.docker import archive, blame, buildkit, holder, values
+from workers.docker.api import DockerApi, Refusal, Request, frames, messages
 from workers.engine import (
     BuildSpec,
     Built,

@@ -16,7 +16,7 @@ from docker.auth import get_config_header, resolve_repository_name
 from docker.utils import kwargs_from_env
 
 from farm.errors import Errored
-from workers.blame import away
+from workers.docker.blame import away
 from workers.engine import Check
 from workers.stream import watched
 

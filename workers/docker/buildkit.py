@@ -22,11 +22,11 @@ from typing import IO, Any, cast
 from docker.utils.build import tar
 
 from farm.errors import Errored
-from workers.blame import of_build
-from workers.docker_api import DockerApi, Refusal, Request, messages
+from workers.docker.api import DockerApi, Refusal, Request, messages
+from workers.docker.blame import of_build
+from workers.docker.trace import Trace
 from workers.engine import BuildSpec, Built, Check, Output
 from workers.stream import watched
-from workers.trace import Trace
 
 API, COMMAND, CLASSIC = "BuildKit (API)", "BuildKit (docker build)", "classic builder"
 _API_SINCE = (1, 39)  # Docker 18.09
