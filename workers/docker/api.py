@@ -4,7 +4,7 @@ import json
 import os
 import threading
 import weakref
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,7 @@ from workers.docker.blame import away
 from workers.engine import Check
 from workers.stream import watched
 
+MISSING, CONFLICT = 404, 409  # statuses of a Refusal
 _CONNECT = 10.0
 _PATIENT = 10  # seconds that a busy one may take where its silence would cost a step
 _SOON = 1  # seconds: one that works says that it is there in a millisecond
@@ -117,7 +118,7 @@ class DockerApi:
         the answer comes from its successor, and then the old connection is closed.
         """
         ended = threading.Event()
-        kept = self.open(Request("GET", "/events", {"filters": json.dumps({"type": ["daemon"]})}))
+        kept = self.open(Request("GET", "/events", {"filters": filters(type=["daemon"])}))
 
         def listen() -> None:
             with suppress(Exception):  # however it ends, it has ended
@@ -197,6 +198,11 @@ class DockerApi:
         if "Permission denied" in cause:
             return f"the Docker Engine at {self.url} lets this user not in; add the user to the group `docker`"
         return f"the Docker Engine at {self.url} does not answer; start it or set DOCKER_HOST ({cause[-160:]})"
+
+
+def filters(**wanted: Sequence[str]) -> str:
+    """Return what a listing is narrowed down by, as the engine takes it."""
+    return json.dumps(wanted)
 
 
 def messages(chunks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
