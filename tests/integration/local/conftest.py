@@ -95,7 +95,7 @@ class Here:
 
     @property
     def farm_id(self) -> str:
-        from workers.scratch import Scratch  # noqa: PLC0415
+        from workers.local.scratch import Scratch  # noqa: PLC0415
 
         return Scratch(self.home / "local" / "1", 1).farm_id
 

@@ -1,54 +1,28 @@
-"""`python -m workers.local TRIAL RESULT`: the stages on this machine, in this process; no broker, no Redis, no farm.
-
-TRIAL is the JSON of a farm.trial.Trial, RESULT a file for the JSON of the pipeline at its end. The stages, the engine
-and the definition are the farm's own; what differs is only here: steps run one behind the other, a failure is not
-tried again, and the image stays on the engine.
-"""
+"""One trial on its way: each of its steps by the stages themselves, in a workspace of this machine alone."""
 
 import getpass
-import json
-import sys
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from farm import git
-from farm.errors import Canceled, Errored, Failed, FarmError, Refused
+from farm.errors import Canceled, Errored, Failed
 from farm.pipeline import Job, Pipeline, Stage, Status, sum_up
 from farm.record import Claim
 from farm.registry import Registry
 from farm.settings import Settings
 from farm.trial import Trial
-from workers import borrowed, build, cleanup, shell, test
-from workers.docker import DockerEngine
+from workers import build, cleanup, test
 from workers.engine import Check, Engine, Limits, Owner
-from workers.interruption import Interruption
-from workers.scratch import Scratch
-from workers.voice import Voice
+from workers.local import borrowed, shell
+from workers.local.scratch import Scratch
+from workers.local.voice import Voice
 from workers.workspace import Outcome, Workspace
 
 _BUILD = 6 * 3600  # seconds after which nothing of a step can still be wanted, its own timeout aside
 _SHELL = 7 * 24 * 3600
 _HOST = "farm-local"  # stands before the names of images where a registry would
-
-
-def main() -> int:
-    """Be the program: 0 when a result was written, 2 refused, 3 when the engine or git is at fault."""
-    given, result = (Path(argument) for argument in sys.argv[1:])
-    trial = Trial.model_validate_json(given.read_text())
-    settings = Settings.load()
-    interruption = Interruption()
-    try:
-        with Scratch.open(settings.home) as scratch, ExitStack() as last:
-            run = LocalRun(trial, settings, DockerEngine(), scratch, check=interruption.check, last=last)
-            pipeline = run.pipeline()
-    except FarmError as error:
-        sys.stdout.flush()
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, Refused) else 3
-    result.write_text(json.dumps(pipeline.document()))
-    return 0
 
 
 @dataclass(slots=True)
@@ -259,7 +233,3 @@ class LocalRun:
             released=released,
             stages=stages,
         )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
