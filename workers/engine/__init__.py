@@ -1,0 +1,39 @@
+"""The seam between the stages and whatever runs containers: one Protocol and its values. Nothing here knows Docker."""
+
+from workers.engine.protocol import Engine
+from workers.engine.values import (
+    BuildSpec,
+    Built,
+    Check,
+    ContainerSpec,
+    ContainerState,
+    EngineInfo,
+    Exit,
+    File,
+    Image,
+    Kind,
+    Limits,
+    Mount,
+    Object,
+    Output,
+    Owner,
+)
+
+__all__ = [
+    "BuildSpec",
+    "Built",
+    "Check",
+    "ContainerSpec",
+    "ContainerState",
+    "Engine",
+    "EngineInfo",
+    "Exit",
+    "File",
+    "Image",
+    "Kind",
+    "Limits",
+    "Mount",
+    "Object",
+    "Output",
+    "Owner",
+]
