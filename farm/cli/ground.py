@@ -94,8 +94,8 @@ def _asked(url: str) -> str | None:
 
 def hooks(named: Sequence[Path], repositories: Sequence[Repository]) -> Iterator[Finding]:
     """Look at the bare repositories that are named, and at those that are registered by a path of this machine."""
-    paths = [Path(repository.url.removeprefix("file://")) for repository in repositories]
-    for path in [*named, *(path for path in paths if path.is_absolute() and path.is_dir() and path not in named)]:
+    paths = filter(None, (git.local(repository.url) for repository in repositories))
+    for path in [*named, *(path for path in paths if path.is_dir() and path not in named)]:
         yield from _hook(path)
 
 
@@ -123,7 +123,7 @@ def shared(settings: Settings, repositories: Sequence[Repository]) -> Iterator[F
     """Warn of repositories that only this machine can clone, where the farm is open to others."""
     if LOCAL in settings.registry:
         return
-    by_path = [repository.name for repository in repositories if repository.url.startswith(("/", "file://"))]
+    by_path = [repository.name for repository in repositories if git.local(repository.url)]
     if by_path:
         yield Finding.warning(
             "clone URLs",

@@ -41,8 +41,8 @@ DIAL = 'failed to do request: Head "https://r/v2/x/manifests/1": dial tcp 10.0.0
             "build failed: target stage b could not be",
         ),
         (
-            "failed to solve: x/none:1: failed to resolve source metadata for docker.io/x/none:1: not found",
-            "build failed: x/none:1: failed to resolve source metadata for docker.io/x/none:1: not found",
+            "failed to solve: x/none:1: failed to resolve source metadata for registry.example/x/none:1: not found",
+            "build failed: x/none:1: failed to resolve source metadata for registry.example/x/none:1: not found",
         ),
     ],
 )

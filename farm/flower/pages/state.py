@@ -15,7 +15,6 @@ _AGAIN = (Status.FAILED, Status.ERRORED, Status.CANCELED, Status.PASSED)
 
 def state(record: Record, found: Pipeline, waiting: str | None, site: Site, now: float) -> Markup:
     """Return who pushed what, the verdict, the stages, and what the tests said."""
-    round_, retried_by = record.redis.hmget(f"farm:pipeline:{found.number}", "round", "retried_by")
     return render(
         "state.html",
         site=site,
@@ -25,8 +24,6 @@ def state(record: Record, found: Pipeline, waiting: str | None, site: Site, now:
         kinds=KINDS,
         run_line=_run_line(found),
         usual=usual(record, found) if found.status is Status.RUNNING else Usual(),
-        round=int(round_ or 1),
-        retried_by=retried_by,
         retry=site.may_act and found.status in _AGAIN,
         some_failed=bool(found.stages) and found.status in (Status.FAILED, Status.ERRORED),
         now=now,
