@@ -14,6 +14,7 @@ _SAID = 5  # failing tests that a reason names
 _SLOWEST = 10
 _LONGEST = 300  # characters of a name
 _ORDER: Sequence[TestOutcome] = ("failed", "passed", "skipped")
+_AGES = 1e7  # seconds that no test takes
 _REMEMBERED = 5000  # tests whose results the branch remembers
 
 
@@ -80,13 +81,13 @@ def read(files: Iterable[bytes]) -> Report:
     cases = [case for file in files for case in _cases(_parse(file))]
     bad = [case for case in cases if _outcome(case) == "failed"]
     skipped = [case for case in cases if _outcome(case) == "skipped"]
-    slowest = sorted((case for case in cases if case.time), key=lambda case: -case.time)[:_SLOWEST]
+    slowest = sorted((case for case in cases if _seconds(case)), key=_seconds, reverse=True)[:_SLOWEST]
     return Report(
         len(cases),
         len(bad),
         len(skipped),
         tuple(_failing(case) for case in bad[:_REMEMBERED]),
-        tuple(Timed(_name(case), _suite(case), float(case.time)) for case in slowest),
+        tuple(Timed(_name(case), _suite(case), _seconds(case)) for case in slowest),
         _results(cases),
     )
 
@@ -95,7 +96,7 @@ def _results(cases: Iterable[TestCase]) -> Sequence[TestResult]:
     """Return one result a name, the failing ones first; where a name comes twice its worst result counts."""
     worst: dict[str, TestResult] = {}
     for case in cases:
-        result = TestResult(test_id(_suite(case), _name(case)), _outcome(case), float(case.time or 0))
+        result = TestResult(test_id(_suite(case), _name(case)), _outcome(case), _seconds(case))
         known = worst.get(result.test)
         if known is None or _ORDER.index(result.outcome) < _ORDER.index(known.outcome):
             worst[result.test] = result
@@ -116,6 +117,12 @@ def _suite(case: TestCase) -> str:
     return (case.classname or "")[:_LONGEST]
 
 
+def _seconds(case: TestCase) -> float:
+    """Return how long a test took; 0 for what no clock says, such as NaN."""
+    seconds = float(case.time or 0)
+    return seconds if 0 < seconds < _AGES else 0.0
+
+
 def _parse(file: bytes) -> Any:
     try:
         return JUnitXml.fromstring(file)
@@ -134,4 +141,4 @@ def _cases(element: Any) -> Iterable[TestCase]:
 
 def _failing(case: TestCase) -> Failing:
     words = [result.message or result.text or "" for result in case.result if isinstance(result, Error | Failure)]
-    return Failing(_name(case), _suite(case), (words or [""])[0].strip()[:_WORDS], float(case.time or 0))
+    return Failing(_name(case), _suite(case), (words or [""])[0].strip()[:_WORDS], _seconds(case))

@@ -1,5 +1,7 @@
 """What is kept of JUnit XML: counts, failing and slowest tests, one result a name."""
 
+import pytest
+
 from farm.record import TestResult as Result
 from workers import junit
 
@@ -51,3 +53,9 @@ def test_what_is_kept_is_bounded():
     report = junit.read([f"<testsuite>{cases}</testsuite>".encode()])
     assert (len(report.document()["failing"]), len(report.slowest), len(report.results)) == (50, 10, 5000)
     assert len(report.results[0].test) == 300
+
+
+@pytest.mark.parametrize("time", ["NaN", "inf", "-3", "1e300"])
+def test_a_time_that_no_clock_says_is_none(time):
+    report = junit.read([f'<testsuite><testcase name="a" time="{time}"><failure/></testcase></testsuite>'.encode()])
+    assert (report.results[0].seconds, report.failing[0].seconds, report.slowest) == (0.0, 0.0, ())
