@@ -167,22 +167,6 @@ def test_secrets_reach_the_step_and_nothing_else(context, name):
     assert b"open-sesame" not in log.bytes.replace(b"= open-sesame", b"")
 
 
-def test_a_build_uses_the_cache_of_another_worker(context, registry, name):
-    hands, log = DockerEngine(), Log()
-    repository = f"{registry.host}/{name}"
-    # Two engines are one here, so only what the registry is asked for can be seen.
-    files = {"Dockerfile": DOCKERFILE}
-    built = build(hands, context(files), tags=[f"{repository}:build"], cache_from=[f"{repository}:build"])
-    hands.push(built.image_id, repository, ["build"], check=lambda: None)
-
-    again = build(hands, context(files), log, cache_from=[f"{repository}:build"], tags=[f"{repository}:again"])
-
-    assert again.image_id == built.image_id
-    assert b"(cached)" in log.bytes
-    for tag in ("build", "again"):
-        hands.remove_image(f"{repository}:{tag}")
-
-
 def test_builds_of_several_threads_do_not_disturb_each_other(context, name):
     hands = DockerEngine()
     logs = [Log() for _ in range(3)]

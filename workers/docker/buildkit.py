@@ -51,17 +51,13 @@ def build(api: DockerApi, context: IO[bytes] | Path, spec: BuildSpec, *, log: Ou
 
 
 def _by_api(api: DockerApi, context: IO[bytes], spec: BuildSpec, log: Output, check: Check, *, classic: bool) -> str:
-    args = dict(spec.args)
-    if spec.cache_from and not classic:
-        args["BUILDKIT_INLINE_CACHE"] = "1"
     params = {
         "version": "1" if classic else "2",
         "dockerfile": spec.dockerfile,
         "t": list(spec.tags),
         "target": spec.target or "",
-        "buildargs": json.dumps(args),
+        "buildargs": json.dumps(dict(spec.args)),
         "labels": json.dumps(dict(spec.labels)),
-        "cachefrom": json.dumps(list(spec.cache_from)),
         "rm": "1",
         "forcerm": "1",
     }
@@ -109,8 +105,6 @@ def _by_command(url: str, context: IO[bytes], spec: BuildSpec, log: Output, chec
         arguments += [f"--tag={tag}" for tag in spec.tags]
         arguments += [f"--label={key}={value}" for key, value in spec.labels.items()]
         arguments += [f"--build-arg={key}={value}" for key, value in spec.args.items()]
-        arguments += [f"--cache-from={reference}" for reference in spec.cache_from]
-        arguments += ["--build-arg=BUILDKIT_INLINE_CACHE=1"] if spec.cache_from else []
         for number, (name, value) in enumerate(spec.secrets.items()):
             path = Path(folder) / str(number)
             path.write_bytes(value)

@@ -75,15 +75,13 @@ class BuildSpec:
     """What to make of a build context. `dockerfile` is relative to it; `tags` are whole names (`host/repo:tag`).
 
     Labels are those of the image, so never an Owner's: every container of a released image would inherit them.
-    Secrets are by id, for `RUN --mount=type=secret,id=ID`. With `cache_from` (names of images in a registry) the image
-    also carries what later builds need to use it as their cache.
+    Secrets are by id, for `RUN --mount=type=secret,id=ID`.
     """
 
     dockerfile: str = "Dockerfile"
     target: str | None = None
     args: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, bytes] = field(default_factory=dict)
-    cache_from: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     tags: Sequence[str] = ()
 
