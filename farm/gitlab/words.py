@@ -33,6 +33,7 @@ _FIELDS: Mapping[str, str] = {
     "CI_PIPELINE_IID": "{number}",
 }
 _OWN = ("CI_", "GITLAB_", "DOCKER_", "KUBE_", "CHAT_", "TRIGGER_")
+_LONGEST = 1 << 20  # characters; variables that stand in each other would fill the memory
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 _INSIDE = re.compile(r"\$\{(CI_\w+|GITLAB_\w+)")
 
@@ -40,6 +41,8 @@ _INSIDE = re.compile(r"\$\{(CI_\w+|GITLAB_\w+)")
 def expand(text: str, values: Mapping[str, str]) -> str:
     """Return the text with the variables that are known filled in, also those that stand in their values."""
     for _ in range(10):
+        if len(text) + sum(len(values.get(name, "")) for name in names(text)) > _LONGEST:
+            break
         filled = _sub(text, values.get)
         if filled == text:
             break

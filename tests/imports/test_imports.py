@@ -74,6 +74,11 @@ def test_no_text_breaks_it_or_takes_long() -> None:
         assert time.monotonic() - begun < 1
 
 
+def test_variables_that_stand_in_each_other_do_not_fill_the_memory() -> None:
+    conversion = convert(f"variables: {{A: '{'$A' * 200}'}}\ntest: {{script: [make]}}\n")
+    assert len(conversion.text) < 3 << 20
+
+
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
