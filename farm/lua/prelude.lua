@@ -118,7 +118,7 @@ end
 -- After a step ended: skip what can no longer run, make ready what may, and end the pipeline after its last step.
 -- Steps are listed so that each comes behind those that it needs.
 local function settle(number, wake)
-  local first = {}
+  local first, count = {}, {}
   local open = false
   for _, step in ipairs(steps_of(number)) do
     local key = step_key(number, step)
@@ -137,7 +137,7 @@ local function settle(number, wake)
       end
     end
     if not final(status) then open = true end
-    first[status] = first[status] or step
+    first[status], count[status] = first[status] or step, (count[status] or 0) + 1
   end
   if open then return end
   for _, status in ipairs({'errored', 'failed', 'canceled', 'superseded', 'passed', 'skipped'}) do
@@ -147,7 +147,13 @@ local function settle(number, wake)
         telling = call('HGET', pipeline_key(number), 'reason') and '' or first['skipped'] or ''
       end
       local reason = call('HGET', step_key(number, telling), 'reason')
-      if not reason and status ~= 'passed' then reason = telling .. ' ' .. status end
+      if not reason and status ~= 'passed' then
+        reason = telling .. ' ' .. status
+      elseif status == 'errored' or status == 'failed' then
+        local job = string.match(telling, '^test/(.+)')
+        if job then reason = job .. ': ' .. reason end
+        if count[status] > 1 then reason = reason .. ' (and ' .. count[status] - 1 .. ' more)' end
+      end
       return end_pipeline(number, status, reason)
     end
   end

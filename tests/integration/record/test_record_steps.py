@@ -158,6 +158,14 @@ def test_a_failure_skips_what_follows_and_names_the_reason(farm: Farm) -> None:
     assert (release.status, release.reason) == (Status.SKIPPED, "test failed")
 
 
+def test_the_reason_of_a_pipeline_names_the_job_and_counts_the_others(farm: Farm) -> None:
+    number = farm.open(steps=FAN)
+    farm.pass_step(number, "build")
+    for job in ("test/b", "test/a"):
+        farm.record.commit(farm.claim(number, job), Status.FAILED, reason=f"exit code 1 of {job}")
+    assert farm.record.pipeline(number).reason == "a: exit code 1 of test/a (and 1 more)"
+
+
 def test_siblings_finish_when_one_job_fails(farm: Farm) -> None:
     number = farm.open(steps=FAN)
     ready = farm.record.commit(farm.claim(number, "build"), Status.PASSED)
