@@ -1,1 +1,1 @@
-"""The tabs inside Flower: pages about pipelines and queues, made from the record. They decide nothing."""
+"""The tabs inside Flower: pages made from the record about pipelines, queues, machines, images. They decide nothing."""

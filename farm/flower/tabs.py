@@ -1,6 +1,7 @@
-"""How the tabs get into the stock Flower: routes before its own, and two entries in its navigation bar.
+"""How the tabs get into the stock Flower: routes before its own, and entries in its navigation bar.
 
-It changes nothing else of Flower's, and nothing at all when something it needs is not as expected.
+The page of a task gets a link to its pipeline, too. It changes nothing else of Flower's, and nothing at
+all when something it needs is not as expected.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The record: what Redis holds about every pipeline, and the only truth about it.
 
 It publishes nothing and runs nothing: Celery messages are wake-ups, this decides who may work and whose work counts.
-All changes are Lua scripts (farm/lua) with Redis's own clock.
+All changes of more than one thing are Lua scripts (farm/lua) with Redis's own clock.
 """
 
 from farm.record.course import Course

@@ -1,4 +1,4 @@
-"""How things stand: pipelines, workers, queues, why something waits. It changes nothing but heartbeats."""
+"""How things stand: pipelines, workers, queues, why one waits. It changes nothing but what is said of workers."""
 
 from collections.abc import Sequence
 
