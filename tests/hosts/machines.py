@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SUBNETS = range(77, 120)
+# Tests that run side by side look for a free subnet in tens of their own.
+FIRST = 77 + 10 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+SUBNETS = range(FIRST, FIRST + 10)
 NAMESPACES = ("--net", "--pid", "--mount", "--uts", "--ipc")
 
 
