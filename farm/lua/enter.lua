@@ -32,10 +32,13 @@ end
 
 -- The longest way to match known pushes with lines of the reflog, both in order: line -> index of the push. Where there
 -- are several ways the later lines are matched, for a guess saw the last of several.
--- A reflog begins anew with its ref, so what came before the ref was made again is in none: the second value.
+-- A reflog begins anew with its ref, so what came before the ref was made again is in none: the second value. One that
+-- lists a deletion has outlived it.
 local function matched(rows, lines)
   local base = 0
-  if lines[1] and not string.find(lines[1][1], '[^0]') then
+  local anew = lines[1] and not string.find(lines[1][1], '[^0]')
+  for _, line in ipairs(lines) do anew = anew and string.find(line[2], '[^0]') end
+  if anew then
     for i, row in ipairs(rows) do if not string.find(row.new, '[^0]') then base = i end end
   end
   local length = {[base] = {}}
