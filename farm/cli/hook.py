@@ -71,7 +71,7 @@ def install(
 
 @hook_app.command()
 def remove(repository: _Repository = _THIS) -> None:
-    """Take the hook away and put back the one that was there before; pipelines and their images stay."""
+    """Take the hook away and put back the one that was there before; the repository stays registered with the farm."""
     bare = Bare.find(repository)
     known = bare.settings
     if not known and not bare.installed:
@@ -80,7 +80,7 @@ def remove(repository: _Repository = _THIS) -> None:
         timers.remove(bare, known["repository"])
     left = len(bare.spooled())
     restored = bare.remove()
-    typer.echo(f"farm: {bare.path} reports no pushes any more")
+    typer.echo(f"farm: {bare.path} reports no pushes any more; the farm finds them later, by asking the repository")
     if restored:
         typer.echo(f"farm: the hook that was there before is back: {restored}")
     if left:
