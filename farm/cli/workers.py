@@ -72,7 +72,8 @@ def queues(as_json: AsJson = False) -> None:
             for queue in found
         ]
         for line, queue in zip(columns(rows), found, strict=True):
-            typer.echo(terminal.paint(line, "" if queue["consumers"] else "failed"))
+            unserved = not queue["consumers"] and (queue["depth"] or "+" not in queue["name"])
+            typer.echo(terminal.paint(line, "failed" if unserved else ""))
 
 
 def table(workers: Sequence[view.Document]) -> Sequence[str]:

@@ -41,7 +41,8 @@ def queues(record: Record, site: Site, span: str = "hour") -> Page:
         site=site,
         title="Queues",
         queues=rows,
-        unserved=[row for row in rows if not row.consumers],
+        # An empty queue of labels that nobody has is no harm: a branch may have misspelt them once.
+        unserved=[row for row in rows if not row.consumers and (row.depth or not row.labels)],
         held=held(record, workers),
         hosts=host_rows(workers),
         span=chosen,

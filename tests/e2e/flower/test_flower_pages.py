@@ -150,6 +150,11 @@ def test_a_queue_that_nobody_serves_is_red(farm, served, look):
     expect(row).to_have_class("farm-unserved")
     expect(row).to_contain_text("none")
     expect(page.get_by_role("alert")).to_contain_text("farm worker --labels gpu")
+    farm.record.cancel(number, "jo")  # nothing waits for it any more
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(row).not_to_have_class("farm-unserved")
+    farm.run(farm.push("Needs a card again", repository="gpu", steps=gpu), "build")
+    expect(row).to_have_class("farm-unserved")
     expect(page.locator("tr", has=page.locator("th", has_text="c1"))).to_contain_text("1 of 4")
     farm.worker("w3@c3", ("test", "test+gpu"))
     expect(page.get_by_role("alert")).to_have_count(0)
