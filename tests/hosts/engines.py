@@ -1,4 +1,4 @@
-"""A Docker Engine on a machine of a test, with data and socket in the machine's folder."""
+"""A Docker Engine on a machine of a test, with data and sockets of its own."""
 
 import contextlib
 import subprocess
@@ -11,7 +11,7 @@ DOCKER = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else "docker"
 
 def socket(machine: Machine) -> str:
     """Return the address of the machine's engine, as DOCKER_HOST wants it."""
-    return f"unix://{machine.folder}/docker.sock"
+    return f"unix://{machine.sockets}/docker.sock"
 
 
 def docker(machine: Machine, *arguments: str) -> str:
@@ -27,12 +27,12 @@ def start(machine: Machine, *trusted: str) -> None:
     is an administrator's: the file goes, and with it the networks that were.
     """
     folder = machine.folder
-    command = ["dockerd", f"--data-root={folder}/docker", f"--exec-root={folder}/exec"]
+    command = ["dockerd", f"--data-root={folder}/docker", f"--exec-root={machine.sockets}/exec"]
     command += [f"--pidfile={folder}/docker.pid", f"--host={socket(machine)}", "--log-level=warn"]
     command += [f"--insecure-registry={registry}" for registry in trusted]
     for _ in range(3):
         # After a kill the files name processes that are gone, and a number may have gone to somebody else since.
-        for stale in (folder / "docker.pid", folder / "exec" / "containerd" / "containerd.pid"):
+        for stale in (folder / "docker.pid", machine.sockets / "exec" / "containerd" / "containerd.pid"):
             stale.unlink(missing_ok=True)
         machine.start("engine", command)
         until(lambda: machine.ended("engine") or answers(machine), 40, f"the engine answers; see {folder}/engine.log")

@@ -6,8 +6,10 @@ They share the disk and the clock of the real machine, and nothing else. This mo
 import contextlib
 import os
 import secrets
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +45,7 @@ class Machine:
     gateway: str
     switch: str
     folder: Path
+    sockets: Path  # a short path: what an engine's containerd listens on may have 104 letters
     init: int = 0
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -154,8 +157,9 @@ class Network:
         number = len(self.machines) + 2
         folder = self.folder / name
         folder.mkdir(parents=True)
+        sockets = Path(tempfile.mkdtemp(prefix="fm-"))
         address, gateway = f"{self.prefix}.{number}", f"{self.prefix}.1"
-        machine = Machine(name, f"port{number}", address, gateway, self.switch, folder)
+        machine = Machine(name, f"port{number}", address, gateway, self.switch, folder, sockets)
         self.machines[name] = machine
         machine.power_on()
         return machine
@@ -182,6 +186,7 @@ def network(folder: Path) -> Iterator[Network]:
     finally:
         for machine in net.machines.values():
             machine.power_off()
+            shutil.rmtree(machine.sockets, ignore_errors=True)
         ip("link", "del", switch)
         ip("netns", "del", switch)
 

@@ -136,6 +136,8 @@ def test_a_host_is_cut_off_in_the_middle_of_its_release(farm, thyme, request):
     detour = f"OUTPUT -p tcp -d {farm.centre.address} --dport 5000 -j DNAT --to {farm.centre.gateway}:{road.port}"
     for machine in farm.builders.values():
         machine.run(["iptables", "-t", "nat", "-I", *detour.split()])
+    farm.centre.kill("registry")  # connections that are kept from before would not take the detour
+    farm.start_registry()
     older = thyme.send("true\n")
     until(road.stuck.is_set, 60, "a manifest is on its way")
     victim = farm.builders[str(job(farm, older, "release").worker).partition("@")[2]]

@@ -37,10 +37,11 @@ def test_fifty_thousand_lines_stay_usable(farm, served, look, poll):
     assert page.locator(".farm-block").count() == 100
 
 
-def test_a_log_is_followed_only_by_those_who_are_at_its_end(farm, served, look):
+def test_a_log_is_followed_only_by_those_who_are_at_its_end(farm, served, look, poll):
     claim = running(farm, "Follow")
     with farm.writer(claim) as writer:
         writer.write(b"early\n" * 200)
+        poll(lambda: farm.logs.read(claim.number, "build", "199").chunks)
         page = look()
         page.goto(f"{served.url}/pipelines/{claim.number}/logs/build")
         expect(page.locator("#build-L200")).to_be_attached()
