@@ -6,6 +6,7 @@ It runs no step.
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import monotonic
 
 import structlog
@@ -46,8 +47,8 @@ class Heartbeat:
         self._due = dict.fromkeys(("beat", "sweep", "trim"), 0.0)
         self._stopped = threading.Event()
         self._threads = [
-            threading.Thread(target=self._repeat, args=(work,), name=name, daemon=True)
-            for name, work in (("heartbeat", self._look), ("sweep", self._clean))
+            threading.Thread(target=self._stay, name="heartbeat", daemon=True),
+            threading.Thread(target=self._repeat, args=(self._clean,), name="sweep", daemon=True),
         ]
 
     def start(self) -> None:
@@ -60,6 +61,11 @@ class Heartbeat:
         self._stopped.set()
         for thread in self._threads:
             thread.join(BEAT)
+
+    def _stay(self) -> None:
+        self._repeat(self._look)
+        with suppress(RedisError):  # then it is shown as lost
+            self._tools.record.leave(self._tools.settings.worker_name)
 
     def _repeat(self, work: Callable[[], None]) -> None:
         wrong: str | None = None

@@ -96,6 +96,10 @@ class Views(Base):
         now, against = self.scripts.run("beat", worker.name, worker.host, worker.slots, *lists, worker.closed or "")
         return reading.closed(reading.fields(against), float(now))
 
+    def leave(self, name: str) -> None:
+        """Say that a worker has ended in order, so that nobody misses it; a drain stays for its next start."""
+        self.scripts.run("leave", name)
+
     def drain(self, name: str, who: str, *, undo: bool = False) -> None:
         """Let a worker finish what it has and take nothing more, also after its next start; or undo that."""
         if self.scripts.run("drain", name, who, int(undo)) == "unknown":

@@ -120,6 +120,7 @@ def test_a_worker_that_is_told_to_end_hands_its_step_back(farm, files, poll):
     worker.wait(60)
     assert farm.left() == []
     assert jobs(farm.record.pipeline(number))["test"].status is Status.PENDING
+    assert farm.record.workers(silence=86400) == []
     farm.worker("w2")
     pipeline = poll(lambda: farm.ended(number), 60)
     assert pipeline.status is Status.PASSED

@@ -53,6 +53,15 @@ def test_a_drained_worker_takes_nothing_until_that_is_undone(farm):
     assert farm.record.beat(WorkerInfo("w1@c1", "c1", 2, (), QUEUES)) is None
 
 
+def test_a_worker_that_ends_in_order_is_not_missed_and_stays_drained(farm):
+    beat(farm, "w1@c1", "w1@c2")
+    farm.record.drain("w1@c1", "ada")
+    farm.record.leave("w1@c1")
+    assert [worker.name for worker in farm.record.workers(silence=86400)] == ["w1@c2"]
+    beat(farm, "w1@c1")
+    assert closed(farm)["w1@c1"] == "is drained by ada"
+
+
 def test_a_drained_worker_ends_what_it_has(farm):
     beat(farm, "w1@c1")
     number = farm.open()
