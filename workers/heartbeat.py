@@ -56,9 +56,13 @@ class Heartbeat:
         for thread in self._threads:
             thread.start()
 
+    def cease(self) -> None:
+        """Let both threads end by themselves, the first with a goodbye; fit for a signal handler."""
+        self._stopped.set()
+
     def stop(self) -> None:
         """End after what is being done, or with the process."""
-        self._stopped.set()
+        self.cease()
         for thread in self._threads:
             thread.join(BEAT)
 

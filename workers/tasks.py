@@ -164,7 +164,9 @@ def _end_slot(*_: Any) -> None:
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _see_to_the_end(**_: Any) -> None:
-    """Told to end, Celery may wait for a Redis that is away for minutes, its slots without a word from it."""
+    """Say goodbye, and end also if Celery waits for a Redis that is away, its slots without a word from it."""
+    for heartbeat in _heartbeats:
+        heartbeat.cease()
     threading.Thread(target=_end_by_force, name="end", daemon=True).start()
 
 
