@@ -1,5 +1,6 @@
 """`farm logs`: what the steps of a pipeline printed. It shows logs as they are kept, escapes taken out."""
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ PATIENCE = 60.0  # seconds for which a dispatcher that is away is asked again
 _LOOK = 1.0
 
 
-def logs(
+def logs(  # noqa: PLR0917 - the options of a command
     number: Annotated[
         str | None, typer.Argument(metavar="[N]", help="The pipeline. Default: this branch's newest.")
     ] = None,
@@ -29,6 +30,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the pipeline is at its end.")] = False,
     failed: Annotated[bool, typer.Option("--failed", help="Only what failed or ended errored.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="As the step printed it, escapes and all.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line: step, line, time, text.")] = False,
 ) -> None:
     """Print the log of a pipeline, or of one of its stages or jobs, from its first line."""
     settings = Settings.load()
@@ -37,6 +39,9 @@ def logs(
         document = client.pipeline(choose(client, chosen))
         names = steps(document, stage, failed=failed)
         for name in names:
+            if as_json:
+                _print_json(client, document["number"], name, follow=follow)
+                continue
             if len(names) > 1:
                 typer.echo(f"=== {name}")
             if raw and not follow:
@@ -77,16 +82,23 @@ def steps(document: dict[str, Any], stage: str | None, *, failed: bool) -> list[
 
 
 def lines(client: Client, number: int, step: str, *, follow: bool) -> Iterator[str]:
-    """Give the lines of a log; a running one until its step is done, if it is to be followed."""
-    after, number_of_next = "0", 1
+    """Give the lines of a log, and a word where some are missing."""
+    number_of_next = 1
+    for line, _, text in numbered(client, number, step, follow=follow):
+        if line > number_of_next:
+            yield f"--- {line - number_of_next} lines were left out here ---"
+        number_of_next = line + 1
+        yield text
+
+
+def numbered(client: Client, number: int, step: str, *, follow: bool) -> Iterator[tuple[int, float, str]]:
+    """Give each line's number, Unix time and text; a running log's until its step is done, if it is to be followed."""
+    after = "0"
     while True:
         page = patiently(partial(client.logs, number, step, after=after, wait=WAIT if follow else 0.0))
         for chunk in page["chunks"]:
-            if chunk["line"] > number_of_next:
-                yield f"--- {chunk['line'] - number_of_next} lines were left out here ---"
-            texts = chunk["text"].removesuffix("\n").split("\n")
-            number_of_next = chunk["line"] + len(texts)
-            yield from texts
+            for line, text in enumerate(chunk["text"].removesuffix("\n").split("\n"), chunk["line"]):
+                yield line, chunk["time"], text
         after = page["cursor"]
         if page["complete"] or not (follow or page["chunks"]):
             return
@@ -118,6 +130,14 @@ def _print(client: Client, number: int, step: str, *, follow: bool, raw: bool) -
         if follow:
             sys.stdout.flush()
     sys.stdout.flush()
+
+
+def _print_json(client: Client, number: int, step: str, *, follow: bool) -> None:
+    for line, moment, text in numbered(client, number, step, follow=follow):
+        row = {"step": step, "line": line, "time": moment, "text": text}
+        sys.stdout.write(json.dumps(row) + "\n")
+        if follow:
+            sys.stdout.flush()
 
 
 def _raw(client: Client, number: int, step: str) -> None:

@@ -1,6 +1,7 @@
 """What the reading commands print about a real record, and how they end."""
 
 import fcntl
+import json
 import os
 import pty
 import signal
@@ -119,6 +120,10 @@ def test_logs(cli, broken):
     raw = cli("logs", broken, "test", "--raw").out
     assert "\x1b[31mE assert\x1b[0m 19.01\x1b]0;owned\x07" in raw
     assert "=== build\n=== test\ncollecting" in cli("logs", broken).out
+    rows = [json.loads(line) for line in cli("logs", broken, "test", "--json").out.splitlines()]
+    assert [(row["step"], row["line"]) for row in rows] == [("test", 1), ("test", 2), ("test", 3)]
+    assert rows[2]["text"] == "last line"
+    assert rows[2]["time"] > 0
     ran = cli("logs", broken, "deploy")
     assert ran.code == 2
     assert "no stage 'deploy'; it has build, test, release" in ran.err
