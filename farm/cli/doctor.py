@@ -51,6 +51,7 @@ def _examine(settings: Settings, named: list[Path]) -> Iterator[Finding]:
         if head:
             yield from parts.dispatcher(settings)
             yield from parts.flower(settings)
+        yield from ground.settings(settings)
         yield from ground.disk("disk", settings.home, settings.disk_min)
         yield from ground.engine(settings)
         if alive:

@@ -20,6 +20,16 @@ _GIT = 8.0  # seconds for one repository
 _GIGA = 1 << 30
 
 
+def settings(loaded: Settings) -> Iterator[Finding]:
+    """Say what is careless in the settings, such as a secret that stands in a file for many eyes."""
+    advice = loaded.advice()
+    for words in advice:
+        what, _, mend = words.rpartition("; ")
+        yield Finding.warning("settings", what, mend)
+    if not advice:
+        yield Finding.ok("settings", f"{loaded.home / 'farm.yml'} and the environment are valid")
+
+
 def engine(settings: Settings) -> Iterator[Finding]:
     """Ask the Docker Engine, by way of the hands: what it is, what builds there, whether it trusts the registry."""
     done = subprocess.run(

@@ -7,15 +7,16 @@ a section, 50 blocks (https://docs.slack.dev/reference/block-kit/blocks/section-
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from pydantic import SecretStr
 from redis import Redis
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 from slack_sdk.webhook import WebhookClient
 
+from farm.errors import Refused
 from farm.pipeline import Job, Pipeline, Status
 from farm.plain import plain
 from farm.reporters import Later, News, Useless
 from farm.reporters.streak import BAD, Streak, follow
+from farm.settings import Secret
 
 SECTION = 3000
 TESTS = 5
@@ -68,15 +69,11 @@ class Slack:
     name = "slack"
     kinds: Collection[str] = ("finished", "drift")
 
-    def __init__(self, database: Redis, webhook: SecretStr, *, when: str, web_url: str) -> None:
+    def __init__(self, database: Redis, webhook: Secret, *, when: str, web_url: str) -> None:
         self._redis = database
         self._when = when
         self._web_url = web_url
-        self._client = WebhookClient(
-            webhook.get_secret_value(),
-            timeout=TIMEOUT,
-            retry_handlers=[RateLimitErrorRetryHandler(max_retry_count=1)],
-        )
+        self._webhook = webhook
 
     def tell(self, news: News) -> None:
         """Post the message if the branch's story calls for one, then remember the story."""
@@ -94,8 +91,12 @@ class Slack:
             self._redis.hset(key, mapping=after.fields())
 
     def _post(self, payload: dict[str, Any]) -> None:
+        patience = RateLimitErrorRetryHandler(max_retry_count=1)
         try:
-            response = self._client.send(text=payload["text"], blocks=payload["blocks"])
+            client = WebhookClient(self._webhook.reveal(), timeout=TIMEOUT, retry_handlers=[patience])
+            response = client.send(text=payload["text"], blocks=payload["blocks"])
+        except Refused as error:
+            raise Later(str(error)) from error
         except (OSError, ValueError) as error:  # refused, hung, or an answer that is no HTTP
             raise Later(f"Slack does not answer: {error}") from error
         if response.status_code == 429:  # noqa: PLR2004 - HTTP's own number

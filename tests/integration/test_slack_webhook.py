@@ -8,12 +8,12 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from farm.errors import Refused
 from farm.pipeline import Job, Pipeline, Stage, Status
 from farm.report import OUTBOX, Delivery
 from farm.reporters import slack
+from farm.settings import Secret
 
 pytestmark = pytest.mark.redis
 
@@ -130,7 +130,7 @@ class Desk:
     def __init__(self, client: Any, fake: FakeSlack) -> None:
         self.client = client
         self.source = Pipelines()
-        reporter = slack.Slack(client, SecretStr(fake.url), when="change", web_url="https://farm.example")
+        reporter = slack.Slack(client, Secret("inline", fake.url), when="change", web_url="https://farm.example")
         self.delivery = Delivery(client, reporter, self.source)
         self.delivery.join()
 
@@ -191,7 +191,7 @@ def test_the_news_waits_while_slack_is_broken_and_keeps_its_order(desk: Desk, fa
 
 
 def test_a_slack_that_hangs(desk: Desk, fake: FakeSlack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk.delivery.reporter._client, "timeout", 1)
+    monkeypatch.setattr(slack, "TIMEOUT", 1)
     fake.answers = ["hang"]
     desk.finish(1, Status.FAILED)
     assert desk.delivery.deliver() == 1

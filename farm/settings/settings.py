@@ -2,47 +2,26 @@
 
 import os
 import socket
-from collections.abc import Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import ByteSize, Field, ValidationError
 
 from farm.errors import Refused
 from farm.home import default_home, read_state
 from farm.membership import read_membership
+from farm.settings.files import config_file
+from farm.settings.repositories import RepositorySettings
+from farm.settings.secret import Secret, advice
+from farm.settings.slack import SlackSettings
+from farm.settings.values import Values
 
 _PREFIX = "FARM_"
 
 
-class _Values(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SlackSettings(_Values):
-    """Where Slack hears of results, and of which."""
-
-    webhook: SecretStr | None = None
-    when: Literal["always", "change", "failure", "never"] = "change"
-
-
-class RepositorySettings(_Values):
-    """What the server says about one repository; a definition can only narrow it."""
-
-    default_branch: str | None = None
-    protected: tuple[str, ...] | None = None
-
-    def protects(self, ref: str, default_branch: str) -> bool:
-        """Return whether a push of the full ref may release: by default the default branch and tags `v*`."""
-        patterns = self.protected
-        if patterns is None:
-            patterns = (f"refs/heads/{self.default_branch or default_branch}", "refs/tags/v*")
-        return any(fnmatchcase(ref, pattern) for pattern in patterns)
-
-
-class Settings(_Values):
+class Settings(Values):
     """All settings; bytes are plain integers, times are seconds."""
 
     home: Path
@@ -100,12 +79,9 @@ class Settings(_Values):
         """Return what is said about the repository, the defaults where nothing is."""
         return self.repositories.get(name, RepositorySettings())
 
-
-def config_file(name: str) -> Path:
-    """Return a file of config/, which stands beside the packages in a checkout and inside `farm` in a wheel."""
-    package = Path(__file__).parent
-    installed = package / "config"
-    return (installed if installed.is_dir() else package.parent / "config") / name
+    def advice(self) -> Sequence[str]:
+        """Return what is careless in these settings or cannot work yet, though they are valid, and what to do."""
+        return list(advice(self))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -127,7 +103,7 @@ def _environment(values: Mapping[str, Any], variables: Mapping[str, str]) -> dic
         if text is not None:
             found[field] = tuple(part for part in text.split(",") if part) if field == "labels" else text
     slack = {
-        key: variables[name]
+        key: Secret("env", name) if key == "webhook" else variables[name]
         for key in SlackSettings.model_fields
         if (name := f"{_PREFIX}SLACK_{key.upper()}") in variables
     }

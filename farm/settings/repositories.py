@@ -1,0 +1,19 @@
+"""What a farm says about one repository. It registers none."""
+
+from fnmatch import fnmatchcase
+
+from farm.settings.values import Values
+
+
+class RepositorySettings(Values):
+    """What the server says about one repository; a definition can only narrow it."""
+
+    default_branch: str | None = None
+    protected: tuple[str, ...] | None = None
+
+    def protects(self, ref: str, default_branch: str) -> bool:
+        """Return whether a push of the full ref may release: by default the default branch and tags `v*`."""
+        patterns = self.protected
+        if patterns is None:
+            patterns = (f"refs/heads/{self.default_branch or default_branch}", "refs/tags/v*")
+        return any(fnmatchcase(ref, pattern) for pattern in patterns)

@@ -1,0 +1,13 @@
+"""What a farm says about Slack. It posts nothing."""
+
+from typing import Literal
+
+from farm.settings.secret import Secret
+from farm.settings.values import Values
+
+
+class SlackSettings(Values):
+    """Where Slack hears of results, and of which."""
+
+    webhook: Secret | None = None
+    when: Literal["always", "change", "failure", "never"] = "change"
