@@ -84,7 +84,11 @@ class Dispatcher:
         look = git.look(mirror, repository.url, push.new, push.ref, FILE, check=self.check)
         commit = look.commit
         self.record.describe(
-            number, subject=commit.subject, author=commit.author, commit="" if commit.id == push.new else commit.id
+            number,
+            subject=commit.subject,
+            author=commit.author,
+            email=commit.email,
+            commit="" if commit.id == push.new else commit.id,
         )
         protected = self._protected(push, repository)
         doubt = self._doubt(push, number, mirror, repository, look) if protected else None

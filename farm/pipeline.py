@@ -86,6 +86,8 @@ class Pipeline:
     """How often it was opened: every retry counts one."""
     retried_by: str | None = None
     """Who opened the newest round, None for the first."""
+    email: str = ""
+    """The author's address as the commit has it; nobody has checked whose it is."""
 
     @property
     def branch(self) -> str:
@@ -93,8 +95,12 @@ class Pipeline:
         return self.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
 
     def document(self, *, jobs: bool = True) -> dict[str, Any]:
-        """Return the JSON that `farm show --json` prints; without jobs it is an element of `farm list --json`."""
+        """Return the JSON that `farm show --json` prints; without jobs it is an element of `farm list --json`.
+
+        The author's address is for reporters alone and not in it.
+        """
         document = asdict(self)
+        del document["email"]
         for stage in document["stages"]:
             if not jobs:
                 del stage["jobs"]

@@ -29,6 +29,7 @@ TAIL = 40  # lines of the log that a reporter may choose from
 
 # One name for whoever holds the loop: what a dead dispatcher had read and not told is found again.
 _CONSUMER = "dispatcher"
+_WORDS = ("kind", "step", "status", "detail", "image", "tag", "digest", "who")  # of an event, for the news
 
 log = structlog.get_logger()
 
@@ -73,7 +74,7 @@ class Delivery:
             while event := self._next():
                 identity, fields = event
                 try:
-                    self._tell(fields)
+                    self._tell(identity, fields)
                 except Later as later:
                     if not self._old(identity):
                         return self._wait(later, fields)
@@ -96,11 +97,11 @@ class Delivery:
                 return identity, fields or {}  # nothing is left of an event that retention took
         return None
 
-    def _tell(self, fields: Mapping[str, str]) -> None:
+    def _tell(self, identity: str, fields: Mapping[str, str]) -> None:
         if fields.get("kind") not in self.reporter.kinds:
             return
         try:
-            news = self._news(fields)
+            news = self._news(identity, fields)
         except Refused:
             return  # the pipeline is gone, nothing is left to tell
         try:
@@ -113,14 +114,17 @@ class Delivery:
             log.exception("report.broken", reporter=self.reporter.name, **fields)
             raise Useless(f"{type(error).__name__}: {error}") from error
 
-    def _news(self, fields: Mapping[str, str]) -> News:
+    def _news(self, identity: str, fields: Mapping[str, str]) -> News:
         number = int(fields["pipeline"])
         pipeline = self.source.pipeline(number)
         broken = (Status.FAILED, Status.ERRORED)
         step = next((job.name for stage in pipeline.stages for job in stage.jobs if job.status in broken), None)
         tail = self.source.tail(number, step, TAIL) if step else ()
-        detail = fields.get("detail", "")
-        return News(fields["kind"], pipeline, self.source.when(number), detail, tuple(tail))
+        words = {word: fields[word] for word in _WORDS if word in fields}
+        before = int(fields["before"]) if fields.get("before") else None
+        return News(
+            pipeline=pipeline, when=self.source.when(number), tail=tuple(tail), id=identity, before=before, **words
+        )
 
     def _wait(self, later: Later, fields: Mapping[str, str]) -> float:
         first, longest = BACK_OFF

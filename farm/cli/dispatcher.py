@@ -32,7 +32,7 @@ from farm.record import Record
 from farm.registry import Registry
 from farm.remotes import Remotes
 from farm.report import Delivery, Desk
-from farm.reporters.slack import Slack
+from farm.reporters.chosen import reporters_of
 from farm.settings import Settings
 from farm.spools import Spools
 
@@ -86,9 +86,8 @@ class _House:
         garbage = Garbage(record, registry, settings.farm_id, settings.keep_images)
         remotes = Remotes(ledger, intake, settings.poll)
         self.service = Service(settings, record, ledger, logs, intake, Access(settings.token, ledger), garbage, remotes)
-        if settings.slack and settings.slack.webhook:
-            slack = Slack(client, settings.slack.webhook, when=settings.slack.when, web_url=settings.web_url)
-            self._deliveries.append(Delivery(client, slack, Desk(record, logs)))
+        desk = Desk(record, logs)
+        self._deliveries = [Delivery(client, reporter, desk) for reporter in reporters_of(settings, client)]
         work = [
             Loop("reaper", partial(reconcile.reap, record, ledger)),
             Loop("pushes", intake.look),

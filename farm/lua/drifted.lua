@@ -10,5 +10,6 @@ if lost == '1' then
   if call('HSETNX', key, 'lost', stamp(NOW)) == 0 then return 0 end
   call('ZREM', images_key(image), call('HGET', key, 'digest')) -- a retry has to build it again
 end
-tell(number, 'drift', '', lost == '1' and 'errored' or 'passed', detail)
+tell(number, 'drift', '', lost == '1' and 'errored' or 'passed',
+  {'detail', detail, 'image', image, 'tag', tag, 'digest', call('HGET', key, 'digest')})
 return 1

@@ -129,7 +129,7 @@ local function create(update)
   call('ZADD', 'farm:pipelines:' .. repository, number, number)
   call('ZADD', 'farm:pipelines:' .. repository .. ':' .. update.ref, number, number)
   call('ZADD', 'farm:undispatched', stamp(NOW), number)
-  tell(number, 'opened', '', 'pending')
+  tell(number, 'created', '', 'pending')
   return number
 end
 

@@ -22,25 +22,6 @@ local function intend(image, tag, number, digest, fence, kind, who)
     'since', stamp(NOW))
 end
 
--- The registry has the digest under the tag: say so on the pipeline whose image it is and in the history of the tag.
-local function confirm(image, tag)
-  local key = tag_key(image, tag)
-  local holder, digest, confirmed, who, kind = unpack(
-    call('HMGET', key, 'number', 'digest', 'confirmed', 'who', 'kind'))
-  call('HDEL', key, 'lost')
-  if confirmed == '1' then return end
-  call('HSET', key, 'confirmed', 1)
-  call('XADD', history_key(image, tag), 'MAXLEN', HISTORY, '*', 'number', holder, 'digest', digest, 'who', who,
-    'kind', kind)
-  local released = call('HGET', pipeline_key(holder), 'released')
-  if call('EXISTS', pipeline_key(holder)) == 0 then return end
-  local tags = released and cjson.decode(released) or {}
-  if not has(tags, tag) then
-    tags[#tags + 1] = tag
-    call('HSET', pipeline_key(holder), 'released', cjson.encode(tags))
-  end
-end
-
 -- The entries of a tag's history, the newest first: {number, digest, who, kind, time}.
 local function history(image, tag, most)
   local rows = {}
@@ -50,4 +31,27 @@ local function history(image, tag, most)
     rows[#rows + 1] = row
   end
   return rows
+end
+
+-- The registry has the digest under the tag: say so on the pipeline whose image it is, in the history of the tag, and to
+-- the reporters, with the pipeline whose image the tag was before.
+local function confirm(image, tag)
+  local key = tag_key(image, tag)
+  local holder, digest, confirmed, who, kind = unpack(
+    call('HMGET', key, 'number', 'digest', 'confirmed', 'who', 'kind'))
+  call('HDEL', key, 'lost')
+  if confirmed == '1' then return end
+  call('HSET', key, 'confirmed', 1)
+  local before = history(image, tag, 1)[1]
+  call('XADD', history_key(image, tag), 'MAXLEN', HISTORY, '*', 'number', holder, 'digest', digest, 'who', who,
+    'kind', kind)
+  tell(holder, kind == 'rollback' and 'rolledback' or 'released', '', 'passed', {'image', image, 'tag', tag,
+    'digest', digest, 'who', who or '', 'before', before and before.number or ''})
+  local released = call('HGET', pipeline_key(holder), 'released')
+  if call('EXISTS', pipeline_key(holder)) == 0 then return end
+  local tags = released and cjson.decode(released) or {}
+  if not has(tags, tag) then
+    tags[#tags + 1] = tag
+    call('HSET', pipeline_key(holder), 'released', cjson.encode(tags))
+  end
 end

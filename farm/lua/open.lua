@@ -39,6 +39,7 @@ if remark ~= '' then call('HSET', key, 'reason', remark, 'remark', remark) end
 call('HDEL', key, 'note')
 call('ZREM', 'farm:undispatched', number)
 call('ZADD', 'farm:unfinished:' .. repository, number, number)
+tell(number, 'queued', '', 'pending')
 settle(number, tonumber(lease) / 2)
 
 if supersede == '1' and position then

@@ -38,10 +38,14 @@ local function text(value) return value and cjson.encode(value) or 'null' end
 local function steps_of(number) return split(call('HGET', pipeline_key(number), 'steps')) end
 local function needs_of(number, step) return split(call('HGET', step_key(number, step), 'needs')) end
 
--- Queue what reporters must hear; the id of the entry is the id of the event. A detail is what the pipeline does not say.
-local function tell(number, kind, step, status, detail)
-  call('XADD', 'farm:outbox', 'MAXLEN', '~', 100000, '*',
-    'pipeline', number, 'kind', kind, 'step', step, 'status', status, unpack(detail and {'detail', detail} or {}))
+-- Queue what reporters must hear; the id of the entry is the id of the event. `more` are names and values of what the
+-- pipeline itself does not say. Two days of events stay, twice as long as a reporter tries, up to a million.
+local OUTBOX, TOLD, MOST_TOLD = 'farm:outbox', 2 * 86400, 1000000
+local function tell(number, kind, step, status, more)
+  local trim = {'MINID', '~', string.format('%d', (NOW - TOLD) * 1000)}
+  if call('XLEN', OUTBOX) >= MOST_TOLD then trim = {'MAXLEN', '~', MOST_TOLD} end
+  call('XADD', OUTBOX, trim[1], trim[2], trim[3], '*',
+    'pipeline', number, 'kind', kind, 'step', step, 'status', status, unpack(more or {}))
 end
 
 -- Repositories share the workers: the more of its own goes before a step, the later its turn, in ten grades, 0 first.

@@ -26,7 +26,7 @@ call('HSET', key, 'status', 'pending', 'retried_by', who)
 local remark = call('HGET', key, 'remark')
 if remark then call('HSET', key, 'reason', remark) end
 call('ZREM', 'farm:finished', number)
-tell(number, 'opened', '', 'pending')
+tell(number, #steps == 0 and 'created' or 'queued', '', 'pending')
 if #steps == 0 then
   call('ZADD', 'farm:undispatched', stamp(NOW), number)
   return {'ok', '[]'}

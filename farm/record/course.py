@@ -14,9 +14,9 @@ LOST_LIMIT = 3  # workers that may vanish from one step before it ends `errored`
 class Course(Base):
     """Describe, close, cancel, retry, reap, forget."""
 
-    def describe(self, number: int, *, subject: str, author: str, commit: str = "") -> None:
+    def describe(self, number: int, *, subject: str, author: str, commit: str = "", email: str = "") -> None:
         """Write down the commit's subject and author, and the commit itself where the ref holds an annotated tag."""
-        self.scripts.run("describe", number, subject, author, commit)
+        self.scripts.run("describe", number, subject, author, commit, email)
 
     def close(self, number: int, status: Status, reason: str) -> bool:
         """End a pipeline that has no steps (a broken definition, a deleted ref); False if it has some or is over."""

@@ -75,6 +75,7 @@ def pipeline(answer: Sequence[Any]) -> Pipeline:
         stages=tuple(_stage(name, members) for name, members in jobs.items()),
         round=int(top.get("round", 1)),
         retried_by=top.get("retried_by"),
+        email=top.get("email", ""),
     )
 
 

@@ -1,4 +1,19 @@
-"""Those who hear of a pipeline, and what they are told. A reporter never changes a pipeline and may fail."""
+"""Those who hear of a pipeline, and what they are told. A reporter never changes a pipeline and may fail.
+
+The kinds of news, each with the pipeline it is about:
+
+| kind | when | with |
+| --- | --- | --- |
+| `created` | a push is in the ledger, or a pipeline that never got steps was retried | |
+| `queued` | its steps are known and the first may wait for a worker; again at every retry | |
+| `step` | a step began, waits once more, or ended | `step`, its new `status` |
+| `finished` | the pipeline is at its end | its `status` |
+| `released` | the registry has its image under a tag | `image`, `tag`, `digest`, `who`, `before` |
+| `rolledback` | the same, because somebody pointed the tag back | the same |
+| `drift` | the registry had something else under a tag than the farm put there | `detail`, `image`, `tag`, `digest` |
+
+A new reporter is a module here and one entry in `farm.reporters.chosen`.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,7 +24,7 @@ from farm.pipeline import Pipeline
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One event of a pipeline, with the pipeline as it stands when the news is told."""
+    """One event of a pipeline, with the pipeline as it stands when the news is told, which may be later."""
 
     kind: str
     pipeline: Pipeline
@@ -19,6 +34,21 @@ class News:
     """One sentence that the pipeline does not say; of a `drift` what was found under the tag."""
     tail: Sequence[str] = ()
     """The last lines of the log of the step that failed, as stored."""
+    id: str = ""
+    """The event's own id, the same each time that the news is told again: milliseconds since 1970, a dash, a count."""
+    step: str = ""
+    """The step that a `step` is about, such as `build` or `test/unit`."""
+    status: str = ""
+    """How the step or the pipeline stood at the event: a word of `Status`."""
+    image: str = ""
+    """The image's repository in the registry, of news about a tag."""
+    tag: str = ""
+    digest: str = ""
+    """What the tag is now, `sha256:...`."""
+    who: str = ""
+    """Who pushed, retried or rolled back what was released."""
+    before: int | None = None
+    """The pipeline whose image the tag was before; None for a first release."""
 
 
 class Later(Exception):

@@ -15,6 +15,7 @@ from farm.push import ZERO, Push
 from farm.record import Record
 from farm.report import OUTBOX, Delivery, Desk
 from farm.reporters import Later, News, Useless
+from tests.records import Farm as RecordFarm
 
 pytestmark = pytest.mark.redis
 
@@ -25,7 +26,7 @@ DEFINITION = Definition(jobs={"test": Job(script=("make",))}, notify=Notify(slac
 class Ear:
     """A reporter that keeps what it hears, and fails as it is told to."""
 
-    kinds: Collection[str] = ("opened", "finished")
+    kinds: Collection[str] = ("created", "finished")
 
     def __init__(self, name: str = "ear") -> None:
         self.name = name
@@ -83,7 +84,7 @@ def test_what_happens_is_told_in_order(farm: Farm) -> None:
     delivery = farm.join(ear)
     number = farm.run(passes=False)
     delivery.deliver()
-    assert [news.kind for news in ear.heard] == ["opened", "finished"]
+    assert [news.kind for news in ear.heard] == ["created", "finished"]
     last = ear.heard[-1]
     assert (last.pipeline.number, last.pipeline.status, last.when) == (number, Status.FAILED, "always")
     assert last.tail[-1] == "the end"
@@ -172,3 +173,63 @@ def test_what_retention_took_is_passed_over(farm: Farm) -> None:
     delivery.deliver()
     assert ear.heard == []
     assert farm.client.xpending(OUTBOX, "ear")["pending"] == 0
+
+
+def test_every_change_is_told_with_what_it_is_about(redis_client: Any) -> None:
+    farm = RecordFarm(redis_client)
+    ear = Ear()
+    ear.kinds = ("created", "queued", "step", "finished", "released", "rolledback", "drift")
+    delivery = Delivery(redis_client, ear, Desk(farm.record, farm.logs))
+    delivery.join()
+    first, second = farm.open("-", "a"), farm.open("a", "b")
+    farm.release(first)
+    farm.release(second)
+    intent = farm.record.rollback("thyme", "latest", first, "jo")
+    assert farm.record.checked(intent, 60)
+    assert farm.record.drifted(intent, "thyme:latest was something else")
+    broken = farm.open("b", "c")
+    farm.record.commit(farm.claim(broken, "build"), Status.FAILED, reason="no")
+    farm.record.retry(broken, "ada")
+    delivery.deliver()
+
+    def told(number: int) -> list[tuple[str, str, str]]:
+        return [(news.kind, news.step, news.status) for news in ear.heard if news.pipeline.number == number]
+
+    begun = [("created", "", "pending"), ("queued", "", "pending")]
+    walk = [("step", step, status) for step in ("build", "test", "release") for status in ("running", "passed")]
+    whole = [*begun, *walk[:-1], ("released", "", "passed"), walk[-1], ("finished", "", "passed")]
+    assert told(second) == whole
+    assert told(first) == [*whole, ("rolledback", "", "passed"), ("drift", "", "passed")]
+    assert told(broken) == [
+        *begun,
+        *[("step", "build", "running"), ("step", "build", "failed")],
+        *[("step", "test", "skipped"), ("step", "release", "skipped"), ("finished", "", "failed")],
+        ("queued", "", "pending"),
+    ]
+    tags = [
+        (news.kind, news.image, news.tag, news.digest, news.who, news.before)
+        for news in ear.heard
+        if news.kind in ("released", "rolledback")
+    ]
+    digests = {number: f"sha256:{number:064x}" for number in (first, second)}
+    assert tags == [
+        ("released", "thyme", "latest", digests[first], "jo", None),
+        ("released", "thyme", "latest", digests[second], "jo", first),
+        ("rolledback", "thyme", "latest", digests[first], "jo", second),
+    ]
+    (drift,) = (news for news in ear.heard if news.kind == "drift")
+    assert (drift.tag, drift.digest, drift.detail) == ("latest", digests[first], "thyme:latest was something else")
+    assert len({news.id for news in ear.heard}) == len(ear.heard)
+
+
+def test_the_outbox_keeps_two_days_and_no_more(redis_client: Any) -> None:
+    farm = RecordFarm(redis_client)
+    now = int(farm.now())
+    for hours in (50, 49, 47):
+        for count in range(200):  # Redis trims whole nodes of 100 entries
+            redis_client.xadd(OUTBOX, {"kind": "step"}, id=f"{(now - hours * 3600) * 1000}-{count}")
+    farm.open()
+    kept = {now - int(event.split("-")[0]) // 1000 for event, _ in redis_client.xrange(OUTBOX)}
+    assert min(kept) < 60
+    assert 47 * 3600 in kept
+    assert 50 * 3600 not in kept

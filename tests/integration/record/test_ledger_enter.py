@@ -20,7 +20,7 @@ def test_a_delivery_again_is_known_by_its_uuid(farm: Farm) -> None:
     (again,) = farm.ledger.enter("thyme", [push], {})
     assert (first.known, again.known) == (False, True)
     assert first.number == again.number
-    assert farm.events() == [(str(first.number), "opened", "", "pending")]
+    assert farm.events() == [(str(first.number), "created", "", "pending")]
 
 
 def test_one_git_push_may_hold_several_refs(farm: Farm) -> None:

@@ -115,7 +115,7 @@ def test_commit_walks_the_chain_to_the_end_and_tells_it(farm: Farm) -> None:
     pipeline = farm.record.pipeline(number)
     assert (pipeline.status, pipeline.reason, pipeline.image) == (Status.PASSED, None, "h/thyme@sha256:1")
     assert farm.redis.zcard("farm:deadlines") == 0
-    assert farm.events()[0] == (str(number), "opened", "", "pending")
+    assert farm.events()[0] == (str(number), "created", "", "pending")
     assert farm.events()[-2:] == [(str(number), "step", "release", "passed"), (str(number), "finished", "", "passed")]
     assert [event[1] for event in farm.events()].count("finished") == 1
 

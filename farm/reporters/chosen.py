@@ -1,0 +1,16 @@
+"""The reporters that the settings ask for. It opens no connection."""
+
+from collections.abc import Iterator
+
+from redis import Redis
+
+from farm.reporters import Reporter
+from farm.reporters.slack import Slack
+from farm.settings import Settings
+
+
+def reporters_of(settings: Settings, database: Redis) -> Iterator[Reporter]:
+    """Return each reporter under a name of its own; what it remembers goes into `database`, under that name."""
+    slack = settings.slack
+    if slack and slack.webhook:
+        yield Slack(database, slack.webhook, when=slack.when, web_url=settings.web_url)
