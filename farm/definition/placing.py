@@ -1,0 +1,68 @@
+"""What the validator found wrong becomes mistakes, each at its place in the file. It validates nothing itself."""
+
+from collections.abc import Mapping
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from farm.definition.hints import nearest, sentence
+from farm.definition.mistakes import Mistake
+from farm.definition.tree import Loc, Tree
+
+HINTED = 200
+KEY = "[key]"
+
+Model = type[BaseModel]
+
+
+def placed(error: ValidationError, tree: Tree, model: Model) -> list[Mistake]:
+    """Return what the validator of a model found, without what only echoes another mistake."""
+    errors = [found for found in error.errors(include_url=False) if not _echo(found)]
+    meant = {
+        (*found["loc"][:-1], nearest(str(found["loc"][-1]), _known(model, found["loc"][:-1])))
+        for found in errors[:HINTED]
+        if found["type"] == "extra_forbidden"
+    }
+    taken = {(mistake.line, mistake.column) for mistake in tree.mistakes}
+    mistakes = [
+        _mistake(found, tree, model, hinted=index < HINTED)
+        for index, found in enumerate(errors)
+        if found["type"] != "missing" or found["loc"] not in meant
+    ]
+    return [mistake for mistake in mistakes if (mistake.line, mistake.column) not in taken]
+
+
+def _mistake(error: Any, tree: Tree, model: Model, *, hinted: bool) -> Mistake:
+    loc: Loc = tuple(error["loc"])
+    about_key = loc[-1:] == (KEY,) or error["type"] in ("extra_forbidden", "missing")
+    loc = loc[:-1] if loc[-1:] == (KEY,) else loc
+    known = _known(model, loc[:-1]) if hinted else []
+    message, hint = sentence(error, known)
+    if error["type"] == "extra_forbidden" and len(loc) == 1 and hint.startswith("known:"):
+        below = [section for section in known if loc[0] in _known(model, (section,))]
+        hint = f"it belongs below {below[0]}:" if below else hint
+    return Mistake(*tree.place(loc, key=about_key), message, hint, tree.file)
+
+
+def _echo(error: Any) -> bool:
+    """Return whether a list only counts as too short because each of its items is reported by itself."""
+    return error["type"] == "too_short" and len(error["input"]) > 0
+
+
+def _known(model: Model, loc: Loc) -> list[str]:
+    """Return the keys that the model at a place below another one knows."""
+    at: Any = model
+    for part in loc:
+        if isinstance(at, type) and issubclass(at, BaseModel):
+            at = at.model_fields[str(part)].annotation if part in at.model_fields else None
+        else:
+            at = next(iter(get_args(at)[-1 if get_origin(at) in (dict, Mapping) else 0 :]), None)
+        at = _bare(at)
+    return list(at.model_fields) if isinstance(at, type) and issubclass(at, BaseModel) else []
+
+
+def _bare(kind: Any) -> Any:
+    """Strip `Annotated` and `| None` from a type."""
+    while hasattr(kind, "__metadata__") or type(None) in get_args(kind):
+        kind = get_args(kind)[0]
+    return kind
