@@ -5,8 +5,9 @@ in the stream and holds up nobody else. What is told, and where, is the reporter
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Protocol
 
 import structlog
@@ -20,11 +21,12 @@ from farm.logs import Logs
 from farm.pipeline import Pipeline, Status
 from farm.record import Record
 from farm.reporters import Later, News, Reporter, Useless
+from farm.reporters.standing import OUTBOX, Book
 
-OUTBOX = "farm:outbox"
 PATIENCE = 24 * 3600.0  # seconds after which news is old; it is left, and said so in the log
 LOOK = 1.0  # seconds between two looks into an empty outbox
 BACK_OFF = (1.0, 60.0)  # seconds: the first wait, doubled up to the last
+MOST_HELD = 1000  # events that wait alone; from then on all wait
 TAIL = 40  # lines of the log that a reporter may choose from
 
 # One name for whoever holds the loop: what a dead dispatcher had read and not told is found again.
@@ -54,8 +56,16 @@ class Delivery:
     redis: Redis
     reporter: Reporter
     source: Source
-    _tries: int = field(default=0, init=False)
+    _book: Book = field(init=False)
     _joined: bool = field(default=False, init=False)
+    _again: bool = field(
+        default=True, init=False
+    )  # something was read and left, perhaps by a dispatcher before this one
+    _held: dict[str, float] = field(default_factory=dict, init=False)  # pipeline -> when it may be told of again
+    _tries: dict[str, int] = field(default_factory=dict, init=False)  # pipeline, or "" for all -> failures in a row
+
+    def __post_init__(self) -> None:
+        self._book = Book(self.redis, self.reporter.name)
 
     def join(self) -> None:
         """Open the reporter's place in the outbox: it hears of what happens from now on."""
@@ -67,34 +77,61 @@ class Delivery:
         self._joined = True
 
     def deliver(self) -> float:
-        """Tell what is untold until it is all told or the other side wants patience; return the seconds to wait."""
+        """Tell what is untold, except what has to wait; return the seconds until it is worth calling again."""
         if not self._joined:
             self.join()
+        now = monotonic()
+        again, self._again = self._again, True  # whatever breaks this round, the next begins with what was read
         try:
-            while event := self._next():
-                identity, fields = event
-                try:
-                    self._tell(identity, fields)
-                except Later as later:
-                    if not self._old(identity):
-                        return self._wait(later, fields)
-                    log.warning("report.given_up", reporter=self.reporter.name, **fields, error=later.sentence)
-                except Useless as useless:
-                    log.warning("report.refused", reporter=self.reporter.name, **fields, error=str(useless))
-                self._tries = 0
+            for identity, fields in self._events(now, again=again):
+                pipeline = fields.get("pipeline", "")
+                if self._held.get(pipeline, 0.0) > now:
+                    continue
+                if later := self._try(identity, fields):
+                    wait = self._wait(later, fields)
+                    if not later.alone:
+                        return wait
+                    self._held[pipeline] = now + wait
+                    continue
+                self._go_on(pipeline)
                 self.redis.xack(OUTBOX, self.reporter.name, identity)
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
             self._joined = False  # Redis began anew
-        return LOOK
+            self._held.clear()
+        else:
+            self._again = False
+        return min([LOOK, *(max(0.0, until - now) for until in self._held.values())])
 
-    def _next(self) -> tuple[str, Mapping[str, str]] | None:
-        for begin in ("0", ">"):  # first what was read and not acknowledged
-            answer: Any = self.redis.xreadgroup(self.reporter.name, _CONSUMER, {OUTBOX: begin}, count=1)
-            if answer and (entries := answer[0][1]):
-                identity, fields = entries[0]
-                return identity, fields or {}  # nothing is left of an event that retention took
+    def _events(self, now: float, *, again: bool) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Return first what was read and not acknowledged, if some of it is due, then what is new, in order."""
+        if again or any(until <= now for until in self._held.values()):
+            last = "0"
+            while entries := self._read(last, 100):
+                for identity, fields in entries:
+                    yield identity, fields or {}  # nothing is left of an event that retention took
+                    last = identity
+        while not self._held or self.redis.xpending(OUTBOX, self.reporter.name)["pending"] < MOST_HELD:
+            entries = self._read(">", 1)
+            if not entries:
+                return
+            yield entries[0][0], entries[0][1] or {}
+
+    def _read(self, begin: str, count: int) -> list[Any]:
+        answer: Any = self.redis.xreadgroup(self.reporter.name, _CONSUMER, {OUTBOX: begin}, count=count)
+        return list(answer[0][1]) if answer else []
+
+    def _try(self, identity: str, fields: Mapping[str, str]) -> Later | None:
+        """Tell one event; return why it has to be told again, None when it is done with."""
+        try:
+            self._tell(identity, fields)
+        except Later as later:
+            if not self._old(identity):
+                return later
+            self._lose("given_up", fields, later.sentence)
+        except Useless as useless:
+            self._lose("refused", fields, str(useless))
         return None
 
     def _tell(self, identity: str, fields: Mapping[str, str]) -> None:
@@ -128,11 +165,23 @@ class Delivery:
 
     def _wait(self, later: Later, fields: Mapping[str, str]) -> float:
         first, longest = BACK_OFF
-        wait = later.seconds if later.seconds is not None else min(longest, first * 2**self._tries)
-        if not self._tries:
+        about = fields.get("pipeline", "") if later.alone else ""
+        tries = self._tries.get(about, 0)
+        if not tries:
             log.warning("report.later", reporter=self.reporter.name, **fields, error=later.sentence)
-        self._tries += 1
-        return wait
+            self._book.waits(later.sentence)
+        self._tries[about] = tries + 1
+        return later.seconds if later.seconds is not None else min(longest, first * 2 ** min(tries, 10))
+
+    def _go_on(self, pipeline: str) -> None:
+        self._held.pop(pipeline, None)
+        waited = [self._tries.pop(about, 0) for about in (pipeline, "")]
+        if any(waited) and not self._tries:
+            self._book.goes_on()
+
+    def _lose(self, how: str, fields: Mapping[str, str], sentence: str) -> None:
+        log.warning("report.lost", how=how, reporter=self.reporter.name, **fields, error=sentence)
+        self._book.loses(how, sentence)
 
     def _old(self, identity: str) -> bool:
         seconds, _ = self.redis.time()

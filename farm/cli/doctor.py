@@ -9,7 +9,7 @@ from typing import Annotated
 import redis
 import typer
 
-from farm.cli import ground, parts
+from farm.cli import ground, parts, reporters
 from farm.cli.finding import Finding, lines
 from farm.errors import Refused
 from farm.ledger import Ledger
@@ -51,6 +51,7 @@ def _examine(settings: Settings, named: list[Path]) -> Iterator[Finding]:
         if head:
             yield from parts.dispatcher(settings)
             yield from parts.flower(settings)
+            yield from reporters.reporters(settings, client) if alive else ()
         yield from ground.settings(settings)
         yield from ground.disk("disk", settings.home, settings.disk_min)
         yield from ground.engine(settings)

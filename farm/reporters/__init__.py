@@ -17,7 +17,7 @@ A new reporter is a module here and one entry in `farm.reporters.chosen`.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from farm.pipeline import Pipeline
 
@@ -52,16 +52,20 @@ class News:
 
 
 class Later(Exception):
-    """The other side is away or asks for patience; the same news is told again, after `seconds` if given."""
+    """The other side is away or asks for patience; the same news is told again, after `seconds` if given.
 
-    def __init__(self, sentence: str, seconds: float | None = None) -> None:
+    Until then everything else waits, too; with `alone` only what else there is of the same pipeline.
+    """
+
+    def __init__(self, sentence: str, seconds: float | None = None, *, alone: bool = False) -> None:
         super().__init__(sentence, seconds)
         self.sentence = sentence
         self.seconds = seconds
+        self.alone = alone
 
 
 class Useless(Exception):
-    """The other side will never take this news; it is logged and left."""
+    """The other side will never take this news; it is logged, counted for `farm doctor`, and left."""
 
 
 class Reporter(Protocol):
@@ -72,3 +76,11 @@ class Reporter(Protocol):
 
     def tell(self, news: News) -> None:
         """Pass the news on; raise Later or Useless where that fails. Never called twice at the same time."""
+
+
+@runtime_checkable
+class Testable(Protocol):
+    """A reporter that `farm notify test` can try."""
+
+    def test(self) -> str:
+        """Send one message that says it is a test; return what the other side answered, raise Later or Useless."""

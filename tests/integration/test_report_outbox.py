@@ -1,20 +1,25 @@
 """The outbox from the record's own events to the reporters."""
 
+import threading
 from collections.abc import Collection
 from typing import Any
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from farm import report
+from farm.cli.reporters import _finding
 from farm.definition import Definition, Job, Notify
 from farm.ledger import Ledger
 from farm.logs import Logs
+from farm.loops import Loop, Loops
 from farm.pipeline import Status, Step
 from farm.push import ZERO, Push
 from farm.record import Record
-from farm.report import OUTBOX, Delivery, Desk
+from farm.report import Delivery, Desk
 from farm.reporters import Later, News, Useless
+from farm.reporters.standing import OUTBOX, Book, Standing
 from tests.records import Farm as RecordFarm
 
 pytestmark = pytest.mark.redis
@@ -149,7 +154,7 @@ def test_news_that_is_a_day_old_is_left(farm: Farm, monkeypatch: pytest.MonkeyPa
     with capture_logs() as said:
         delivery.deliver()
     assert [news.pipeline.number for news in ear.heard] == [second, second]
-    assert said[0]["event"] == "report.given_up"
+    assert (said[0]["event"], said[0]["how"]) == ("report.lost", "given_up")
 
 
 def test_a_new_reporter_hears_nothing_of_the_past(farm: Farm) -> None:
@@ -233,3 +238,91 @@ def test_the_outbox_keeps_two_days_and_no_more(redis_client: Any) -> None:
     assert min(kept) < 60
     assert 47 * 3600 in kept
     assert 50 * 3600 not in kept
+
+
+def test_one_that_waits_alone_holds_up_only_its_own_pipeline(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(report, "monotonic", lambda: clock[0])
+    ear = Ear()
+    delivery = farm.join(ear)
+    first, second = farm.run(), farm.run()
+    ear.failures = [Later("try the others", alone=True)]
+    assert delivery.deliver() == 1.0
+    assert [(news.pipeline.number, news.kind) for news in ear.heard] == [(second, "created"), (second, "finished")]
+    assert Book(farm.client, "ear").read().waiting == "try the others"
+    third = farm.run()
+    delivery.deliver()
+    assert ear.heard[-1].pipeline.number == third
+    clock[0] += 1.1
+    ear.failures = [Later("once more", alone=True)]
+    assert delivery.deliver() == report.LOOK
+    assert first not in [news.pipeline.number for news in ear.heard]
+    clock[0] += 2.1
+    delivery.deliver()
+    assert [(news.pipeline.number, news.kind) for news in ear.heard][-2:] == [(first, "created"), (first, "finished")]
+    assert farm.client.xpending(OUTBOX, "ear")["pending"] == 0
+    assert Book(farm.client, "ear").read() == Standing(joined=True)
+
+
+def test_redis_that_breaks_off_loses_nothing_and_keeps_the_order(farm: Farm) -> None:
+    ear = Ear()
+    delivery = farm.join(ear)
+    farm.run()
+    delivery.deliver()
+    number = farm.run()
+    ear.failures = [RedisConnectionError("gone")]
+    with pytest.raises(RedisConnectionError):
+        delivery.deliver()
+    delivery.deliver()
+    assert [(news.pipeline.number, news.kind) for news in ear.heard][2:] == [(number, "created"), (number, "finished")]
+
+
+def test_one_that_hangs_touches_neither_pipelines_nor_others(farm: Farm, poll: Any) -> None:
+    hanging, quick, released = Ear("hanging"), Ear("quick"), threading.Event()
+    hanging.tell = lambda _: released.wait(60)  # type: ignore[method-assign]
+    deliveries = [farm.join(ear) for ear in (hanging, quick)]
+    loops = Loops(farm.record.hold, [Loop(each.reporter.name, each.deliver) for each in deliveries])
+    loops.start()
+    try:
+        farm.run()
+        assert poll(lambda: len(quick.heard) == 2, deadline=30)
+        number = farm.run()
+        assert poll(lambda: len(quick.heard) == 4, deadline=30)
+        assert farm.record.pipeline(number).status is Status.PASSED
+        standing = Book(farm.client, "hanging").read()
+        assert (standing.joined, standing.behind >= 4) == (True, True)
+    finally:
+        released.set()
+        loops.stop()
+
+
+def test_what_was_lost_is_counted_until_somebody_has_seen_that_it_works(farm: Farm) -> None:
+    ear = Ear()
+    assert Book(farm.client, "ear").read() == Standing(joined=False)
+    delivery = farm.join(ear)
+    farm.run()
+    ear.failures = [Useless("no such channel"), Useless("no rights")]
+    delivery.deliver()
+    book = Book(farm.client, "ear")
+    standing = book.read()
+    assert (standing.refused, standing.given_up, standing.lost, standing.behind) == (2, 0, "no rights", 0)
+    finding = _finding("ear", standing)
+    assert finding.verdict == "warning"
+    assert finding.words.startswith("2 refused, the last ")
+    assert finding.words.endswith(": no rights")
+    book.clear()
+    assert _finding("ear", book.read()).words == "has heard everything"
+
+
+def test_how_far_behind_is_said_with_the_reason(farm: Farm) -> None:
+    ear = Ear()
+    delivery = farm.join(ear)
+    farm.run()
+    ear.failures = [Later("Slack asks for patience", 30)]
+    delivery.deliver()
+    standing = Book(farm.client, "ear").read()
+    told = farm.client.xlen(OUTBOX)
+    assert (standing.behind, standing.waiting) == (told, "Slack asks for patience")
+    words = _finding("ear", standing).words
+    assert words.startswith(f"{told} events behind, the oldest of ")
+    assert words.endswith(" ago: Slack asks for patience")

@@ -11,8 +11,9 @@ import pytest
 
 from farm.errors import Refused
 from farm.pipeline import Job, Pipeline, Stage, Status
-from farm.report import OUTBOX, Delivery
+from farm.report import Delivery
 from farm.reporters import slack
+from farm.reporters.standing import OUTBOX
 from farm.settings import Secret
 
 pytestmark = pytest.mark.redis
