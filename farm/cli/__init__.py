@@ -34,6 +34,7 @@ class Commands(LazyGroup):
         "sync": Place("farm.cli.sync", "sync", "Look now for pushes that nobody reported."),
         "join": Place("farm.cli.join", "join", "Make this machine a build machine of a farm."),
         "doctor": Place("farm.cli.doctor", "doctor", "Check everything that the farm needs, with what mends it."),
+        "config": Place("farm.cli.config", "config_app", "Check farm.yml, or show which settings hold and from where."),
         "workers": Place("farm.cli.workers", "workers_app", "List the workers; `drain` keeps one from more work."),
         "queues": Place("farm.cli.workers", "queues", "List the queues: what waits, and who takes it."),
         "worker": Place("farm.cli.worker", "worker", "Run a worker on this machine."),

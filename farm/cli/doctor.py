@@ -14,7 +14,7 @@ from farm.cli.finding import Finding, lines
 from farm.errors import Refused
 from farm.ledger import Ledger
 from farm.record import Record
-from farm.settings import Settings
+from farm.settings import Settings, SettingsError
 
 
 def doctor(
@@ -27,15 +27,26 @@ def doctor(
 
     On a build machine it checks what that needs: Redis, registry, engine, disk, the way to git, its worker.
     """
-    settings = Settings.load()
+    settings, wrong = _settings()
     if not settings.farm_id:
         raise Refused("this machine belongs to no farm; run `farm up`, or `farm join` with the file of one")
-    findings = list(_examine(settings, repositories or []))
+    findings = [*wrong, *_examine(settings, repositories or [])]
     if as_json:
         typer.echo(json.dumps([finding.document() for finding in findings], indent=2))
     else:
         typer.echo("\n".join(lines(findings)))
     raise typer.Exit(1 if any(finding.verdict == "error" for finding in findings) else 0)
+
+
+def _settings() -> tuple[Settings, list[Finding]]:
+    """Return the settings; where farm.yml has mistakes, those without it and what is wrong."""
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        first, more = str(error.mistakes[0]), len(error.mistakes) - 1
+        words = f"{first}, and {more} more" if more else first
+        return Settings.load(own=False), [Finding.error("settings", words, "farm config check")]
+    return settings, list(ground.settings(settings))
 
 
 def _examine(settings: Settings, named: list[Path]) -> Iterator[Finding]:
@@ -52,7 +63,6 @@ def _examine(settings: Settings, named: list[Path]) -> Iterator[Finding]:
             yield from parts.dispatcher(settings)
             yield from parts.flower(settings)
             yield from reporters.reporters(settings, client) if alive else ()
-        yield from ground.settings(settings)
         yield from ground.disk("disk", settings.home, settings.disk_min)
         yield from ground.engine(settings)
         if alive:

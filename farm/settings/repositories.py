@@ -9,7 +9,9 @@ class RepositorySettings(Values):
     """What the server says about one repository; a definition can only narrow it."""
 
     default_branch: str | None = None
+    """The branch that releases; without it the one that the repository was registered with."""
     protected: tuple[str, ...] | None = None
+    """Patterns of full refs that may release; without it the default branch and tags v*."""
 
     def protects(self, ref: str, default_branch: str) -> bool:
         """Return whether a push of the full ref may release: by default the default branch and tags `v*`."""

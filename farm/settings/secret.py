@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from farm.definition.values import wrong
 from farm.errors import Refused
 
 Place = Literal["file", "env", "inline"]
@@ -38,10 +39,10 @@ class Secret:
             case {"file": str(path), **rest} if not rest and Path(path).expanduser().is_absolute():
                 return cls("file", path)
             case {"file": str(), **rest} if not rest:
-                raise ValueError("a secret's file is given by its whole path, such as {file: /etc/farm/slack}")
+                raise wrong("the file of a secret is given by its whole path", "such as {file: /etc/farm/slack}")
             case {"env": str(name), **rest} if not rest and name:
                 return cls("env", name)
-        raise ValueError(f"a secret is written as {_FORMS}")
+        raise wrong("this is no secret and no place of one", f"write {_FORMS}")
 
     def reveal(self) -> str:
         """Return the secret itself as it is at this moment, without the line's end of a file; Refused if it is away."""

@@ -10,4 +10,6 @@ class SlackSettings(Values):
     """Where Slack hears of results, and of which."""
 
     webhook: Secret | None = None
+    """The address of an incoming webhook, which is a secret."""
     when: Literal["always", "change", "failure", "never"] = "change"
+    """Of which results: always, change (a branch breaks, or is mended), failure, never."""

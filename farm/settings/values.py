@@ -1,9 +1,33 @@
-"""What all settings have in common. It holds none."""
+"""What all settings have in common: frozen, strict in a file, and how sizes are written. It holds none."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, TypeAdapter, ValidationError, WithJsonSchema
+
+from farm.definition.values import kind, wrong
+
+_SIZES = TypeAdapter(ByteSize)
 
 
 class Values(BaseModel):
-    """A frozen group of settings; a key that it does not know is a mistake."""
+    """A frozen group of settings; a key that it does not know is a mistake. What stands below a key explains it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def _size(value: object) -> ByteSize:
+    try:
+        if not isinstance(value, bool):
+            return _SIZES.validate_python(value)
+    except ValidationError:
+        pass
+    raise wrong(f"a size is expected here, not {kind(value)}", "write a number with a unit, such as 512MiB or 2GiB")
+
+
+Size = Annotated[
+    ByteSize,
+    BeforeValidator(_size),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": r"^[0-9.]+\s*([kKmMgGtTpP]i?[bB]?|[bB])?$"}, {"type": "integer"}]}
+    ),
+]

@@ -111,3 +111,15 @@ def test_a_repository_that_cannot_be_read_is_named_without_its_password(tmp_path
     assert "secret" not in f"{finding.words} {finding.mend}"
     assert [*ground.disk("disk", tmp_path / "elsewhere", 1)] == []
     assert [finding.verdict for finding in ground.disk("disk", tmp_path, 1 << 60)] == ["error"]
+
+
+@pytest.mark.redis
+@pytest.mark.registry
+def test_a_file_with_mistakes_is_named_and_the_rest_is_looked_at_all_the_same(variables, redis_client, tmp_path):
+    beat(redis_client)
+    (tmp_path / "farm.yml").write_text("slotz: 3\nlease: 0\n")
+    found = doctor(variables)
+    assert found["settings"]["verdict"] == "error"
+    assert "farm.yml:1:1" in found["settings"]["words"]
+    assert "1 more" in found["settings"]["words"]
+    assert found["registry"]["verdict"] == "ok"

@@ -51,11 +51,11 @@ def test_secrets_do_not_show_up_when_settings_are_printed(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("slotz: 3\n", "slotz"),
-        ("slots: many\n", "slots"),
-        ("slots: [\n", "mend it"),
-        ("- a\n", "keys and values"),
-        ("slack: {when: often}\n", "slack.when"),
+        ("slotz: 3\n", "1:1: .*did you mean"),
+        ("slots: many\n", "1:8: a whole number"),
+        ("slots: [\n", "2:1: a value is missing"),
+        ("- a\n", "a mapping is expected"),
+        ("slack: {when: often}\n", "1:15: .*always, change"),
     ],
 )
 def test_a_mistake_names_the_file_and_the_key(tmp_path: Path, text: str, words: str) -> None:

@@ -1,0 +1,73 @@
+"""What farm.yml can say: every key of it with its default. It knows no file, no state and no environment.
+
+The JSON Schema comes from these models, and what it says of each key from the words below them.
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+
+from pydantic import ByteSize, Field
+
+from farm.settings.repositories import RepositorySettings
+from farm.settings.slack import SlackSettings
+from farm.settings.values import Size, Values
+
+
+class Document(Values):
+    """The farm's own settings; times are seconds."""
+
+    farm_id: str = Field(default="", pattern=r"^([0-9a-f]{12})?$")
+    """12 hex digits that mark what belongs to this farm on a shared Docker Engine; `farm up` chooses them."""
+    redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
+    """The Redis that holds the queue and the record."""
+    registry: str = "127.0.0.1:5000"
+    """The registry as it is written in image names."""
+    registry_plain: bool = False
+    """Whether the registry is spoken to without TLS also on another machine; engines must trust it too."""
+    url: str = "http://127.0.0.1:8440"
+    """The dispatcher's API."""
+    web_url: str = "http://127.0.0.1:5555"
+    """Flower, for links that people open."""
+    token: str = Field(default="", repr=False)
+    """The dispatcher's admin token."""
+    cookie_secret: str = Field(default="", repr=False)
+    """What Flower signs its cookies with."""
+    worker_name: str = Field(default_factory=lambda: f"w1@{socket.gethostname()}")
+    """The worker's name as it is shown to people; without it w1@HOSTNAME."""
+    slots: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1)
+    """How many steps the worker takes at a time; without it twice the number of cores."""
+    labels: tuple[str, ...] = Field(default=(), max_length=4)
+    """What a job's runs_on may ask this worker for."""
+    lease: float = Field(default=9.0, gt=0)
+    """Seconds without a sign of life until another worker may take a step over."""
+    poll: float = Field(default=60.0, ge=0)
+    """Seconds between two looks (git ls-remote) at each repository; 0 for never."""
+    disk_min: Size = ByteSize(2 << 30)
+    """Room on a disk, of the engine or FARM_HOME, below which no work is taken."""
+    mirrors_max: Size = ByteSize(10 << 30)
+    """Of all mirrors of git repositories; the longest unused go first."""
+    build_cache_max: Size = ByteSize(20 << 30)
+    """Of the engine's BuildKit cache, whoever filled it; the longest unused goes first."""
+    memory: Size = ByteSize(2 << 30)
+    """Memory of each container."""
+    cpus: float = Field(default=2.0, gt=0)
+    """Processors of each container."""
+    pids: int = Field(default=512, ge=1)
+    """Processes and threads of each container."""
+    log_head: Size = ByteSize(8 << 20)
+    """How much of a step's log is kept from its beginning."""
+    log_tail: Size = ByteSize(8 << 20)
+    """How much of a step's log is kept from its end."""
+    log_budget: Size = ByteSize(512 << 20)
+    """Of all logs together, compressed; the oldest go first."""
+    keep_days: float = Field(default=90.0, gt=0)
+    """Days for which the record and the logs of a finished pipeline are kept."""
+    keep_pipelines: int = Field(default=10_000, ge=1)
+    """How many of the newest finished pipelines are kept at most."""
+    keep_images: int = Field(default=10, ge=1)
+    """How many of the newest of each image, and of each tag's releases, are kept."""
+    slack: SlackSettings | None = None
+    """Where Slack hears of results, and of which."""
+    repositories: Mapping[str, RepositorySettings] = Field(default_factory=dict)
+    """Repositories that need other than the default, by name."""
