@@ -56,9 +56,11 @@ def test_after_the_close_nothing_begins():
 
 
 def test_a_group_that_hangs_holds_up_only_itself():
-    lanes, gate = Lanes(2), threading.Event()
-    stuck = [lanes.submit(f"dead/{number}", number, lambda: gate.wait(10), "dead") for number in range(5)]
-    assert lanes.submit("alive", 9, lambda: "done", "alive").result(10) == "done"
+    lanes, gate, begun = Lanes(2), threading.Event(), threading.Semaphore(0)
+    stuck = [lanes.submit(f"dead/{n}", n, lambda: begun.release() or gate.wait(60), "dead") for n in range(5)]
+    assert begun.acquire(timeout=60)
+    assert begun.acquire(timeout=60)
+    assert lanes.submit("alive", 9, lambda: "done", "alive").result(60) == "done"
     assert sum(future.running() for future in stuck) == 2
     gate.set()
-    assert all(future.result(10) for future in stuck)
+    assert all(future.result(60) for future in stuck)

@@ -192,7 +192,9 @@ def serve(farm: Farm, poll: Any, ports: Any, tmp_path: Path) -> Iterator[Callabl
 def browser(need: Callable[..., str]) -> Iterator[Browser]:
     program = need("chromium", "chromium-browser", "google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=QUIET)
+        deaf = Path(__file__).with_name("deaf.py")
+        environment = {**os.environ, "DEAF": program}
+        browser = playwright.chromium.launch(executable_path=deaf, args=QUIET, env=environment)
         yield browser
         browser.close()
 
