@@ -50,6 +50,18 @@ class Job:
     started: float | None = None
     finished: float | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
+    allowed: bool = False
+    """Whether it has failed and its definition lets the stage pass all the same."""
+
+    @property
+    def counts(self) -> Status:
+        """What it counts as for its stage, for what needs it, and for the release."""
+        return Status.PASSED if self.allowed else self.status
+
+    @property
+    def broken(self) -> bool:
+        """Whether it broke its stage."""
+        return self.counts in (Status.FAILED, Status.ERRORED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +120,7 @@ class Pipeline:
 
 
 def sum_up(statuses: Sequence[Status]) -> Status:
-    """Return the status of a stage from those of its jobs; the worst final one counts once all are final."""
+    """Return the status of a stage from what its jobs count as; the worst final one counts once all are final."""
     if not statuses:
         return Status.SKIPPED
     if all(status.final for status in statuses):

@@ -18,7 +18,7 @@ from redis.exceptions import ResponseError
 from farm.definition import Definition
 from farm.errors import Refused
 from farm.logs import Logs
-from farm.pipeline import Pipeline, Status
+from farm.pipeline import Pipeline
 from farm.record import Record
 from farm.reporters import Later, News, Reporter, Useless
 from farm.reporters.standing import OUTBOX, Book
@@ -154,8 +154,7 @@ class Delivery:
     def _news(self, identity: str, fields: Mapping[str, str]) -> News:
         number = int(fields["pipeline"])
         pipeline = self.source.pipeline(number)
-        broken = (Status.FAILED, Status.ERRORED)
-        step = next((job.name for stage in pipeline.stages for job in stage.jobs if job.status in broken), None)
+        step = next((job.name for stage in pipeline.stages for job in stage.jobs if job.broken), None)
         tail = self.source.tail(number, step, TAIL) if step else ()
         words = {word: fields[word] for word in _WORDS if word in fields}
         before = int(fields["before"]) if fields.get("before") else None

@@ -104,7 +104,7 @@ def _stage(task: Any, number: int, step: str) -> str:
         raise Reject(f"#{number} {step} is left to another worker", requeue=True)
     if ended.status is None:
         raise Ignore
-    if ended.status is Status.FAILED:
+    if ended.status is Status.FAILED and not ended.allowed:
         raise StepFailed(ended.reason)
     if ended.status in (Status.PENDING, Status.ERRORED):
         raise StepErrored(ended.reason)

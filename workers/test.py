@@ -6,7 +6,7 @@ It does not judge what is tested: the script's exit code and the reports that it
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from farm import git
@@ -79,6 +79,15 @@ def judge(work: Workspace, place: Place, container: str) -> Outcome:
     return Outcome(Status.FAILED if reason else Status.PASSED, reason, result)
 
 
+def forgiven(job: Job, outcome: Outcome) -> Outcome:
+    """Mark a failure that the definition allows; it is one all the same."""
+    allow = job.allow_failure
+    allowed = allow if isinstance(allow, bool) else outcome.result.get("exit") in allow
+    if outcome.status is not Status.FAILED or not allowed:
+        return outcome
+    return replace(outcome, result={**outcome.result, "allowed": True})
+
+
 def _fetch(work: Workspace, job: Job, image: str) -> None:
     """Have the image on this engine. That the farm's own is gone is not the pushed code's fault."""
     try:
@@ -90,10 +99,9 @@ def _fetch(work: Workspace, job: Job, image: str) -> None:
 
 
 def job_of(work: Workspace) -> Job:
-    """Return the job that a step stands for: `test` is the unnamed one, `test/unit` is `unit`."""
-    name = work.claim.step.removeprefix("test/")
+    """Return the job of the claimed step."""
     try:
-        return work.definition.jobs[name]
+        return work.definition.jobs[job_name(work.claim.step)]
     except KeyError:
         raise Errored(
             f"the definition has no job for the step {work.claim.step}; the dispatcher is another version"
@@ -118,6 +126,11 @@ def environment(work: Workspace) -> Mapping[str, str]:
         if claim.ref.startswith(prefix):
             told[name] = claim.ref.removeprefix(prefix)
     return told
+
+
+def job_name(step: str) -> str:
+    """Return the name of the job that a step stands for: `test` is the unnamed one, `test/unit` is `unit`."""
+    return step.removeprefix("test/")
 
 
 @contextmanager

@@ -63,6 +63,13 @@ def _job(job: Job) -> Iterator[Branch]:
     yield f"timeout: {duration(job.timeout)}", []
     if job.runs_on:
         yield f"runs_on: {', '.join(job.runs_on)}", []
+    if job.allow_failure:
+        codes = job.allow_failure if isinstance(job.allow_failure, tuple) else ()
+        yield f"allow_failure: {_codes(codes) if codes else 'any'}", []
+
+
+def _codes(codes: Sequence[int]) -> str:
+    return f"exit code {' or '.join(map(str, codes))}"
 
 
 def _service(service: Service) -> Iterator[Branch]:

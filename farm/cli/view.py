@@ -110,6 +110,7 @@ def _row(name: str, row: Document, now: float) -> str:
         spent(row, now),
         f"on {row['worker']}" if row.get("worker") else "",
         f"{tries} attempts" if tries > 1 else "",
+        "which is allowed" if row.get("allowed") else "",
         f"{tests['passed']} of {tests['total']} tests passed" if tests.get("total") else "",
         *why(row)[:1],
     ]
@@ -133,9 +134,9 @@ def failing(document: Document) -> Iterator[str]:
 
 
 def broken(document: Document) -> Sequence[str]:
-    """Return the names of the steps that failed or ended errored."""
+    """Return the names of the steps that failed or ended errored, but for those that may."""
     members = [job for stage in document["stages"] for job in stage.get("jobs", [])]
-    return [job["name"] for job in members if job["status"] in ("failed", "errored")]
+    return [job["name"] for job in members if job["status"] in ("failed", "errored") and not job.get("allowed")]
 
 
 def outcome(document: Document, link: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 Network = Literal["own", "shared"]
 SlackWhen = Literal["always", "change", "failure", "never"]
 Superseded = Literal["cancel", "finish"]
+AllowFailure = bool | tuple[int, ...]
 
 
 class Value(BaseModel):
@@ -64,6 +65,8 @@ class Job(Value):
     """The jobs that have to pass before this one starts."""
     runs_on: tuple[str, ...] = ()
     """The labels that a worker must have, sorted."""
+    allow_failure: AllowFailure = False
+    """Whether its failure holds up nothing: any, or only that with one of these exit codes."""
 
 
 class Release(Value):

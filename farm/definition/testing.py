@@ -11,6 +11,7 @@ from farm.definition.commands import Env, Script
 from farm.definition.matrix import Matrix, Shards, fill, variants
 from farm.definition.models import Value
 from farm.definition.names import Absolute, ImageTemplate, JobName, Labels, Needs, Patterns
+from farm.definition.outcomes import Allowed
 from farm.definition.quantities import JobTimeout, Memory
 from farm.definition.services import Services
 from farm.definition.values import Given, wrong
@@ -46,6 +47,8 @@ class Surroundings(Value):
     """Where the files of the commit are put; the script then starts there, not in the image's working directory."""
     runs_on: Labels = ()
     """Labels that the worker must have, all of them."""
+    allow_failure: Annotated[Allowed | None, Given] = None
+    """true, or exit codes: such a failure is shown and holds up neither the jobs behind it nor the release."""
 
 
 class Job(Surroundings):
@@ -101,6 +104,7 @@ class Test(Surroundings):
 
     def _variants(self, job: Job, needs: tuple[str, ...]) -> Iterator[tuple[str, models.Job]]:
         image, reports, services = job.image or self.image, job.reports or self.reports, self.services | job.services
+        allow = self.allow_failure if job.allow_failure is None else job.allow_failure
         for word, values in variants(job.matrix, job.parallel):
             yield (
                 word,
@@ -116,6 +120,7 @@ class Test(Surroundings):
                     checkout=job.checkout or self.checkout,
                     needs=needs,
                     runs_on=tuple(sorted(job.runs_on or self.runs_on)),
+                    allow_failure=allow if allow is not None else False,
                 ),
             )
 

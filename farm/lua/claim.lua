@@ -7,13 +7,13 @@
 -- after the reaper has offered the step: it alone knows whether Redis itself was away.
 local number, step, worker, lease, schema, request = unpack(ARGV)
 local key, parent = step_key(number, step), pipeline_key(number)
-local status, ready, until_, offered, asked, queue = unpack(
-  call('HMGET', key, 'status', 'ready', 'lease', 'offered', 'request', 'queue'))
+local status, ready, until_, offered, asked, queue, allowed = unpack(
+  call('HMGET', key, 'status', 'ready', 'lease', 'offered', 'request', 'queue', 'allowed'))
 local function answer(verdict) return object({'verdict', text(verdict)}) end
 
 if not status then return answer('dead') end
 if call('HGET', parent, 'schema') ~= schema then return answer('early') end
-if status == 'passed' then
+if good(status, allowed) then
   return object({'verdict', text('done'), 'next', tostring(#ready_after(number, step) > 0)})
 end
 if final(status) then return answer('dead') end

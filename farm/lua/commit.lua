@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- COMMIT: end a step; its successors become ready or are skipped, and the pipeline ends with its last step.
--- ARGV: number, step, fence, status, reason, result (JSON), lease (s)
+-- ARGV: number, step, fence, status, reason, result (JSON; with `allowed` a failure holds up nothing), lease (s)
 -- Answers {ok, JSON list of the steps that are ready behind it} | {lost} | {canceled}. Repeated by the same fence (the
 -- reply was lost) it changes nothing and answers the same.
 local number, step, fence, status, reason, result, lease = unpack(ARGV)
@@ -11,6 +11,7 @@ if state == 'ok' then
   call('HSET', step_key(number, step), 'committed', fence, 'result', result)
   local stage, worker = unpack(call('HMGET', step_key(number, step), 'stage', 'worker'))
   worked(worker, stage)
+  if status == 'failed' and decoded.allowed == true then call('HSET', step_key(number, step), 'allowed', 1) end
   if status == 'passed' and type(decoded.image) == 'string' then
     local image = call('HGET', pipeline_key(number), 'image_repository')
     call('HSET', pipeline_key(number), 'image', decoded.image)

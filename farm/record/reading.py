@@ -116,11 +116,12 @@ def _job(name: str, row: Fields) -> Job:
         started=_time(row, "started"),
         finished=_time(row, "finished"),
         result=json.loads(row.get("result", "{}")),
+        allowed=row.get("allowed") == "1",
     )
 
 
 def _stage(name: str, jobs: Sequence[Job]) -> Stage:
-    status = sum_up([job.status for job in jobs])
+    status = sum_up([job.counts for job in jobs])
     started = [job.started for job in jobs if job.started is not None]
     finished = [job.finished for job in jobs if job.finished is not None]
     return Stage(

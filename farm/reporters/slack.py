@@ -42,6 +42,8 @@ def message(news: News, web_url: str, before: Streak | None = None) -> dict[str,
     sections = [head, what]
     if pipeline.reason and pipeline.status in BAD:
         sections.append(_clip(_escape(pipeline.reason), SECTION))
+    if allowed := [job.name for stage in pipeline.stages for job in stage.jobs if job.allowed]:
+        sections.append(_clip(_escape(f"allowed to fail, and failed: {', '.join(allowed)}"), SECTION))
     if failing := [test for job in jobs for test in _failing(job)]:
         sections.append(_tests(failing))
     if tail := [line for line in (plain(line) for line in news.tail) if line][-LINES:]:
@@ -110,7 +112,7 @@ class Slack:
 def _culprit(pipeline: Pipeline) -> tuple[str | None, Sequence[Job]]:
     """Return the stage that broke the pipeline, and its broken jobs."""
     for stage in pipeline.stages:
-        if jobs := [job for job in stage.jobs if job.status in BAD]:
+        if jobs := [job for job in stage.jobs if job.broken]:
             return stage.name, jobs
     return None, ()
 

@@ -62,6 +62,15 @@ def test_a_stage_of_several_jobs_shows_each():
     assert view.broken({**DOCUMENT, "stages": [stage]}) == ["test/end"]
 
 
+def test_an_allowed_failure_is_no_broken_step():
+    job = {"name": "test/lint", "status": "failed", "allowed": True, "reason": "script ended with exit code 1"}
+    stage = {"name": "test", "status": "passed", "jobs": [{**job, "started": 1.0, "finished": 2.0}]}
+    [(_, line)] = view.jobs({**DOCUMENT, "stages": [stage]}, 5.0)
+    assert "failed" in line
+    assert "which is allowed" in line
+    assert view.broken({**DOCUMENT, "stages": [stage]}) == []
+
+
 @pytest.mark.parametrize(
     ("url", "same"),
     [

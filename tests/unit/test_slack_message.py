@@ -49,6 +49,14 @@ def test_a_failure_says_where_what_and_why():
     assert "https://farm.example/pipelines/218" in links
 
 
+def test_what_was_allowed_to_fail_is_told_of_a_green_pipeline():
+    lint = Job("test/lint", Status.FAILED, allowed=True, result={"tests": {"failing": [{"name": "test_x"}]}})
+    stages = (Stage("build", Status.PASSED), Stage("test", Status.PASSED, jobs=(lint,)))
+    shown = "\n".join(texts(message(News("finished", pipeline(Status.PASSED, stages=stages)), "")))
+    assert "allowed to fail, and failed: test/lint" in shown
+    assert "test_x" not in shown
+
+
 def test_nobody_is_mentioned():
     payload = message(News("finished", pipeline(subject="<!channel> <@U1>")), "https://farm.example")
     assert "<!" not in str(payload)

@@ -90,6 +90,7 @@ class LocalRun:
             started=begun if ran else None,
             finished=time.time(),
             result=result,
+            allowed=bool(result.get("allowed")),
         )
 
     def _missing(self, step: str) -> str | None:
@@ -99,7 +100,7 @@ class LocalRun:
         job = self.trial.definition.jobs[step.removeprefix("test/")]
         needs = ["build", *(f"test/{need}" for need in job.needs)]
         for need in needs:
-            if need in self.jobs and self.jobs[need].status is not Status.PASSED:
+            if need in self.jobs and self.jobs[need].counts is not Status.PASSED:
                 return f"{need} did not pass"
         return None
 
@@ -119,8 +120,11 @@ class LocalRun:
                 outcome = Outcome(Status.CANCELED, "interrupted")
             except Errored as error:
                 outcome = Outcome(Status.ERRORED, str(error))
+            if step != "build":
+                outcome = test.forgiven(test.job_of(work), outcome)
             voice.end()
-            took = f"{outcome.status} after {time.monotonic() - begun:.1f} s"
+            word = f"{outcome.status}, which is allowed," if outcome.result.get("allowed") else str(outcome.status)
+            took = f"{word} after {time.monotonic() - begun:.1f} s"
             voice.line(f"{took}: {outcome.reason}" if outcome.reason else took)
         return outcome
 
@@ -199,13 +203,13 @@ class LocalRun:
         )
 
     def _passed(self) -> bool:
-        return all(job.status is Status.PASSED for job in self.jobs.values())
+        return all(job.counts is Status.PASSED for job in self.jobs.values())
 
     def _summed_up(self, begun: float, released: tuple[str, ...]) -> Pipeline:
         stages = [
             Stage(
                 name,
-                sum_up([job.status for job in jobs]),
+                sum_up([job.counts for job in jobs]),
                 started=min((job.started for job in jobs if job.started), default=None),
                 finished=max((job.finished for job in jobs if job.finished), default=None),
                 jobs=jobs,
@@ -214,7 +218,7 @@ class LocalRun:
             if (jobs := [job for step, job in self.jobs.items() if step.partition("/")[0] == name])
         ]
         ran = [job for job in self.jobs.values() if job.status is not Status.SKIPPED]
-        worst = next((job for job in ran if job.status is not Status.PASSED), None)
+        worst = next((job for job in ran if job.counts is not Status.PASSED), None)
         image = f"{self.repository}:latest" if "build" in self.jobs and self.image else self.image
         return Pipeline(
             number=self.trial.number,
@@ -224,7 +228,7 @@ class LocalRun:
             subject=self.trial.subject,
             author="",
             who=getpass.getuser(),
-            status=sum_up([job.status for job in ran]),
+            status=sum_up([job.counts for job in ran]),
             reason=f"{worst.name}: {worst.reason}" if worst and worst.reason else None,
             created=begun,
             started=begun,

@@ -56,6 +56,5 @@ def _excerpt(job: Job, shown: list[Line], total: int, anchor: str) -> LogView:
 
 
 def _failed_first(found: Pipeline) -> list[Job]:
-    bad = (Status.FAILED, Status.ERRORED)
     shown = [job for job in jobs_of(found) if job.started or not job.status.final]
-    return sorted(shown, key=lambda job: job.status not in bad)
+    return sorted(shown, key=lambda job: (not job.broken, not job.allowed))

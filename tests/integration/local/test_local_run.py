@@ -54,6 +54,16 @@ def test_a_failing_pipeline_names_the_tests_and_goes_on_where_it_can(here: Here)
     assert "farm run bad --shell" in ran.out
 
 
+def test_an_allowed_failure_is_shown_and_holds_up_nothing(here: Here) -> None:
+    here.commit("test: {jobs: {a: {script: exit 3, allow_failure: 3}, b: {script: 'true', needs: a}}}")
+    ran = here()
+    assert ran.code == 0, ran.out
+    assert "failed, which is allowed, after" in ran.out
+    assert "✗ a         failed    " in ran.out
+    assert "✓ b" in ran.out
+    assert "next " not in ran.out
+
+
 def test_head_counts_and_not_what_lies_beside_it(here: Here) -> None:
     here.commit("test: cat word.txt && ! test -e new.txt", **{"word.txt": "committed\n", ".gitignore": "*.log\n"})
     here.write({"word.txt": "changed\n", "new.txt": "new\n"})
@@ -200,7 +210,8 @@ def test_a_build_that_breaks(here: Here) -> None:
 
 def test_the_tree_of_a_dry_run(here: Here) -> None:
     here.commit(
-        "test:\n  jobs:\n    unit: {script: pytest, services: {db: 'postgres:16'}, matrix: {X: [1, 2]}}\n"
+        "test:\n  jobs:\n    unit: {script: pytest, services: {db: 'postgres:16'}, matrix: {X: [1, 2]},\n"
+        "      allow_failure: [3, 4]}\n"
         "    lint: {script: ruff check, needs: unit}\n"
     )
     ran = here("--dry-run")
@@ -208,6 +219,7 @@ def test_the_tree_of_a_dry_run(here: Here) -> None:
     assert "├─ build\n" in ran.out
     assert "│  ├─ unit.1\n" in ran.out
     assert "├─ needs: unit.1, unit.2\n" in ran.out
+    assert "allow_failure: exit code 3 or 4\n" in ran.out
     assert "└─ image: postgres:16\n" in ran.out
     assert "└─ latest (only with --release)\n" in ran.out
 

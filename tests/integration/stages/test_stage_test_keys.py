@@ -99,6 +99,14 @@ def test_more_memory_than_the_farm_gives_is_refused(tried):
         tried("test: {script: 'true', memory: 1g}")
 
 
+@pytest.mark.parametrize(("allow", "marked"), [("true", True), ("[3, 5]", True), ("4", False), ("false", False)])
+def test_an_allowed_failure_is_marked_as_one(tried, allow, marked):
+    text = f"test: {{script: exit 3, allow_failure: {allow}}}"
+    outcome = test.forgiven(parse(text).jobs["test"], tried(text))
+    assert outcome.status is Status.FAILED
+    assert bool(outcome.result.get("allowed")) is marked
+
+
 def test_a_tmpfs_is_in_memory(tried, said):
     outcome = tried("""
         test:
