@@ -1,7 +1,8 @@
 """Removes from the registry the images that nobody needs any more. It touches manifests only, and only this farm's.
 
 A digest goes with every tag that is on it. So it stays as long as any tag holds it but those that builds name after
-their commit; what else is wanted the record knows. Layers are collected by the registry itself (docs/releases.md).
+their commit or their ref; what else is wanted the record knows. Layers are collected by the registry itself
+(docs/releases.md).
 """
 
 import re
@@ -17,7 +18,7 @@ from farm.registry import Registry
 
 EVERY = 3600.0  # seconds between two rounds
 GRACE = 7 * 86400.0  # seconds for which the image of a pipeline that ended badly waits for a retry
-_BUILD = re.compile(r"build-[0-9a-f]{12}")
+_BUILD = re.compile(r"build(cache)?-[0-9a-f]{12}")
 
 log = structlog.get_logger()
 

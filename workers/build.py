@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from farm import git
 from farm.pipeline import Status
-from workers import bed, cleanup
+from workers import bed, cache, cleanup
 from workers.engine import BuildSpec, Built
 from workers.source import context
 from workers.workspace import Outcome, Workspace
@@ -20,11 +20,12 @@ def run(work: Workspace) -> Outcome:
     with bed.Preparation(work) as preparation:
         commit = git.ensure(work.mirror, claim.url, claim.commit, check=work.check)
         tag = f"build-{commit[:12]}"
-        built = make(work, commit, (f"{work.repository}:{tag}",))
+        built = make(work, commit, (f"{work.repository}:{tag}",), cache_from=cache.sources(work))
         work.guard()
         digest = work.engine.push(built.image_id, work.repository, (tag,), check=work.check)
         work.guard()
         work.registry.tag(claim.image_repository, digest, "build")
+        cache.keep(work, digest)
         prepared = preparation.document()
     image = f"{work.repository}@{digest}"
     work.log.line(f"pushed {image}")
@@ -34,7 +35,7 @@ def run(work: Workspace) -> Outcome:
     return Outcome(Status.PASSED, result=result)
 
 
-def make(work: Workspace, commit: str, names: Sequence[str]) -> Built:
+def make(work: Workspace, commit: str, names: Sequence[str], *, cache_from: Sequence[str] | None = None) -> Built:
     """Build the image of a commit that the mirror has and give it these names on the engine; nothing is pushed."""
     build = work.definition.build
     spec = BuildSpec(
@@ -43,6 +44,7 @@ def make(work: Workspace, commit: str, names: Sequence[str]) -> Built:
         args=build.args,
         labels={**_labels(work, commit), **build.labels},
         tags=names,
+        cache_from=cache_from,
     )
     with context(work.mirror, commit, build) as tree:
         return work.engine.build(tree, spec, log=work.log.write, check=work.check)

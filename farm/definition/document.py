@@ -11,9 +11,18 @@ from farm.definition import models
 from farm.definition.commands import Env, ImageLabels, Script
 from farm.definition.models import Value
 from farm.definition.names import Files, ImageName, Inside
-from farm.definition.templates import Branches, Tags
+from farm.definition.templates import Branches, CacheRefs, Tags
 from farm.definition.testing import Nothing, Test, written_test
-from farm.definition.values import Given, Text, wrong
+from farm.definition.values import Given, Text, kind, wrong
+
+
+def _cache(value: object) -> object:
+    if isinstance(value, bool):
+        raise wrong(f"cache is none or names of branches, not {kind(value)}", "it is on unless you write `cache: none`")
+    return None if value == "none" else value
+
+
+Cache = Annotated[CacheRefs | None, BeforeValidator(_cache, json_schema_input_type=Literal["none"] | CacheRefs), Given]
 
 
 class Build(Value):
@@ -29,6 +38,8 @@ class Build(Value):
     """Values of the Dockerfile's ARG lines."""
     labels: ImageLabels = Field(default_factory=dict)
     """Labels of the image, beside those that the farm gives it."""
+    cache: Cache = ()
+    """Branches or git tags whose newest images lend their layers, or `none`; else its own ref, or the default."""
 
     def resolve(self) -> models.Build:
         """Return what the farm uses."""
@@ -38,6 +49,7 @@ class Build(Value):
             target=self.target,
             args=self.args,
             labels=self.labels,
+            cache=self.cache,
         )
 
 

@@ -24,6 +24,11 @@ class Build(Value):
     target: str | None = None
     args: dict[str, str] = {}
     labels: dict[str, str] = {}
+    cache: tuple[str, ...] | None = ()
+    """Branches or git tags whose newest image is the cache; none named: its own ref's, else the default branch's.
+
+    None: no cache leaves this machine or comes to it.
+    """
 
 
 class Ready(Value):

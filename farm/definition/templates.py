@@ -50,7 +50,25 @@ RefPattern = Annotated[
 ]
 
 
+_NAME = r"(?!.*[*?\[])" + _REF
+
+
+def _name(value: object) -> object:
+    value = _ref(value)
+    if not re.fullmatch(_NAME, str(value)):
+        raise wrong(f'"{shown(value)}" is a pattern', "name one branch or git tag; several go into a list")
+    return value
+
+
+RefName = Annotated[
+    str,
+    BeforeValidator(_name),
+    WithJsonSchema({"type": "string", "pattern": rf"^(?!refs/){_NAME}$", "maxLength": 200}),
+]
+
+
 Branches = some(RefPattern, most=50)
+CacheRefs = some(RefName, most=5)
 Tags = some(TagTemplate, most=20)
 
 

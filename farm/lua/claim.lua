@@ -64,6 +64,7 @@ return object({
   'round', p.round,
   'repository', text(p.repository),
   'url', text(call('HGET', 'farm:repository:' .. p.repository, 'url') or ''),
+  'default_branch', text(call('HGET', 'farm:repository:' .. p.repository, 'default_branch') or ''),
   'ref', text(p.ref),
   'commit', text(p.commit or p.new),
   'old', text(p.old),

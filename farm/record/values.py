@@ -33,6 +33,7 @@ class Claim:
     round: int = 1
     repository: str = ""
     url: str = ""
+    default_branch: str = ""
     ref: str = ""
     commit: str = ""
     old: str = ""

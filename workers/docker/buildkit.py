@@ -56,8 +56,9 @@ def _by_api(api: DockerApi, context: IO[bytes], spec: BuildSpec, log: Output, ch
         "dockerfile": spec.dockerfile,
         "t": list(spec.tags),
         "target": spec.target or "",
-        "buildargs": json.dumps(dict(spec.args)),
+        "buildargs": json.dumps(dict(spec.args) if classic else _arguments(spec)),
         "labels": json.dumps(dict(spec.labels)),
+        "cachefrom": json.dumps([] if classic else list(spec.cache_from or ())),
         "rm": "1",
         "forcerm": "1",
     }
@@ -82,6 +83,11 @@ def _by_api(api: DockerApi, context: IO[bytes], spec: BuildSpec, log: Output, ch
     return image
 
 
+def _arguments(spec: BuildSpec) -> dict[str, str]:
+    """Return the build arguments; BuildKit takes it from one of them that the image shall carry its own cache."""
+    return {**spec.args, **({} if spec.cache_from is None else {"BUILDKIT_INLINE_CACHE": "1"})}
+
+
 def _image(message: dict[str, Any]) -> str | None:
     aux = message.get("aux")
     return aux.get("ID") if isinstance(aux, dict) else None
@@ -104,7 +110,8 @@ def _by_command(url: str, context: IO[bytes], spec: BuildSpec, log: Output, chec
         arguments += [f"--target={spec.target}"] if spec.target else []
         arguments += [f"--tag={tag}" for tag in spec.tags]
         arguments += [f"--label={key}={value}" for key, value in spec.labels.items()]
-        arguments += [f"--build-arg={key}={value}" for key, value in spec.args.items()]
+        arguments += [f"--build-arg={key}={value}" for key, value in _arguments(spec).items()]
+        arguments += [f"--cache-from={image}" for image in spec.cache_from or ()]
         for number, (name, value) in enumerate(spec.secrets.items()):
             path = Path(folder) / str(number)
             path.write_bytes(value)

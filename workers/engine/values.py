@@ -76,6 +76,9 @@ class BuildSpec:
 
     Labels are those of the image, so never an Owner's: every container of a released image would inherit them.
     Secrets are by id, for `RUN --mount=type=secret,id=ID`.
+
+    `cache_from` are images in a registry whose layers may be taken instead of made; one that cannot be read is none.
+    Unless it is None the image carries what a later build needs to use it so. The classic builder does neither.
     """
 
     dockerfile: str = "Dockerfile"
@@ -84,6 +87,7 @@ class BuildSpec:
     secrets: Mapping[str, bytes] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     tags: Sequence[str] = ()
+    cache_from: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

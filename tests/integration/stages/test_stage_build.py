@@ -1,11 +1,15 @@
 """The build stage on a real engine and registry."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from farm.definition import Build, Definition
 from farm.errors import Canceled, Errored, Failed
 from farm.registry import Registry
-from workers import build
+from workers import build, cache
+from workers.workspace import Workspace
 
 pytestmark = [pytest.mark.engine, pytest.mark.registry]
 
@@ -85,3 +89,26 @@ def test_a_cancel_stops_the_build(repository, workspace, images, said):
 
     with pytest.raises(Canceled):
         build.run(workspace(commit, check=check))
+
+
+def test_the_newest_image_of_a_ref_or_of_the_default_branch_is_its_cache(repository, workspace, images):
+    def work(ref: str, **chosen: Any) -> Workspace:
+        laid_out = workspace(commit, Definition(build=Build(**chosen)))
+        return replace(laid_out, claim=replace(laid_out.claim, ref=ref, default_branch="trunk"))
+
+    commit = repository.commit({"Dockerfile": f"FROM {images.busybox}\nCOPY . /app\n"})
+    trunk, feature, other, own = (f"refs/heads/{name}" for name in ("trunk", "feature", "other", "own"))
+    assert cache.sources(work(trunk)) == []
+    image = build.run(work(trunk)).document()["image"]
+    commit = repository.commit({"a": "1"})
+    newer = build.run(work(feature)).document()["image"]
+
+    assert cache.sources(work(trunk)) == [image]
+    assert cache.sources(work(feature)) == [newer]
+    assert cache.sources(work(other)) == [image]
+    assert cache.sources(work(other, cache=("feature", "trunk", "gone"))) == [newer, image]
+
+    commit = repository.commit({"a": "2"})
+    build.run(work(own, cache=None))
+    assert cache.sources(work(own, cache=None)) is None
+    assert cache.sources(work(own)) == [image]
