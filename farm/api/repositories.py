@@ -21,7 +21,8 @@ class Registration(BaseModel):
     """A repository by its name and the clone URL that workers can reach.
 
     `refs` (ref: id) are there already and get no pipelines; without it the repository is asked for them. A repository
-    that has `moved` keeps its name and what the farm knows of it.
+    that has `moved` keeps its name and what the farm knows of it. Without a `hook` it gets no token, and webhooks need
+    not wait for one.
     """
 
     name: Name
@@ -29,6 +30,7 @@ class Registration(BaseModel):
     default_branch: Name = "main"
     refs: dict[str, str] | None = None
     moved: bool = False
+    hook: bool = True
 
 
 @routes.post("/repositories", summary="Register a repository and get a token for its hook")
@@ -40,7 +42,7 @@ def register(registration: Registration, farm: Farm, token: Token) -> dict[str, 
     admit(farm.access.everything(token))
     git.mirror_path(farm.settings.home, registration.name)
     git.checked(registration.url)
-    secret = new_token()
+    secret = new_token() if registration.hook else ""
     try:
         there = farm.ledger.repository(registration.name).url
     except Refused:
@@ -57,7 +59,12 @@ def register(registration: Registration, farm: Farm, token: Token) -> dict[str, 
     except Errored as error:
         raise HTTPException(422, str(error)) from error
     repository = farm.ledger.register(
-        registration.name, registration.url, registration.default_branch, refs, hashed(secret), moved=moves
+        registration.name,
+        registration.url,
+        registration.default_branch,
+        refs,
+        hashed(secret) if secret else "",
+        moved=moves,
     )
     log.info("repository.registered", repository=registration.name, moved=moves)
     return {

@@ -20,6 +20,7 @@ from farm.pipeline import Pipeline
 from farm.record import Record
 from farm.remotes import Remotes
 from farm.settings import Settings
+from farm.webhooks import Webhooks
 
 LONGEST_WAIT = 30.0  # seconds that a request is held at most
 
@@ -38,6 +39,7 @@ class Service:
     access: Access
     garbage: Garbage
     remotes: Remotes
+    webhooks: Webhooks
 
 
 def service_of(request: Request) -> Service:

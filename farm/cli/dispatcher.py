@@ -35,6 +35,7 @@ from farm.report import Delivery, Desk
 from farm.reporters.chosen import reporters_of
 from farm.settings import Settings
 from farm.spools import Spools
+from farm.webhooks import Webhooks
 
 GRACE = 2  # seconds that requests under way get when the process is told to end
 
@@ -85,12 +86,14 @@ class _House:
         registry = Registry(settings.registry, plain=settings.registry_plain, user_timeout=settings.lease * 0.8)
         garbage = Garbage(record, registry, settings.farm_id, settings.keep_images)
         remotes = Remotes(ledger, intake, settings.poll)
-        self.service = Service(settings, record, ledger, logs, intake, Access(settings.token, ledger), garbage, remotes)
+        webhooks, access = Webhooks(ledger, intake), Access(settings.token, ledger)
+        self.service = Service(settings, record, ledger, logs, intake, access, garbage, remotes, webhooks)
         desk = Desk(record, logs)
         self._deliveries = [Delivery(client, reporter, desk) for reporter in reporters_of(settings, client)]
         work = [
             Loop("reaper", partial(reconcile.reap, record, ledger)),
             Loop("pushes", intake.look),
+            Loop("webhooks", webhooks.look),
             Loop("remotes", remotes.look),
             Loop(f"spools-{socket.gethostname()}", Spools(ledger).look),
             Loop("tags", partial(reconcile.settle_tags, record, registry)),

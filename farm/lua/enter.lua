@@ -208,12 +208,14 @@ local function taken_over(update, key, pair, found)
   return found[#found]
 end
 
--- Who knows better says who pushed: the hook before the reflog, both before a guess.
+-- Who knows better says who pushed. What was pushed with it counts while nobody has looked at the push.
+local KNOWS = {['ls-remote'] = 1, reflog = 2, webhook = 3, hook = 4, manual = 5}
 local function tell_better(number, update)
-  local before = call('HGET', pipeline_key(number), 'source')
-  if before == 'ls-remote' or (before == 'reflog' and update.source == 'hook') then
-    call('HSET', pipeline_key(number), 'source', update.source, 'who', update.who)
-  end
+  local key = pipeline_key(number)
+  local before = call('HGET', key, 'source')
+  if not before or KNOWS[before] >= KNOWS[update.source] then return end
+  call('HSET', key, 'source', update.source, 'who', update.who)
+  if call('ZSCORE', 'farm:undispatched', number) then call('HSET', key, 'options', update.options) end
 end
 
 local function enter(update)

@@ -1,10 +1,20 @@
 """What this process is told: FARM_HOME/farm.yml, this machine's state, and its environment, put together once."""
 
 from farm.settings.files import config_file
+from farm.settings.forges import ForgeSettings, ProjectSettings
 from farm.settings.mistakes import SettingsError
 from farm.settings.repositories import RepositorySettings
 from farm.settings.secret import Secret
 from farm.settings.settings import Settings
 from farm.settings.slack import SlackSettings
 
-__all__ = ["RepositorySettings", "Secret", "Settings", "SettingsError", "SlackSettings", "config_file"]
+__all__ = [
+    "ForgeSettings",
+    "ProjectSettings",
+    "RepositorySettings",
+    "Secret",
+    "Settings",
+    "SettingsError",
+    "SlackSettings",
+    "config_file",
+]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from pydantic import ByteSize, Field
 
+from farm.settings.forges import ForgeSettings, Kind
 from farm.settings.repositories import RepositorySettings
 from farm.settings.slack import SlackSettings
 from farm.settings.values import Size, Values
@@ -69,5 +70,7 @@ class Document(Values):
     """How many of the newest of each image, and of each tag's releases, are kept."""
     slack: SlackSettings | None = None
     """Where Slack hears of results, and of which."""
+    forges: Mapping[Kind, ForgeSettings] = Field(default_factory=dict)
+    """What holds for all repositories on forges of one kind."""
     repositories: Mapping[str, RepositorySettings] = Field(default_factory=dict)
     """Repositories that need other than the default, by name."""

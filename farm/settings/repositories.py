@@ -2,6 +2,7 @@
 
 from fnmatch import fnmatchcase
 
+from farm.settings.forges import ProjectSettings
 from farm.settings.values import Values
 
 
@@ -12,6 +13,8 @@ class RepositorySettings(Values):
     """The branch that releases; without it the one that the repository was registered with."""
     protected: tuple[str, ...] | None = None
     """Patterns of full refs that may release; without it the default branch and tags v*."""
+    forge: ProjectSettings | None = None
+    """Where it is on a forge."""
 
     def protects(self, ref: str, default_branch: str) -> bool:
         """Return whether a push of the full ref may release: by default the default branch and tags `v*`."""

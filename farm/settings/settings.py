@@ -12,7 +12,7 @@ from farm.settings.document import Document
 from farm.settings.files import config_file
 from farm.settings.reader import read
 from farm.settings.repositories import RepositorySettings
-from farm.settings.secret import advice
+from farm.settings.secret import Secret, advice
 from farm.settings.sources import exposed, merged, own_file, sources, variable
 
 
@@ -39,6 +39,20 @@ class Settings(Document):
     def repository(self, name: str) -> RepositorySettings:
         """Return what is said about the repository, the defaults where nothing is."""
         return self.repositories.get(name, RepositorySettings())
+
+    def project(self, kind: str, project: str) -> str | None:
+        """Return the name of the repository that is this project on a forge of that kind, in any case of letters."""
+        for name, repository in self.repositories.items():
+            forge = repository.forge
+            if forge and forge.kind == kind and (forge.project or name).lower() == project.lower():
+                return name
+        return None
+
+    def webhook_secret(self, kind: str, name: str | None) -> Secret | None:
+        """Return what signs the webhooks of a repository, or of all forges of a kind where it has none of its own."""
+        own = self.repository(name).forge if name else None
+        shared = next((each for key, each in self.forges.items() if key == kind), None)
+        return (own and own.secret) or (shared and shared.secret) or None
 
     def advice(self) -> Sequence[str]:
         """Return what is careless in these settings or cannot work yet, though they are valid, and what to do."""
