@@ -6,6 +6,7 @@ from redis import Redis
 
 from farm.reporters import Reporter
 from farm.reporters.slack import Slack
+from farm.reporters.webhook import Webhook
 from farm.settings import Settings
 
 
@@ -14,3 +15,5 @@ def reporters_of(settings: Settings, database: Redis) -> Iterator[Reporter]:
     slack = settings.slack
     if slack and slack.webhook:
         yield Slack(database, slack.webhook, when=slack.when, web_url=settings.web_url)
+    for name, webhook in settings.webhooks.items():
+        yield Webhook(name, webhook, web_url=settings.web_url)

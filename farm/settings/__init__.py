@@ -1,5 +1,6 @@
 """What this process is told: FARM_HOME/farm.yml, this machine's state, and its environment, put together once."""
 
+from farm.settings.email import EmailSettings
 from farm.settings.files import config_file
 from farm.settings.forges import ForgeSettings, ProjectSettings
 from farm.settings.mistakes import SettingsError
@@ -7,8 +8,10 @@ from farm.settings.repositories import RepositorySettings
 from farm.settings.secret import Secret
 from farm.settings.settings import Settings
 from farm.settings.slack import SlackSettings
+from farm.settings.webhooks import WebhookSettings
 
 __all__ = [
+    "EmailSettings",
     "ForgeSettings",
     "ProjectSettings",
     "RepositorySettings",
@@ -16,5 +19,6 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SlackSettings",
+    "WebhookSettings",
     "config_file",
 ]

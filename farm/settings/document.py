@@ -6,13 +6,18 @@ The JSON Schema comes from these models, and what it says of each key from the w
 import os
 import socket
 from collections.abc import Mapping
+from typing import Annotated
 
 from pydantic import ByteSize, Field
 
+from farm.settings.email import EmailSettings
 from farm.settings.forges import ForgeSettings, Kind
 from farm.settings.repositories import RepositorySettings
 from farm.settings.slack import SlackSettings
 from farm.settings.values import Size, Values
+from farm.settings.webhooks import WebhookSettings
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
 
 
 class Document(Values):
@@ -72,5 +77,9 @@ class Document(Values):
     """Where Slack hears of results, and of which."""
     forges: Mapping[Kind, ForgeSettings] = Field(default_factory=dict)
     """What holds for all repositories on forges of one kind."""
+    email: EmailSettings | None = None
+    """Authors who are written to when they break a branch, and by which server."""
+    webhooks: Mapping[Name, WebhookSettings] = Field(default_factory=dict)
+    """Addresses that are told what happens to pipelines, by a name of your choice."""
     repositories: Mapping[str, RepositorySettings] = Field(default_factory=dict)
     """Repositories that need other than the default, by name."""

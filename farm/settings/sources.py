@@ -15,7 +15,6 @@ from farm.settings.document import Document
 from farm.settings.files import config_file
 from farm.settings.reader import read
 from farm.settings.secret import Secret
-from farm.settings.slack import SlackSettings
 
 _PREFIX = "FARM_"
 
@@ -86,8 +85,8 @@ def _variables(variables: Mapping[str, str]) -> dict[str, Any]:
         if text is not None:
             found[field] = tuple(part for part in text.split(",") if part) if field == "labels" else text
     slack = {
-        key: Secret("env", name) if key == "webhook" else variables[name]
-        for key in SlackSettings.model_fields
+        key: Secret("env", name) if key in ("token", "webhook") else variables[name]
+        for key in ("token", "channel", "webhook", "when")
         if (name := variable("slack", key)) in variables
     }
     if slack:

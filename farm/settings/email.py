@@ -1,0 +1,34 @@
+"""What a farm says about e-mail. It sends none."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from farm.settings.secret import Secret
+from farm.settings.values import Values
+
+
+class EmailSettings(Values):
+    """The server that takes the farm's mail, and who may be written to."""
+
+    host: str = Field(min_length=1)
+    """The server that takes mail, by the name in its certificate."""
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """`starttls` (port 587), `tls` from the first byte (port 465), `none` only for a server on this machine."""
+    ca: Path | None = None
+    """A file of certificates to trust instead of the system's, for a server with a certificate of its own making."""
+    user: str | None = None
+    password: Secret | None = None
+    """Needs `user`; never sent over a connection without TLS."""
+    sender: str = Field(pattern=r"^[^\s<>@,;:\"]+@[^\s<>@,;:\"]+$", max_length=254)
+    """The address that mail comes from."""
+    domains: Mapping[str, tuple[str, ...]] = Field(min_length=1)
+    """Whose authors are written to: repository, or `*` for all others, to the domains of their addresses."""
+
+    def allows(self, repository: str, domain: str) -> bool:
+        """Return whether authors with an address in the domain hear of this repository."""
+        allowed = self.domains.get(repository, self.domains.get("*", ()))
+        return domain.lower() in {each.lower() for each in allowed}
