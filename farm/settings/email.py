@@ -16,11 +16,13 @@ class EmailSettings(Values):
     host: str = Field(min_length=1)
     """The server that takes mail, by the name in its certificate."""
     port: int = Field(default=587, ge=1, le=65535)
+    """Its port: 587 with `starttls`, 465 with `tls`."""
     security: Literal["starttls", "tls", "none"] = "starttls"
-    """`starttls` (port 587), `tls` from the first byte (port 465), `none` only for a server on this machine."""
+    """`starttls`, `tls` from the first byte, `none` only for a server on this machine."""
     ca: Path | None = None
     """A file of certificates to trust instead of the system's, for a server with a certificate of its own making."""
     user: str | None = None
+    """The name to log in with; without it nobody logs in."""
     password: Secret | None = None
     """Needs `user`; never sent over a connection without TLS."""
     sender: str = Field(pattern=r"^[^\s<>@,;:\"]+@[^\s<>@,;:\"]+$", max_length=254)
