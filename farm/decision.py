@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from farm.definition import Definition, DefinitionError, expand, matches, parse
+from farm.definition import ALONE, Definition, DefinitionError, Files, expand, matches, parse
 from farm.git import Commit
 from farm.pipeline import Status, Step
 from farm.push import Push
@@ -57,16 +57,18 @@ def decide(
     *,
     protected: bool,
     date: str,
+    files: Files = ALONE,
     changed: Callable[[Sequence[str], Sequence[str]], bool] = lambda paths, ignore: True,  # noqa: ARG005
 ) -> Plan | Close:
     """Return what a push becomes by its commit and the text of its definition, None where it has no such file.
 
-    `changed` says whether the push changes one of these paths beside those to ignore.
+    `files` are those that it can include. `changed` says whether the push changes one of
+    these paths beside those to ignore.
     """
     if marker := _MARKER.search(commit.message):
         return Close(Status.SKIPPED, f"{marker[0]} in the commit's message")
     try:
-        definition = Definition() if text is None else parse(text, FILE)
+        definition = Definition() if text is None else parse(text, FILE, files)
     except DefinitionError as error:
         return Close(Status.FAILED, "definition", str(error).splitlines())
     if (definition.on.paths or definition.on.ignore) and not changed(definition.on.paths, definition.on.ignore):

@@ -17,6 +17,7 @@ from farm import broker, git
 from farm.answer import Outcome
 from farm.decision import FILE, Close, Plan, decide, unseen
 from farm.errors import Errored, Failed, Refused
+from farm.included import MirrorFiles, Repositories
 from farm.ledger import Ledger
 from farm.pipeline import Pipeline, Status, Step
 from farm.push import Push
@@ -99,6 +100,7 @@ class Dispatcher:
             look.text,
             protected=protected and not doubt,
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
+            files=MirrorFiles(mirror, commit.id, Repositories(push.repository, self.ledger, self.settings, self.check)),
             changed=partial(_changed, push, mirror, commit.id),
         )
         if doubt and isinstance(verdict, Plan) and verdict.remark:

@@ -53,7 +53,7 @@ def check(
         found = {"file": str(path), "mistakes": [each.document() for each in mistakes], "warnings": warnings}
         typer.echo(json.dumps(found, indent=2))
     elif mistakes:
-        typer.echo(complaint(mistakes, content.decode(errors="replace")))
+        typer.echo(complaint(mistakes, {str(path): content}))
     else:
         typer.echo("\n".join([*(f"warning: {words}" for words in warnings), f"{path} can be used"]))
     if mistakes:

@@ -4,14 +4,15 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.cells import cell_len
 
-from farm.definition import Definition, DefinitionError, Mistake, parse
+from farm.cli.beside import Folder, folders
+from farm.definition import ALONE, Definition, DefinitionError, Mistake, parse
 from farm.definition.mistakes import SHOWN, lines
 from farm.definition.tree import BYTES
 
@@ -26,6 +27,10 @@ def lint(
     file: Annotated[
         str | None, typer.Argument(help="The file; `-` is standard input. Without it the next .farm.yml upwards.")
     ] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="NAME=FOLDER", help="Where a repository is whose files are included."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Check a definition without a server: every mistake with its line and what to write instead.
@@ -34,14 +39,15 @@ def lint(
     """
     path = file or _nearest(Path.cwd())
     name = "<stdin>" if path == "-" else path
+    others, texts = folders(with_ or ()), dict[str, bytes]()
     try:
-        content = _read(path)
+        content = texts[name] = _read(path)
     except OSError as error:
         raise _refusal(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
     definition: Definition | None = None
     mistakes: Sequence[Mistake] = ()
     try:
-        definition = parse(content, name)
+        definition = parse(content, name, ALONE if path == "-" else _around(Path(path), others, texts))
     except DefinitionError as error:
         mistakes = error.mistakes
     if as_json:
@@ -49,7 +55,7 @@ def lint(
     elif definition:
         typer.echo(f"{name}: {summary(definition)}")
     else:
-        typer.echo(complaint(mistakes, content.decode(errors="replace")))
+        typer.echo(complaint(mistakes, texts))
     if mistakes:
         raise typer.Exit(2)
 
@@ -67,10 +73,10 @@ def summary(definition: Definition) -> str:
     return " -> ".join(["build", *([test] if definition.jobs else []), release])
 
 
-def complaint(mistakes: Sequence[Mistake], source: str) -> str:
+def complaint(mistakes: Sequence[Mistake], texts: Mapping[str, bytes]) -> str:
     """Return all mistakes as a person reads them: each with its line and a mark below the place."""
-    source_lines = lines(source)
-    parts = [f"{mistake}\n{_excerpt(mistake, source_lines)}" for mistake in mistakes[:SHOWN]]
+    sources = {name: lines(text.decode(errors="replace")) for name, text in texts.items()}
+    parts = [f"{mistake}\n{_excerpt(mistake, sources.get(mistake.file, []))}" for mistake in mistakes[:SHOWN]]
     if len(mistakes) > SHOWN:
         parts.append(f"and {len(mistakes) - SHOWN} more; mend these first")
     parts.append("1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes")
@@ -101,6 +107,14 @@ def _read(path: str) -> bytes:
         return sys.stdin.buffer.read(BYTES + 1)
     with Path(path).open("rb") as stream:
         return stream.read(BYTES + 1)
+
+
+def _around(file: Path, others: Mapping[str, Path], texts: dict[str, bytes]) -> Folder:
+    """Return the files that a definition can include: those of the work tree that it is in, else of its folder."""
+    own = file.absolute().parent
+    top = next((folder for folder in (own, *own.parents) if (folder / ".git").exists()), own)
+    before = os.path.relpath(top)
+    return Folder(top, others, "" if before == "." else f"{before}/", texts)
 
 
 def _nearest(folder: Path) -> str:

@@ -4,13 +4,14 @@ The stages are those of the workers; they run in a subprocess, because the comma
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from farm import decision
+from farm.cli.beside import Committed, Folder, folders
 from farm.cli.clone import Clone, clone
 from farm.cli.local import local
 from farm.cli.picture import tree
@@ -34,6 +35,10 @@ def run(
     ] = False,
     release: Annotated[bool, typer.Option("--release", help="Push the image if all passes; needs --registry.")] = False,
     registry: Annotated[str | None, typer.Option(help="Where --release pushes, such as registry.example.")] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="NAME=FOLDER", help="Where a repository is whose files are included."),
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Only print the names of the steps.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would run, as a tree.")] = False,
 ) -> None:
@@ -42,7 +47,7 @@ def run(
     Exit codes: 0 passed, 1 failed, 2 refused, 3 the engine or git is at fault, 130 interrupted.
     """
     found = clone(Path.cwd())
-    definition = _definition(found, dirty=dirty)
+    definition = _definition(found, folders(with_ or ()), dirty=dirty)
     steps = chosen(definition, what)
     image = definition.image or decision.image_name(found.repository)
     tags, remark = _tags(found, definition)
@@ -95,7 +100,7 @@ def chosen(definition: Definition, what: str | None) -> Sequence[str]:
     return ["build", *tests]
 
 
-def _definition(found: Clone, *, dirty: bool) -> Definition:
+def _definition(found: Clone, others: Mapping[str, Path], *, dirty: bool) -> Definition:
     if found.commit is None and not dirty:
         raise Refused("this repository has no commit yet; commit, or try the files as they are: farm run --dirty")
     text = found.text(decision.FILE, dirty=dirty)
@@ -105,7 +110,7 @@ def _definition(found: Clone, *, dirty: bool) -> Definition:
         typer.echo(f"{why}: the image is built, and nothing is tested", err=True)
         return Definition()
     try:
-        return parse(text, decision.FILE)
+        return parse(text, decision.FILE, Folder(found.top, others) if dirty else Committed(found, others))
     except DefinitionError as error:
         raise Refused(f"the definition has mistakes:\n{error}\nsee them in place: farm lint") from None
 

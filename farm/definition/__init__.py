@@ -1,14 +1,17 @@
 """What `.farm.yml` says: parsed, validated and resolved. It opens no file and asks nobody."""
 
+from farm.definition.files import ALONE, Files
 from farm.definition.mistakes import DefinitionError, Mistake
 from farm.definition.models import Build, Definition, Job, Notify, Ready, Release, Service
 from farm.definition.reader import parse
 from farm.definition.templates import expand, matches
 
 __all__ = [
+    "ALONE",
     "Build",
     "Definition",
     "DefinitionError",
+    "Files",
     "Job",
     "Mistake",
     "Notify",

@@ -5,14 +5,14 @@ The JSON Schema comes from these models, and what it says of each key from the w
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from farm.definition import models
 from farm.definition.commands import Env, ImageLabels, Script
 from farm.definition.models import Value
-from farm.definition.names import Files, ImageName, Inside
+from farm.definition.names import Files, ImageName, Inside, RepositoryName, Revision
 from farm.definition.templates import Branches, CacheRefs, Tags
-from farm.definition.testing import Nothing, Test, written_test
+from farm.definition.testing import Nothing, Templates, Test, written_test
 from farm.definition.values import Given, Text, kind, wrong
 
 
@@ -23,6 +23,40 @@ def _cache(value: object) -> object:
 
 
 Cache = Annotated[CacheRefs | None, BeforeValidator(_cache, json_schema_input_type=Literal["none"] | CacheRefs), Given]
+
+
+class Include(Value):
+    """Another file that this definition is made of."""
+
+    model_config = ConfigDict(json_schema_extra={"dependentRequired": {"ref": ["repository"]}})
+
+    file: Inside
+    """Its path, from the root of its repository."""
+    repository: Annotated[RepositoryName | None, Given] = None
+    """Another repository that has it; without it this one has, at the commit that is pushed."""
+    ref: Annotated[Revision | None, Given] = None
+    """The branch, tag or commit of the other repository; without it its default branch."""
+
+
+def _include(value: object) -> object:
+    if isinstance(value, str):
+        return {"file": value}
+    if isinstance(value, dict) and "ref" in value and "repository" not in value:
+        raise wrong("ref is for another repository", "this one is read at the commit that is pushed; remove ref")
+    return value
+
+
+def _includes(value: object) -> object:
+    return value if isinstance(value, tuple) else (value,)
+
+
+_Included = Annotated[Include, BeforeValidator(_include, json_schema_input_type=Inside | Include)]
+_Several = Annotated[list[_Included], Field(min_length=1, max_length=20)]
+Includes = Annotated[
+    tuple[_Included, ...],
+    Field(min_length=1, max_length=20),
+    BeforeValidator(_includes, json_schema_input_type=Inside | Include | _Several),
+]
 
 
 class Build(Value):
@@ -125,6 +159,10 @@ class Document(Value):
     """What releases, and under which tags, or `none`. Without it what the server protects releases `latest`."""
     notify: Notify = Notify()
     """Who hears of the pipeline's end."""
+    include: Includes = ()
+    """Other files, each a definition or a part of one; what stands here goes before, a later file before an earlier."""
+    templates: Templates = Field(default_factory=dict)
+    """What jobs can take over by `extends`, by name: jobs that need not be whole, and never run by themselves."""
 
     def resolve(self) -> models.Definition:
         """Return the definition that the farm uses."""

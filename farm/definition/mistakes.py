@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from farm.errors import Failed
 
@@ -16,6 +16,14 @@ def lines(source: str) -> list[str]:
     return _BREAK.split(source.removeprefix("\ufeff"))
 
 
+class Place(NamedTuple):
+    """Where something stands, line and column counted from 1."""
+
+    line: int
+    column: int
+    file: str = ".farm.yml"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Mistake:
     """One mistake with its place (both counted from 1) and, where there is one, the way out."""
@@ -25,6 +33,16 @@ class Mistake:
     message: str
     hint: str = ""
     file: str = ".farm.yml"
+
+    @classmethod
+    def at(cls, place: Place, message: str, hint: str = "") -> Self:
+        """Make it of its place."""
+        return cls(place.line, place.column, message, hint, place.file)
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(self.line, self.column, self.file)
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
@@ -36,10 +54,11 @@ class Mistake:
 
 
 class DefinitionError(Failed):
-    """The definition cannot be used. It holds every mistake that was found, in the order of the file."""
+    """The definition cannot be used. It holds every mistake that was found, each once, in the order of each file."""
 
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
-        self.mistakes = tuple(sorted(mistakes))
+        once = {(mistake.place, mistake.message): mistake for mistake in reversed(mistakes)}
+        self.mistakes = tuple(sorted(once.values(), key=lambda mistake: (mistake.file, mistake)))
         lines = [str(mistake) for mistake in self.mistakes[:SHOWN]]
         if len(self.mistakes) > SHOWN:
             lines.append(f"and {len(self.mistakes) - SHOWN} more mistakes; mend these first")

@@ -136,3 +136,20 @@ Label = Annotated[
     _schema(_LABEL, 32),
 ]
 Labels = some(Label, most=4)
+
+PARENTS = 10
+Parents = some(JobName, most=PARENTS)
+
+_REPOSITORY = r"(?![./-])(?!.*\.\.)[^\s\x00-\x1f]+"
+RepositoryName = Annotated[
+    str,
+    BeforeValidator(_matching(_REPOSITORY, "name of a repository", "as it is registered in the farm", 200)),
+    _schema(_REPOSITORY, 200),
+]
+
+_REVISION = r"(?!-)[^\x00-\x20\x7f~^:?*\[\\]+"
+Revision = Annotated[
+    str,
+    BeforeValidator(_matching(_REVISION, "branch, tag or commit", "a short name such as main, or a full commit", 200)),
+    _schema(_REVISION, 200),
+]

@@ -15,21 +15,28 @@ KEY = "[key]"
 Model = type[BaseModel]
 
 
-def placed(error: ValidationError, tree: Tree, model: Model) -> list[Mistake]:
-    """Return what the validator of a model found, without what only echoes another mistake."""
-    errors = [found for found in error.errors(include_url=False) if not _echo(found)]
+def placed(error: ValidationError, tree: Tree, model: Model, *, whole: bool = True, below: Loc = ()) -> list[Mistake]:
+    """Return what the validator of a model found, without what only echoes another mistake.
+
+    What is not whole may lack keys; `below` is the place of what was validated.
+    """
+    errors: list[dict[str, Any]] = [
+        {**found, "loc": below + found["loc"]}
+        for found in error.errors(include_url=False)
+        if not _echo(found) and (whole or found["type"] != "missing")
+    ]
     meant = {
         (*found["loc"][:-1], nearest(str(found["loc"][-1]), _known(model, found["loc"][:-1])))
         for found in errors[:HINTED]
         if found["type"] == "extra_forbidden"
     }
-    taken = {(mistake.line, mistake.column) for mistake in tree.mistakes}
+    taken = {mistake.place for mistake in tree.mistakes}
     mistakes = [
         _mistake(found, tree, model, hinted=index < HINTED)
         for index, found in enumerate(errors)
         if found["type"] != "missing" or found["loc"] not in meant
     ]
-    return [mistake for mistake in mistakes if (mistake.line, mistake.column) not in taken]
+    return [mistake for mistake in mistakes if mistake.place not in taken]
 
 
 def _mistake(error: Any, tree: Tree, model: Model, *, hinted: bool) -> Mistake:
@@ -41,7 +48,7 @@ def _mistake(error: Any, tree: Tree, model: Model, *, hinted: bool) -> Mistake:
     if error["type"] == "extra_forbidden" and len(loc) == 1 and hint.startswith("known:"):
         below = [section for section in known if loc[0] in _known(model, (section,))]
         hint = f"it belongs below {below[0]}:" if below else hint
-    return Mistake(*tree.place(loc, key=about_key), message, hint, tree.file)
+    return Mistake.at(tree.place(loc, key=about_key), message, hint)
 
 
 def _echo(error: Any) -> bool:

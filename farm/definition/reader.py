@@ -1,40 +1,55 @@
 """Reading a definition: text in, definition out, or every mistake at once. It opens no file."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from pydantic import ValidationError
 
 from farm.definition.document import Document
+from farm.definition.extending import extended
+from farm.definition.files import ALONE, Files
+from farm.definition.including import included
 from farm.definition.meaning import check
 from farm.definition.mistakes import DefinitionError, Mistake
 from farm.definition.models import Definition
 from farm.definition.placing import placed
-from farm.definition.tree import load
+from farm.definition.tree import Tree
 
 
-def parse(text: str | bytes, name: str = ".farm.yml") -> Definition:
+def parse(text: str | bytes, name: str = ".farm.yml", files: Files = ALONE) -> Definition:
     """Return the definition that a text holds; raises DefinitionError with all of its mistakes.
 
-    An empty text is a definition too: built, nothing tested.
+    What it includes is taken from `files`, those of its own repository. An empty text is a definition too: built,
+    nothing tested.
     """
-    tree = load(decoded(text, name) if isinstance(text, bytes) else text, name)
-    mistakes = list(tree.mistakes)
+    tree = Tree(file=name)
+    root = included(text, name, files, tree.mistakes)
+    before = len(tree.mistakes)
+    tree.put(extended(root, tree.mistakes))
+    lacking = len(tree.mistakes) > before
     document = Document()
+    mistakes = list(tree.mistakes)
     try:
         if tree.data is not None:
-            document = Document.model_validate(tree.data)
+            document = Document.model_validate(_without_templates(tree.data))
     except ValidationError as error:
-        mistakes += placed(error, tree, Document)
-    for loc, message, hint in check(tree.data):
-        mistakes.append(Mistake(*tree.place(loc), message, hint, name))
+        mistakes += placed(error, tree, Document, whole=not lacking)
+    mistakes += _templates(tree)
+    mistakes += [Mistake.at(tree.place(loc), message, hint) for loc, message, hint in check(tree.data)]
     if mistakes:
-        raise DefinitionError(list(dict.fromkeys(mistakes)))
+        raise DefinitionError(mistakes)
     return document.resolve()
 
 
-def decoded(content: bytes, name: str) -> str:
-    """Return a file's text; raises DefinitionError where it is no UTF-8."""
+def _without_templates(data: Any) -> Any:
+    return {key: value for key, value in data.items() if key != "templates"} if isinstance(data, dict) else data
+
+
+def _templates(tree: Tree) -> Iterator[Mistake]:
+    """Give what is wrong in templates; what is missing in one may stand in the job that extends it."""
+    if not isinstance(tree.data, Mapping) or "templates" not in tree.data:
+        return
     try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode()
-        place = before.count("\n") + 1, len(before) - before.rfind("\n")
-        raise DefinitionError([Mistake(*place, "this is no UTF-8 text", "save the file as UTF-8", name)]) from None
+        Document.model_validate({"templates": tree.data["templates"]})
+    except ValidationError as error:
+        yield from placed(error, tree, Document, whole=False)

@@ -27,7 +27,10 @@ def text() -> str:
 
 
 def _tidy(part: Any) -> Any:
-    """Say what pydantic's schema does not: no key may be empty, and a mapping has only keys that fit its pattern."""
+    """Say what pydantic's schema does not: no key may be empty, and a mapping has only keys that fit its pattern.
+
+    No key has to stand there, because a template or another file may bring it.
+    """
     if isinstance(part, list):
         return [_tidy(item) for item in part if item != {"type": "null"}]
     if not isinstance(part, dict):
@@ -36,6 +39,8 @@ def _tidy(part: Any) -> Any:
     if "patternProperties" in made:
         made.pop("propertyNames", None)
         made["additionalProperties"] = False
+    if "properties" in made:
+        made.pop("required", None)
     if len(made.get("anyOf", [])) == 1:
         made |= made.pop("anyOf")[0]
     return made

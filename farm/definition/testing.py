@@ -10,7 +10,7 @@ from farm.definition import models
 from farm.definition.commands import Env, Script
 from farm.definition.matrix import Matrix, Shards, fill, variants
 from farm.definition.models import Value
-from farm.definition.names import Absolute, ImageTemplate, JobName, Labels, Needs, Patterns
+from farm.definition.names import Absolute, ImageTemplate, JobName, Labels, Needs, Parents, Patterns
 from farm.definition.outcomes import Allowed
 from farm.definition.quantities import JobTimeout, Memory
 from farm.definition.services import Services
@@ -29,6 +29,8 @@ class Reports(Value):
 class Surroundings(Value):
     """What a job runs in. Beside `jobs` it is shared: a job's own key goes before, env and services are joined."""
 
+    extends: Parents = ()
+    """Templates that it takes over; its own keys go before, and those of a later template before an earlier one's."""
     image: Annotated[ImageTemplate | None, Given] = None
     """An image to run in instead of the one that was built; {NAME} stands for a value of the matrix."""
     env: Env = Field(default_factory=dict)
@@ -76,10 +78,13 @@ Jobs = Annotated[
 ]
 
 
+Templates = Annotated[dict[JobName, Job], Field(min_length=1, max_length=100)]
+
+
 class Test(Surroundings):
     """The test stage: a script in the image that was built, or several jobs side by side."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["script"]}, {"required": ["jobs"]}]})
+    model_config = ConfigDict(json_schema_extra={"not": {"required": ["script", "jobs"]}})
 
     script: Annotated[Script | None, Given] = None
     """One command or several. They run as one script with `sh -ec`; the first that fails ends it."""

@@ -7,13 +7,13 @@ Keys are always text.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from yaml.events import AliasEvent, MappingStartEvent, NodeEvent, ScalarEvent, SequenceStartEvent
 
 from farm.definition.hints import syntax
-from farm.definition.mistakes import DefinitionError, Mistake, lines
+from farm.definition.mistakes import DefinitionError, Mistake, Place, lines
 from farm.definition.scalars import Cut, resolve
 from farm.definition.values import shown
 
@@ -22,14 +22,13 @@ DEPTH = 32
 NODES = 10_000
 
 Loc = tuple[str | int, ...]
-Place = tuple[int, int]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(slots=True)
 class Node:
-    """One value of the file: pairs (and what << brought) for a mapping, items for a list, else a scalar.
+    """One value of the file: pairs (those that << brought too) for a mapping, items for a list, else a scalar.
 
     An alias shares the node that it names.
     """
@@ -37,21 +36,33 @@ class Node:
     place: Place
     scalar: Any = None
     items: list["Node"] | None = None
-    pairs: list[tuple[str, Place, "Node"]] | None = None
-    merged: list[tuple[str, Place, "Node"]] = field(default_factory=list)
+    pairs: dict[str, "Pair"] | None = None
     size: int = 1
     complete: bool = False
 
 
+class Pair(NamedTuple):
+    """A value of a mapping, and where its key stands."""
+
+    place: Place
+    node: Node
+
+
 @dataclass(slots=True)
 class Tree:
-    """The file's data (tuples for lists), where each value and each key stands, and what YAML itself takes amiss."""
+    """Data (tuples for lists), where each value and each key of it stands, and what was taken amiss on the way."""
 
     data: Any = None
     values: dict[Loc, Place] = field(default_factory=dict)
     keys: dict[Loc, Place] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
     file: str = ""
+
+    def put(self, root: Node | None) -> None:
+        """Take the values of a node and below it, unless there is none."""
+        if root:
+            self.values[()] = root.place
+            self.data = _plain(root, (), self)
 
     def place(self, loc: Loc, *, key: bool = False) -> Place:
         """Return where a value (or its key) stands; a part that only a short form left out is passed over."""
@@ -61,29 +72,42 @@ class Tree:
                 at = (*at, part)
         if key and at in self.keys:
             return self.keys[at]
-        return self.values.get(at, (1, 1))
+        return self.values.get(at, Place(1, 1, self.file))
 
 
 def load(source: str, file: str) -> Tree:
     """Read one YAML document; raises DefinitionError when it cannot be read to its end."""
-    if len(source.encode(errors="surrogatepass")) > BYTES:
-        raise DefinitionError([Mistake(1, 1, f"the file is larger than {BYTES // 1024} KiB", "", file)])
-    source = source.removeprefix("\ufeff")
     tree = Tree(file=file)
-    root = _Composer(source, tree).document()
-    if root:
-        tree.values[()] = root.place
-        tree.data = _plain(root, (), tree)
+    tree.put(compose(source, file, tree.mistakes))
     return tree
+
+
+def compose(source: str, file: str, mistakes: list[Mistake]) -> Node | None:
+    """Return the root of one YAML document and add what is amiss in it; raises DefinitionError as `load` does."""
+    if len(source.encode(errors="surrogatepass")) > BYTES:
+        message = f"the file is larger than {BYTES // 1024} KiB"
+        raise DefinitionError([*mistakes, Mistake.at(Place(1, 1, file), message)])
+    return _Composer(source.removeprefix("\ufeff"), file, mistakes).document()
+
+
+def decoded(content: bytes, name: str) -> str:
+    """Return a file's text; raises DefinitionError where it is no UTF-8."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode()
+        place = Place(before.count("\n") + 1, len(before) - before.rfind("\n"), name)
+        raise DefinitionError([Mistake.at(place, "this is no UTF-8 text", "save the file as UTF-8")]) from None
 
 
 class _Composer:
     """Builds nodes from events; it knows where they stand and what is amiss with them."""
 
-    def __init__(self, source: str, tree: Tree) -> None:
+    def __init__(self, source: str, file: str, mistakes: list[Mistake]) -> None:
         self.source = source
         self.lines = lines(source)
-        self.tree = tree
+        self.file = file
+        self.mistakes = mistakes
         self.anchors: dict[str, Node] = {}
 
     def document(self) -> Node | None:
@@ -93,9 +117,9 @@ class _Composer:
             root = self.node(event, 0) if event else None
             extra = next(self.events, None)
         except yaml.YAMLError as error:
-            raise DefinitionError([*self.tree.mistakes, syntax(error, self.source, self.tree.file)]) from None
+            raise DefinitionError([*self.mistakes, syntax(error, self.source, self.file)]) from None
         if extra:
-            raise self.refuse(_place(extra), "a second document begins here", "one file holds one definition")
+            raise self.refuse(self.place(extra), "a second document begins here", "one file holds one definition")
         return root
 
     def _events(self) -> Iterator[Any]:
@@ -109,13 +133,13 @@ class _Composer:
             loader.dispose()
 
     def refuse(self, place: Place, message: str, hint: str = "") -> DefinitionError:
-        return DefinitionError([*self.tree.mistakes, Mistake(*place, message, hint, self.tree.file)])
+        return DefinitionError([*self.mistakes, Mistake.at(place, message, hint)])
 
     def wrong(self, place: Place, message: str, hint: str = "") -> None:
-        self.tree.mistakes.append(Mistake(*place, message, hint, self.tree.file))
+        self.mistakes.append(Mistake.at(place, message, hint))
 
     def node(self, event: Any, depth: int) -> Node:
-        place = _place(event)
+        place = self.place(event)
         if depth > DEPTH:
             raise self.refuse(place, f"nested more than {DEPTH} levels deep")
         if isinstance(event, AliasEvent):
@@ -134,9 +158,7 @@ class _Composer:
             while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
                 node.items.append(self.count(node, self.node(event, depth + 1)))
         elif isinstance(event, MappingStartEvent):
-            node.pairs = []
-            while not isinstance(event := next(self.events), yaml.MappingEndEvent):
-                self.pair(node, event, depth)
+            self.pairs(node, depth)
         node.complete = True
         return node
 
@@ -148,9 +170,17 @@ class _Composer:
             raise self.refuse(place, f"the alias *{event.anchor} stands inside what it names")
         return node
 
-    def pair(self, node: Node, event: Any, depth: int) -> None:
+    def pairs(self, node: Node, depth: int) -> None:
+        node.pairs, merged = {}, list[Node]()
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            self.pair(node, event, depth, merged)
+        for source in merged:
+            for key, pair in (source.pairs or {}).items():
+                node.pairs.setdefault(key, pair)
+
+    def pair(self, node: Node, event: Any, depth: int, merged: list[Node]) -> None:
         assert node.pairs is not None  # noqa: S101 - the caller made it
-        place = _place(event)
+        place = self.place(event)
         key = event.value if isinstance(event, ScalarEvent) else None
         first = self.node(event, depth + 1)
         value = self.count(node, self.node(next(self.events), depth + 1))
@@ -159,17 +189,19 @@ class _Composer:
         if key is None:
             self.wrong(place, "a key must be text, not a list or a mapping")
         elif key == "<<" and isinstance(event, ScalarEvent) and not event.style:
-            self.merge(node, place, value)
+            merged += self.sources(place, value)
+        elif key in node.pairs:
+            hint = f"first in line {node.pairs[key].place.line}"
+            self.wrong(place, f'the key "{shown(key)}" stands here twice', hint)
         else:
-            node.pairs.append((key, place, value))
+            node.pairs[key] = Pair(place, value)
 
-    def merge(self, node: Node, place: Place, value: Node) -> None:
-        sources = [value] if value.items is None else value.items
-        for source in sources:
+    def sources(self, place: Place, value: Node) -> Iterator[Node]:
+        for source in [value] if value.items is None else value.items:
             if source.pairs is None:
                 self.wrong(place, "<< takes a mapping or a list of mappings", "write <<: *name")
-                continue
-            node.merged += source.pairs + source.merged
+            else:
+                yield source
 
     def count(self, node: Node, child: Node) -> Node:
         node.size += child.size
@@ -185,14 +217,13 @@ class _Composer:
         value = resolve(event.value)
         return Cut(value) if isinstance(value, str) and self.commented(event.end_mark) else value
 
+    def place(self, event: Any) -> Place:
+        return Place(event.start_mark.line + 1, event.start_mark.column + 1, self.file)
+
     def commented(self, mark: Any) -> bool:
         """Say whether a comment begins behind a plain scalar."""
         rest = self.lines[mark.line][mark.column :] if mark.line < len(self.lines) else ""
         return rest.lstrip(" \t").startswith("#")
-
-
-def _place(event: Any) -> Place:
-    return event.start_mark.line + 1, event.start_mark.column + 1
 
 
 def _plain(node: Node, loc: Loc, tree: Tree) -> Any:
@@ -203,12 +234,8 @@ def _plain(node: Node, loc: Loc, tree: Tree) -> Any:
     if node.pairs is None:
         return node.scalar
     data: dict[str, Any] = {}
-    for index, (key, place, value) in enumerate(node.pairs + node.merged):
+    for key, (place, value) in node.pairs.items():
         at = (*loc, key)
-        if key not in data:
-            tree.keys[at], tree.values[at] = place, value.place
-            data[key] = _plain(value, at, tree)
-        elif index < len(node.pairs):
-            hint = f"first in line {tree.keys[at][0]}"
-            tree.mistakes.append(Mistake(*place, f'the key "{shown(key)}" stands here twice', hint, tree.file))
+        tree.keys[at], tree.values[at] = place, value.place
+        data[key] = _plain(value, at, tree)
     return data

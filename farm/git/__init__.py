@@ -4,7 +4,7 @@ Arguments from outside are checked before git sees them, and nothing of the call
 """
 
 from farm.git.mirror import ensure, fetch, find, forget, mirror_path, mirrors
-from farm.git.reading import Commit, Look, after, archive, changed, describe, listed, look, ls_remote, show
+from farm.git.reading import Commit, Look, after, archive, changed, describe, listed, look, ls_remote, paths, show
 from farm.git.urls import checked, host, local, oid, shown
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "mirror_path",
     "mirrors",
     "oid",
+    "paths",
     "show",
     "shown",
 ]

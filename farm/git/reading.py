@@ -81,6 +81,12 @@ def show(mirror: Path, commit: str, path: str, *, limit: int = 1 << 20) -> bytes
         return None
 
 
+def paths(mirror: Path, commit: str, *endings: str) -> list[str]:
+    """Return the paths of the files of a commit with one of these endings. What is no UTF-8 in them is left out."""
+    names = run(mirror, "ls-tree", "-r", "--name-only", "-z", oid(commit)).split(b"\0")
+    return [name for raw in names if (name := raw.decode(errors="ignore")).endswith(endings)]
+
+
 @contextmanager
 def archive(mirror: Path, commit: str, folder: str = ".", *, below: str = "") -> Iterator[IO[bytes]]:
     """Give the tree of a commit, or one folder of it with its full path, as a stream of tar.

@@ -8,8 +8,7 @@ from pydantic import ValidationError
 
 from farm.definition.mistakes import DefinitionError
 from farm.definition.placing import placed
-from farm.definition.reader import decoded
-from farm.definition.tree import load
+from farm.definition.tree import decoded, load
 from farm.errors import Refused
 from farm.settings.document import Document
 from farm.settings.mistakes import SettingsError

@@ -15,6 +15,8 @@ class RepositorySettings(Values):
     """Patterns of full refs that may release; without it the default branch and tags v*."""
     forge: ProjectSettings | None = None
     """Where it is on a forge."""
+    included_by: tuple[str, ...] = ()
+    """Names and patterns of repositories whose definitions may include files of this one; none unless said."""
 
     def protects(self, ref: str, default_branch: str) -> bool:
         """Return whether a push of the full ref may release: by default the default branch and tags `v*`."""

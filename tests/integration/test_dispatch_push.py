@@ -3,6 +3,7 @@
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ class Origin:
     """A bare repository, and commits that come into it."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         self.path = folder / "thyme.git"
         self.work = folder / "work"
         self.git("init", "-q", "-b", "main", str(self.work), where=folder)
@@ -389,3 +391,73 @@ def test_a_retry_of_a_push_without_steps_reads_it_again(house: House, origin: Or
     house.dispatcher.retry(number, "eve")
     assert house.ledger.undispatched() == [number]
     assert house.dispatcher.dispatch(number).status is Status.FAILED
+
+
+def shared(house: House, origin: Origin, **files: str) -> Origin:
+    """Register a second repository with these files on its branch main."""
+    other = Origin(origin.path.parent / "beside")
+    for name, text in files.items():
+        (other.work / f"{name}.yml").write_text(text)
+    other.commit(None)
+    house.ledger.register("shared", str(other.path), "main", {})
+    return other
+
+
+def allow(house: House, pattern: str) -> None:
+    own = RepositorySettings(included_by=(pattern,))
+    house.dispatcher = replace(
+        house.dispatcher, settings=Settings(home=house.settings.home, repositories={"shared": own})
+    )
+
+
+def test_a_definition_is_made_of_files_of_its_commit_and_of_another_repository(house: House, origin: Origin) -> None:
+    shared(house, origin, jobs="include: templates.yml\ntest: {jobs: {unit: {extends: base}}}", templates="")
+    allow(house, "th*")
+    (origin.work / "ci").mkdir()
+    (origin.work / "ci" / "base.yml").write_text("templates: {base: {script: make check}}")
+    number = house.push(origin.commit("include: [ci/base.yml, {repository: shared, file: jobs.yml}]"))
+    assert house.dispatcher.dispatch(number).stages == ("build", "test", "release")
+    assert '"make check"' in house.client.hget(f"farm:pipeline:{number}", "definition")
+
+
+def test_another_repository_is_included_only_where_the_server_says_so(house: House, origin: Origin) -> None:
+    shared(house, origin, jobs=TESTED)
+    number = house.push(origin.commit("include: [{repository: shared, file: jobs.yml}, {repository: no, file: x}]"))
+    outcome = house.dispatcher.dispatch(number)
+    assert (outcome.status, outcome.messages) == (
+        Status.FAILED,
+        [
+            ".farm.yml:1:11: thyme may not include files of shared; whoever runs the farm can allow it by included_by",
+            ".farm.yml:1:49: thyme may not include files of no; whoever runs the farm can allow it by included_by",
+        ],
+    )
+
+
+def test_what_another_repository_lacks_is_told_where_it_is_included(house: House, origin: Origin) -> None:
+    other = shared(house, origin, jobs="test: [x\n")
+    other.git("tag", "-a", "-m", "v1", "v1")
+    other.git("push", "-q", str(other.path), "v1")
+    allow(house, "*")
+    gone = "0123456789" * 4
+    lines = (
+        *("{repository: shared, file: job.yml}", "{repository: shared, file: jobs.yml, ref: v1}"),
+        *("{repository: shared, file: x, ref: mian}", f"{{repository: shared, file: x, ref: '{gone}'}}"),
+    )
+    number = house.push(origin.commit("include:\n" + "".join(f"  - {line}\n" for line in lines)))
+    assert house.dispatcher.dispatch(number).messages == [
+        ".farm.yml:2:5: there is no file shared:job.yml (did you mean jobs.yml?)",
+        ".farm.yml:4:5: shared has no branch or tag mian",
+        ".farm.yml:5:5: shared has no commit 0123456",
+        "shared@v1:jobs.yml:1:7: a list in brackets without its end (close it with ])",
+    ]
+
+
+def test_a_repository_that_is_away_is_waited_for(house: House, origin: Origin) -> None:
+    other = shared(house, origin, jobs=TESTED)
+    allow(house, "*")
+    number = house.push(origin.commit("include: {repository: shared, file: jobs.yml}"))
+    other.path.rename(other.path.with_name("away"))
+    outcome = house.dispatcher.dispatch(number)
+    assert (outcome.status, outcome.stages) == (Status.PENDING, ())
+    other.path.with_name("away").rename(other.path)
+    assert house.dispatcher.dispatch(number).stages == ("build", "test", "release")

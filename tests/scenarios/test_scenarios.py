@@ -1,5 +1,7 @@
 """Each case is two files: NN_name.farm.yml and what comes of it, NN_name.json (a definition) or NN_name.txt (mistakes).
 
+Files that it includes are in NN_name.files, those of other repositories in its folder `repositories`.
+
 The JSON Schema has to agree on each. Where only the validator can tell, the case says so: `# schema: cannot tell`.
 """
 
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from farm.cli.beside import Folder
 from farm.definition import Definition, DefinitionError, parse
 from farm.definition.schema import schema
 from farm.definition.tree import load
@@ -23,9 +26,12 @@ def name(case: Path) -> str:
     return case.name.removesuffix(".farm.yml")
 
 
-def outcome(text: str) -> tuple[Definition | None, str]:
+def outcome(case: Path) -> tuple[Definition | None, str]:
+    files = HERE / f"{name(case)}.files"
+    repositories = files / "repositories"
+    others = {other.name: other for other in repositories.iterdir()} if repositories.is_dir() else {}
     try:
-        return parse(text), ""
+        return parse(case.read_text(), ".farm.yml", Folder(files, others)), ""
     except DefinitionError as error:
         return None, f"{error}\n"
 
@@ -36,7 +42,7 @@ def data(text: str) -> Any:
 
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_definition_gives_what_its_case_says(case: Path):
-    definition, mistakes = outcome(case.read_text())
+    definition, mistakes = outcome(case)
     if definition:
         expected = json.loads((HERE / f"{name(case)}.json").read_text())
         assert definition.model_dump(mode="json", exclude_defaults=True) == expected
@@ -48,7 +54,7 @@ def test_a_definition_gives_what_its_case_says(case: Path):
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_the_schema_agrees(case: Path):
     text = case.read_text()
-    definition, _ = outcome(text)
+    definition, _ = outcome(case)
     try:
         fits = not list(SCHEMA.iter_errors(data(text) or {}))
     except DefinitionError:

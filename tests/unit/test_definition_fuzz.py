@@ -1,7 +1,7 @@
 """No text crashes the parser or holds it up, and what it takes, the JSON Schema takes too."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 from jsonschema import Draft202012Validator
@@ -12,8 +12,11 @@ from farm.definition.schema import schema
 
 GOOD = """
 image: thyme
+include: [a.yml]
+templates: {v: {extends: t, memory: 1g}}
 build: {context: app, target: x, args: {A: 1}}
 test:
+  extends: [v]
   script: ["a: b", c]
   env: &e {A: yes, <<: {B: 2}}
   services: {db: {image: "postgres:16", env: *e, command: x -y, ready: {port: 5432, timeout: 5m}}, c: redis}
@@ -62,7 +65,9 @@ images = some(["a", "a:{A}", "{A}", "{B}{A}", "a/b", "host:5000/a:b", "A", "a:b:
 ready = mapping(command=some(["x", ""]), port=some([1, 0, "1"]), timeout=durations) | some(["x", 5])
 service = mapping(image=images, env=env, command=some(["x y", "'", [], ""]), ready=ready) | images
 script = some(["x", "", " ", 5, True, {"a": "b"}, []])
+parents = some(["t", "u", "zz", "T"])
 surroundings = {
+    "extends": parents,
     "image": images,
     "env": env,
     "services": mapping(db=service, a_b=service),
@@ -80,18 +85,42 @@ documents = mapping(
     test=test,
     release=mapping(branches=some(["main", "refs/heads/a", "a b", ""]), tags=some(["latest", "{tag}", "{x}", "-", ""])),
     notify=mapping(slack=some(["change", "off", False, True, "x"])),
+    templates=mapping(t=job, u=job) | anything,
+    include=some(["a.yml", "b.yml", {"file": "c.yml"}, {"repository": "r", "file": "a.yml"}, "no.yml", 5, ""]),
     other=anything,
 )
 
 
+class Library:
+    """A few files that include each other, in every repository."""
+
+    texts: ClassVar = {
+        "a.yml": b"templates: {t: {script: x, extends: u}, u: {env: {A: 1}}}",
+        "b.yml": b"include: [a.yml, c.yml]\ntest: {jobs: {a: {extends: t}}}",
+        "c.yml": b"include: {repository: r, file: b.yml}",
+    }
+
+    def title(self, path: str) -> str:
+        return path
+
+    def read(self, path: str) -> bytes | None:
+        return self.texts.get(path)
+
+    def names(self) -> list[str]:
+        return list(self.texts)
+
+    def other(self, repository: str, ref: str | None) -> Self:  # noqa: ARG002
+        return self
+
+
 def outcome(text: str | bytes) -> Definition | None:
     try:
-        return parse(text)
+        return parse(text, files=Library())
     except DefinitionError as error:
         mistakes = error.mistakes
     assert mistakes
     assert all(mistake.line > 0 and mistake.column > 0 for mistake in mistakes)
-    complaint(mistakes, text.decode(errors="replace") if isinstance(text, bytes) else text)
+    complaint(mistakes, {".farm.yml": text.encode(errors="replace") if isinstance(text, str) else text})
     return None
 
 

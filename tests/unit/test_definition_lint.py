@@ -127,3 +127,32 @@ def test_a_file_that_never_ends_is_refused(here: Path):
     result = RUNNER.invoke(APP, ["big.yml"])
     assert result.exit_code == 2
     assert "larger than 256 KiB" in result.output
+
+
+def test_a_mistake_of_an_included_file_is_shown_in_its_own_line(here: Path, monkeypatch: pytest.MonkeyPatch):
+    (here / ".git").mkdir()
+    (here / "ci").mkdir()
+    (here / ".farm.yml").write_text("include: [ci/jobs.yml, {repository: shared, file: more.yml}]\n")
+    (here / "ci" / "jobs.yml").write_text("tset: pytest\n")
+    (here / "more.yml").write_text("\nimage: A\n")
+    monkeypatch.chdir(here / "ci")
+    result = RUNNER.invoke(APP, ["--with", "shared=.."])
+    assert result.output == (
+        '../ci/jobs.yml:1:1: unknown key "tset" (did you mean "test"?)\n'
+        "  1 | tset: pytest\n"
+        "    | ^^^^\n"
+        'shared:more.yml:2:8: "A" is no name of an image (lower-case letters, digits, - _ . and /; '
+        "no registry and no tag)\n"
+        "  2 | image: A\n"
+        "    |        ^\n"
+        "2 mistakes\n"
+    )
+
+
+def test_a_link_out_of_the_repository_is_no_file_to_include(here: Path):
+    (here / "secret").write_text("test: x")
+    (here / "repo" / ".git").mkdir(parents=True)
+    (here / "repo" / "link.yml").symlink_to(here / "secret")
+    (here / "repo" / ".farm.yml").write_text("include: link.yml")
+    result = RUNNER.invoke(APP, ["repo/.farm.yml"])
+    assert "repo/.farm.yml:1:10: there is no file repo/link.yml" in result.output

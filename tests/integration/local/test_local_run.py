@@ -5,6 +5,7 @@ import pty
 import select
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -318,3 +319,18 @@ def test_a_shell_where_a_job_failed(here: Here) -> None:
     assert os.waitstatus_to_exitcode(status) == 1, out.decode()
     assert b"\n/made\r\n" in out, out.decode()
     assert b"\nup=test\r\n" in out
+
+
+def test_included_files_are_those_of_the_commit_and_of_the_folders_that_are_named(here: Here, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "base.yml").write_text("templates: {base: {env: {A: shared}}}")
+    jobs = "include: {repository: shared, file: base.yml}\ntest: {jobs: {unit: {extends: base, script: 'echo $A'}}}"
+    here.commit("include: ci/jobs.yml", **{"ci/jobs.yml": jobs})
+    here.write({"ci/jobs.yml": jobs.replace("unit", "dirty")})
+    given = ("--with", f"shared={shared}")
+    assert here("--list", *given).out == "build\ntest/unit\n"
+    assert here("--list", "--dirty", *given).out == "build\ntest/dirty\n"
+    assert "ci/jobs.yml:1:10: where shared is has to be said here" in here("--list").err
+    ran = here(*given)
+    assert (ran.code, "shared\n" in ran.out) == (0, True)

@@ -1,0 +1,119 @@
+"""`include`: other files that a definition is made of, merged below the file that names them. It opens none itself."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+from pydantic import TypeAdapter, ValidationError
+
+from farm.definition.document import Document, Include, Includes
+from farm.definition.files import Files
+from farm.definition.hints import nearest
+from farm.definition.merging import merged, without
+from farm.definition.mistakes import DefinitionError, Mistake, Place
+from farm.definition.placing import placed
+from farm.definition.tree import BYTES, NODES, Node, Pair, Tree, compose, decoded
+from farm.definition.values import shown
+from farm.errors import Refused
+
+MOST = 30  # files, each time counted that one is included
+DEEP = 6
+
+_INCLUDES: TypeAdapter[tuple[Include, ...]] = TypeAdapter(Includes)
+
+
+def included(text: str | bytes, name: str, files: Files, mistakes: list[Mistake]) -> Node | None:
+    """Return a file with all that it includes below it, and add what is amiss.
+
+    Raises DefinitionError where a file cannot be had: what builds on it would only be told wrongly.
+    """
+    inclusion = _Inclusion(mistakes)
+    root = inclusion.whole(text, name, files, (name,))
+    if inclusion.broken:
+        raise DefinitionError(mistakes)
+    return root
+
+
+@dataclass(slots=True)
+class _Inclusion:
+    mistakes: list[Mistake]
+    broken: bool = False
+    count: int = 0
+    length: int = 0
+    size: int = 0
+
+    def whole(self, text: str | bytes, name: str, files: Files, above: Sequence[str]) -> Node | None:
+        """Return the root of a file, merged over what it includes."""
+        root = compose(decoded(text, name) if isinstance(text, bytes) else text, name, self.mistakes)
+        if root is None or root.pairs is None or "include" not in root.pairs:
+            return root
+        below: list[Node] = []
+        for at, include in self.includes(root.pairs["include"], name):
+            try:
+                below += self.file(at, include, files, above)
+            except DefinitionError as error:
+                self.broken = True
+                self.mistakes += error.mistakes
+            if self.spent:
+                break
+        return reduce(merged, [*below, root])
+
+    @property
+    def spent(self) -> bool:
+        return self.count > MOST or self.length > 2 * BYTES or self.size > NODES
+
+    def includes(self, include: Pair, name: str) -> Sequence[tuple[Place, Include]]:
+        tree = Tree(file=name)
+        tree.put(Node(include.place, pairs={"include": include}))
+        try:
+            found = _INCLUDES.validate_python(tree.data["include"])
+        except ValidationError as error:
+            self.broken = True
+            self.mistakes += placed(error, tree, Document, below=("include",))
+            return ()
+        return [(tree.place(("include", index)), each) for index, each in enumerate(found)]
+
+    def file(self, at: Place, include: Include, files: Files, above: Sequence[str]) -> Iterator[Node]:
+        """Give what an included file says, without its own `include`; nothing where it is empty."""
+        source, content = _read(at, include, files)
+        title = source.title(include.file)
+        if title in above:
+            circle = " -> ".join([*above[above.index(title) :], title])
+            raise _wrong(at, f"these files include each other: {circle}")
+        self.count += 1
+        self.length += len(content)
+        if self.spent or len(above) > DEEP:
+            limits = f"at most {MOST} files, {DEEP} deep, {2 * BYTES >> 10} KiB together"
+            raise _wrong(at, "too much is included", limits)
+        root = self.whole(content, title, source, (*above, title))
+        if root is None:
+            return
+        self.size += root.size
+        if self.size > NODES:
+            raise _wrong(at, f"more than {NODES} values, all files together")
+        if root.pairs is None:
+            raise _wrong(root.place, "a mapping is expected here", "an included file has the keys of a .farm.yml")
+        yield without(root, "include")
+
+
+def _wrong(place: Place, message: str, hint: str = "") -> DefinitionError:
+    return DefinitionError([Mistake.at(place, message, hint)])
+
+
+def _read(at: Place, include: Include, files: Files) -> tuple[Files, bytes]:
+    try:
+        source = files.other(include.repository, include.ref) if include.repository else files
+        content = source.read(include.file)
+    except Refused as error:
+        raise _wrong(at, str(error)) from None
+    if content is None:
+        raise _wrong(at, f"there is no file {shown(source.title(include.file))}", _meant(include.file, source))
+    return source, content
+
+
+def _meant(path: str, files: Files) -> str:
+    """Return the hint for a file that is not there: one of a name like it, or of the same name elsewhere."""
+    names = sorted(files.names())[:10_000]
+    same = next((name for name in names if name.rpartition("/")[2] == path.rpartition("/")[2]), None)
+    close = same or nearest(path, names)
+    return f"did you mean {shown(close)}?" if close else "the path begins at the root of the repository"
