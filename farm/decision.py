@@ -27,7 +27,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps to run, each behind those that it needs; the tags of the release are those of this very push."""
+    """The steps to run, each behind those that it needs; all tags are those of this very push."""
 
     steps: Sequence[Step]
     definition: Definition
@@ -77,9 +77,11 @@ def decide(
     if text is None:
         remark = f"no {FILE}: {_NOTHING_TESTED}"
     release = definition.release.model_copy(update={"tags": tags})
+    extra = _filled(definition.build.tags, push, number, commit, date)
+    build = definition.build.model_copy(update={"tags": extra})
     return Plan(
         steps=steps(definition, release=bool(tags)),
-        definition=definition.model_copy(update={"release": release}),
+        definition=definition.model_copy(update={"release": release, "build": build}),
         image=definition.image or image_name(push.repository),
         remark=remark,
     )
@@ -100,8 +102,12 @@ def releases(
         return (), "release: none"
     if not protected or (push.branch and branches and not matches(branches, push.branch)):
         return (), f"{name} does not release"
-    tags = expand(definition.release.tags, branch=push.branch, tag=push.tag, commit=commit.id, number=number, date=date)
+    tags = _filled(definition.release.tags, push, number, commit, date)
     return tags, None if tags else f"no tag of `release` is for {name}, so nothing is released"
+
+
+def _filled(templates: tuple[str, ...], push: Push, number: int, commit: Commit, date: str) -> tuple[str, ...]:
+    return expand(templates, branch=push.branch, tag=push.tag, commit=commit.id, number=number, date=date)
 
 
 def steps(definition: Definition, *, release: bool) -> tuple[Step, ...]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from farm import git
+from farm.definition import reserved
+from farm.errors import Failed
 from farm.pipeline import Status
 from workers import bed, cache, cleanup
 from workers.engine import BuildSpec, Built
@@ -20,12 +22,19 @@ def run(work: Workspace) -> Outcome:
     with bed.Preparation(work) as preparation:
         commit = git.ensure(work.mirror, claim.url, claim.commit, check=work.check)
         tag = f"build-{commit[:12]}"
+        for extra in work.definition.build.tags:
+            _free(work, extra)
         built = make(work, commit, (f"{work.repository}:{tag}",), cache_from=cache.sources(work))
         work.guard()
         digest = work.engine.push(built.image_id, work.repository, (tag,), check=work.check)
         work.guard()
         work.registry.tag(claim.image_repository, digest, "build")
         cache.keep(work, digest)
+        for extra in work.definition.build.tags:
+            _free(work, extra)
+            work.guard()
+            work.registry.tag(claim.image_repository, digest, extra)
+            work.log.line(f"tagged {work.repository}:{extra}")
         prepared = preparation.document()
     image = f"{work.repository}@{digest}"
     work.log.line(f"pushed {image}")
@@ -48,6 +57,14 @@ def make(work: Workspace, commit: str, names: Sequence[str], *, cache_from: Sequ
     )
     with context(work.mirror, commit, build) as tree:
         return work.engine.build(tree, spec, log=work.log.write, check=work.check)
+
+
+def _free(work: Workspace, tag: str) -> None:
+    """Raise Failed for a tag that no build may move: what a release names has passed its tests."""
+    owner = work.owner_of(tag)
+    if owner or reserved(tag) or tag in work.definition.release.tags:
+        whose = f"releases of {owner}" if owner else "releases and the farm itself"
+        raise Failed(f"build.tags: `{tag}` belongs to {whose}; choose another name, such as dev-{{branch}}")
 
 
 def _labels(work: Workspace, commit: str) -> dict[str, str]:

@@ -79,6 +79,7 @@ class Tools:
             limits=Limits(memory=settings.memory, cpus=settings.cpus, pids=settings.pids),
             teardown=teardown,
             remember=partial(self.record.remember, claim),
+            owner_of=partial(self.record.owner_of, claim),
         )
 
     def _image(self, claim: Claim) -> str | None:

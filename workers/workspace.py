@@ -53,6 +53,8 @@ class Workspace:
     """Whether what the step has made is wanted beyond its end, by the record."""
     teardown: ExitStack = field(default_factory=ExitStack)
     remember: Remember = lambda *_: {}
+    owner_of: Callable[[str], str] = lambda _: ""
+    """Whose releases have a tag of the image, by the record; "" for nobody's."""
 
     @property
     def mirror(self) -> Path:

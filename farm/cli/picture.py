@@ -40,6 +40,8 @@ def _build(definition: Definition, image: str) -> Iterator[Branch]:
         yield f"target: {plain(build.target)}", []
     yield from _values("args", build.args)
     yield from _values("labels", build.labels)
+    if build.tags:
+        yield f"tags: {', '.join(build.tags)}, only on a farm", []
     if build.cache != ():
         yield f"cache: {', '.join(map(plain, build.cache)) if build.cache else 'none'}", []
 

@@ -4,7 +4,7 @@ from farm.definition.files import ALONE, Files
 from farm.definition.mistakes import DefinitionError, Mistake
 from farm.definition.models import Build, Definition, Job, Notify, Ready, Release, Service
 from farm.definition.reader import parse
-from farm.definition.templates import expand, matches
+from farm.definition.templates import expand, matches, reserved
 
 __all__ = [
     "ALONE",
@@ -21,4 +21,5 @@ __all__ = [
     "expand",
     "matches",
     "parse",
+    "reserved",
 ]

@@ -72,6 +72,8 @@ class Build(Value):
     """Values of the Dockerfile's ARG lines."""
     labels: ImageLabels = Field(default_factory=dict)
     """Labels of the image, beside those that the farm gives it."""
+    tags: Tags = ()
+    """More tags of the image that was built, tested or not; a release's tags and `latest` are none of these."""
     cache: Cache = ()
     """Branches or git tags whose newest images lend their layers, or `none`; else its own ref, or the default."""
 
@@ -83,6 +85,7 @@ class Build(Value):
             target=self.target,
             args=self.args,
             labels=self.labels,
+            tags=self.tags,
             cache=self.cache,
         )
 

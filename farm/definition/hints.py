@@ -48,6 +48,11 @@ _SENTENCES = {
     "string_too_short": ("this is empty", "remove the key, or say something"),
     "string_too_long": ("this is too long", ""),
 }
+_PLATFORMS = (
+    "images for chosen platforms cannot be built yet: an image is for the platform of the worker that builds it",
+    "remove the key; what an image is for, `docker manifest inspect --verbose IMAGE` says",
+)
+_NOT_YET = {("build", "platforms"): _PLATFORMS, ("build", "platform"): _PLATFORMS}
 # The words that other systems have for a key.
 _SYNONYMS = {
     "branch": "branches",
@@ -108,6 +113,8 @@ def sentence(error: Mapping[str, Any], known: Iterable[str]) -> tuple[str, str]:
     key = shown(error["loc"][-1]) if error["loc"] else ""
     if error["type"] == "farm":
         return context["message"], context["hint"]
+    if error["type"] == "extra_forbidden" and error["loc"][:2] in _NOT_YET:
+        return _NOT_YET[error["loc"][:2]]
     if error["type"] == "extra_forbidden":
         return f'unknown key "{key}"', _meant(key, known) or f"known: {', '.join(known)}"
     if found is None:

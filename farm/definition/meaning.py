@@ -10,6 +10,7 @@ from typing import Any
 from farm.definition.hints import nearest
 from farm.definition.matrix import MOST, fill, places
 from farm.definition.names import is_image
+from farm.definition.templates import reserved
 from farm.definition.testing import Test
 from farm.definition.tree import Loc
 from farm.definition.values import shown, written
@@ -25,6 +26,7 @@ _TAG_HINT = "put {branch} into it, or name one branch"
 def check(data: Any) -> Iterator[Finding]:
     """Give each contradiction: where it stands, what it is, and the way out."""
     yield from _release(_mapping(_mapping(data).get("release")))
+    yield from _build_tags(_mapping(_mapping(data).get("build")), _mapping(data).get("release"))
     test = _mapping(data).get("test")
     if not isinstance(test, dict):
         return
@@ -55,6 +57,21 @@ def _release(release: Written) -> Iterator[Finding]:
                 ("release", "tags", index),
                 f"several branches would move `{shown(tag)}`, but a tag belongs to one",
                 _TAG_HINT,
+            )
+
+
+def _build_tags(build: Written, release: Any) -> Iterator[Finding]:
+    released = () if release == "none" else _several(_mapping(release).get("tags", ()))
+    for index, tag in enumerate(_several(build.get("tags", ()))):
+        at = ("build", "tags", index)
+        if isinstance(tag, str) and reserved(tag):
+            owner = "a release's alone" if tag == "latest" else "the farm's own"
+            yield at, f"the tag `{shown(tag)}` is {owner}", "choose another, such as dev-{branch}"
+        elif isinstance(tag, str) and tag in released:
+            yield (
+                at,
+                f"the release moves `{shown(tag)}` too, after every test has passed",
+                "take one of them away",
             )
 
 

@@ -24,6 +24,8 @@ class Build(Value):
     target: str | None = None
     args: dict[str, str] = {}
     labels: dict[str, str] = {}
+    tags: tuple[str, ...] = ()
+    """More tags of the image that was built, tested or not: templates, none of them a release's."""
     cache: tuple[str, ...] | None = ()
     """Branches or git tags whose newest image is the cache; none named: its own ref's, else the default branch's.
 

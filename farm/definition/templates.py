@@ -72,6 +72,11 @@ CacheRefs = some(RefName, most=5)
 Tags = some(TagTemplate, most=20)
 
 
+def reserved(tag: str) -> bool:
+    """Return whether a tag is none that a build may move: a release's usual one, or one of the farm's own."""
+    return tag == "latest" or re.fullmatch(r"build(cache)?(-.*)?", tag) is not None
+
+
 def matches(patterns: tuple[str, ...], name: str) -> bool:
     """Return whether a branch's name matches one of the patterns; `*` stands for anything, also for slashes."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)

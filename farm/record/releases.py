@@ -39,6 +39,10 @@ class Releases(Base):
             _judge(claim, answer[0])
             return _intent(json.loads(answer[1]))
 
+    def owner_of(self, claim: Claim, tag: str) -> str:
+        """Return the repository and ref whose releases have this tag of the claim's image, "" for none."""
+        return str(json.loads(self.scripts.run("standing", claim.number, tag))["standing"]["owner"] or "")
+
     def release_done(self, claim: Claim, tag: str) -> bool:
         """Write down that the registry has it; False when another intent has come since."""
         answer = self.scripts.run("release_done", claim.number, claim.step, claim.fence, tag)

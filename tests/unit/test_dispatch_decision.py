@@ -70,6 +70,13 @@ def test_tags_are_filled_in():
     assert decided(text).definition.release.tags == ("latest", "main-3f9c2e100000", "218")
 
 
+def test_tags_of_the_build_are_filled_in_on_any_ref():
+    text = b'test: make\nbuild: {tags: ["dev-{branch}", "ci-{number}", "rc-{tag}"]}\n'
+    plan = decided(text, ref="refs/heads/feature/x", protected=False)
+    assert plan.definition.build.tags == ("dev-feature-x", "ci-218")
+    assert decided(text, ref="refs/tags/v1").definition.build.tags == ("rc-v1",)
+
+
 def test_a_git_tag_never_moves_latest():
     assert names(decided(ref="refs/tags/v1.0")) == ["build", "test"]
     text = TESTED + b'release: {tags: [latest, "{tag}"]}\n'

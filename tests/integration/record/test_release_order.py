@@ -77,6 +77,14 @@ def test_two_branches_want_one_tag(farm: Farm) -> None:
     assert [(each.tag, each.number) for each in farm.record.intents()] == [("stable", newer)]
 
 
+def test_whose_tag_it_is(farm: Farm) -> None:
+    topic, main = farm.open("-", "b", ref="refs/heads/topic"), farm.open("-", "a")
+    farm.release(topic, "stable")
+    claim = farm.to_release(main)
+    assert farm.record.owner_of(claim, "stable") == "thyme refs/heads/topic"
+    assert farm.record.owner_of(claim, "dev") == ""
+
+
 def test_a_branch_that_is_created_again_still_owns_its_tag(farm: Farm) -> None:
     farm.release(farm.open("-", "a"))
     farm.record.close(farm.enter(farm.push("a", "-"))[0], Status.SKIPPED, "the branch was deleted")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from farm.definition import Build, Definition
+from farm.definition import Build, Definition, Release
 from farm.errors import Canceled, Errored, Failed
 from farm.registry import Registry
 from workers import build, cache
@@ -112,3 +112,30 @@ def test_the_newest_image_of_a_ref_or_of_the_default_branch_is_its_cache(reposit
     build.run(work(own, cache=None))
     assert cache.sources(work(own, cache=None)) is None
     assert cache.sources(work(own)) == [image]
+
+
+def test_more_tags_name_the_image(repository, workspace, images, client):
+    commit = repository.commit({"Dockerfile": f"FROM {images.busybox}\n"})
+    work = workspace(commit, Definition(build=Build(tags=("dev-main", "ci-7"))))
+    digest = build.run(work).document()["image"].partition("@")[2]
+    assert [client.digest(work.claim.image_repository, tag) for tag in ("dev-main", "ci-7")] == [digest] * 2
+
+
+@pytest.mark.parametrize("tag", ["latest", "build", "owned", "v1"])
+def test_no_build_moves_a_tag_of_a_release(repository, workspace, images, client, tag):
+    commit = repository.commit({"Dockerfile": f"FROM {images.busybox}\n"})
+    definition = Definition(build=Build(tags=(tag,)), release=Release(tags=("v1",)))
+    owners = {"owned": "thyme refs/heads/stable"}
+    work = workspace(commit, definition, owner_of=lambda tag: owners.get(tag, ""))
+    with pytest.raises(Failed, match=rf"^build.tags: `{tag}` belongs to releases (of thyme refs/heads/stable|and the)"):
+        build.run(work)
+    assert client.digest(work.claim.image_repository, f"build-{commit[:12]}") is None
+
+
+def test_a_tag_that_was_released_during_the_build_stays(repository, workspace, images, client):
+    commit = repository.commit({"Dockerfile": f"FROM {images.busybox}\n"})
+    answers = iter(["", "thyme refs/heads/stable"])
+    work = workspace(commit, Definition(build=Build(tags=("dev",))), owner_of=lambda _: next(answers))
+    with pytest.raises(Failed, match="belongs to releases of thyme refs/heads/stable"):
+        build.run(work)
+    assert client.digest(work.claim.image_repository, "dev") is None
