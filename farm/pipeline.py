@@ -59,6 +59,11 @@ class Job:
         return Status.PASSED if self.allowed else self.status
 
     @property
+    def flaky(self) -> bool:
+        """Whether it passed at a later try."""
+        return self.status is Status.PASSED and bool(self.result.get("tries"))
+
+    @property
     def broken(self) -> bool:
         """Whether it broke its stage."""
         return self.counts in (Status.FAILED, Status.ERRORED)

@@ -55,7 +55,7 @@ def take(work: Workspace) -> Bed | None:
     if not prepared:
         return None
     bed = Bed(prepared["network"], prepared["holder"], prepared["services"])
-    if work.claim.attempt == 1 and prepared["worker"] == work.claim.worker and _stands(work, bed):
+    if work.claim.attempt == 1 and work.turn == 1 and prepared["worker"] == work.claim.worker and _stands(work, bed):
         work.teardown.callback(cleanup.trim_images, work.engine, work.repository)
         work.teardown.callback(work.engine.remove, "network", bed.network)
         for container in bed.containers:

@@ -89,7 +89,7 @@ def _await(work: Workspace, coming: Mapping[Future[str], str]) -> Mapping[str, s
                 ready[name] = future.result()
             except _Lost as lost:
                 _show(work, name, lost.container, str(lost))
-                raise Failed(str(lost)) from None
+                raise Unready(str(lost)) from None
             work.log.line(f"service {name} is ready after {time.monotonic() - begun:.2f} s")
     return ready
 
@@ -99,6 +99,10 @@ def _show(work: Workspace, name: str, container: str, sentence: str) -> None:
     with suppress(Errored):
         work.log.write(work.engine.tail(container, _LINES))
     work.log.line(f"--- end of {name} ---")
+
+
+class Unready(Failed):
+    """A service has ended, or did not get ready in its time."""
 
 
 class _Lost(Failed):

@@ -13,7 +13,7 @@ from farm import git
 from farm.definition import Job
 from farm.errors import Errored, Failed
 from farm.pipeline import Status
-from workers import bed, junit, services
+from workers import bed, junit, services, tries
 from workers.engine import Check, ContainerSpec, Exit, Limits
 from workers.workspace import Outcome, Workspace
 
@@ -29,6 +29,10 @@ def run(work: Workspace) -> Outcome:
 
     Raises Failed for a job that cannot run, Errored when the engine is away.
     """
+    return tries.run(work, job_of(work), _once)
+
+
+def _once(work: Workspace) -> Outcome:
     place = prepare(work)
     return judge(work, place, start(work, place, place.job.script))
 
@@ -66,7 +70,7 @@ def judge(work: Workspace, place: Place, container: str) -> Outcome:
         ended = work.engine.wait(container, check=work.check, output=output, deadline=deadline)
     except TimeoutError:
         work.engine.remove("container", container)
-        return Outcome(Status.FAILED, f"timed out after {job.timeout:g} s")
+        return Outcome(Status.FAILED, f"timed out after {job.timeout:g} s", {"timed_out": True})
     report = _report(work, job, container)
     result: dict[str, Any] = {"exit": ended.code}
     if report:
@@ -117,6 +121,7 @@ def environment(work: Workspace) -> Mapping[str, str]:
         "FARM_PIPELINE": str(claim.number),
         "FARM_STEP": claim.step,
         "FARM_ATTEMPT": str(claim.attempt),
+        "FARM_TRY": str(work.turn),
         "FARM_REPOSITORY": claim.repository,
         "FARM_COMMIT": claim.commit,
         "FARM_REF": claim.ref,

@@ -63,7 +63,7 @@ class Tools:
         """Lay out what a stage needs for this claim; ValueError if the definition is of another version."""
         definition = Definition.model_validate_json(claim.definition)
         job = definition.jobs.get(claim.step.removeprefix("test/"))
-        expires = int(time() + _GRACE + (job.timeout if job else _BUILD))
+        expires = int(time() + _GRACE + (job.timeout * (job.retry.max + 1) if job else _BUILD))
         settings = self.settings
         return Workspace(
             claim=replace(claim, image=self._image(claim)),

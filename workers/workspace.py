@@ -55,6 +55,8 @@ class Workspace:
     remember: Remember = lambda *_: {}
     owner_of: Callable[[str], str] = lambda _: ""
     """Whose releases have a tag of the image, by the record; "" for nobody's."""
+    turn: int = 1
+    """Which try of the job this is, from 1."""
 
     @property
     def mirror(self) -> Path:

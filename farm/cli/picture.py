@@ -67,6 +67,9 @@ def _job(job: Job) -> Iterator[Branch]:
     yield f"timeout: {duration(job.timeout)}", []
     if job.runs_on:
         yield f"runs_on: {', '.join(job.runs_on)}", []
+    if job.retry.max:
+        causes = f" on {', '.join(map(str, job.retry.on))}" if job.retry.on else ""
+        yield f"retry: {job.retry.max}{causes}", []
     if job.allow_failure:
         codes = job.allow_failure if isinstance(job.allow_failure, tuple) else ()
         yield f"allow_failure: {_codes(codes) if codes else 'any'}", []

@@ -8,6 +8,7 @@ Network = Literal["own", "shared"]
 SlackWhen = Literal["always", "change", "failure", "never"]
 Superseded = Literal["cancel", "finish"]
 AllowFailure = bool | tuple[int, ...]
+Cause = Literal["timeout", "service"] | int
 
 
 class Value(BaseModel):
@@ -54,6 +55,13 @@ class Service(Value):
     """Bytes; None is what the farm gives each container."""
 
 
+class Retry(Value):
+    """How often a failed job is tried again, and after which causes: exit codes and words. None named: any."""
+
+    max: int = 0
+    on: tuple[Cause, ...] = ()
+
+
 class Job(Value):
     """One unit of the test stage. Without an image of its own it runs in the one that was built."""
 
@@ -72,6 +80,7 @@ class Job(Value):
     """The jobs that have to pass before this one starts."""
     runs_on: tuple[str, ...] = ()
     """The labels that a worker must have, sorted."""
+    retry: Retry = Retry()
     allow_failure: AllowFailure = False
     """Whether its failure holds up nothing: any, or only that with one of these exit codes."""
 

@@ -1,10 +1,10 @@
-"""How a job's failure is taken: allowed, or tried again. Nothing of it is run here."""
+"""What failures a job may name: exit codes and causes, those that are allowed, those that are tried again."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from farm.definition.models import AllowFailure
+from farm.definition.models import AllowFailure, Cause
 from farm.definition.values import kind, some, wrong
 
 ExitCode = Annotated[int, Field(ge=1, le=255)]
@@ -33,3 +33,19 @@ Allowed = Annotated[
         _allowed, json_schema_input_type=bool | ExitCode | Annotated[list[ExitCode], Field(min_length=1, max_length=50)]
     ),
 ]
+
+Tries = Annotated[int, Field(ge=1, le=5)]
+
+
+def _cause(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 1 <= value <= 255:  # noqa: PLR2004 - what a process can end with
+            raise wrong(f"{kind(value)} is no exit code of a failure", "from 1 to 255")
+    elif value not in ("timeout", "service"):
+        raise wrong(f"{kind(value)} is no cause of a failure", "an exit code, timeout or service")
+    return value
+
+
+Causes = some(
+    Annotated[Cause, BeforeValidator(_cause, json_schema_input_type=ExitCode | Literal["timeout", "service"])], most=50
+)

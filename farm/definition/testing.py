@@ -11,8 +11,9 @@ from farm.definition.commands import Env, Script
 from farm.definition.matrix import Matrix, Shards, fill, variants
 from farm.definition.models import Value
 from farm.definition.names import Absolute, ImageTemplate, JobName, Labels, Needs, Parents, Patterns
-from farm.definition.outcomes import Allowed
+from farm.definition.outcomes import Allowed, Tries
 from farm.definition.quantities import JobTimeout, Memory
+from farm.definition.retry import Retry, written_retry
 from farm.definition.services import Services
 from farm.definition.values import Given, wrong
 
@@ -49,6 +50,8 @@ class Surroundings(Value):
     """Where the files of the commit are put; the script then starts there, not in the image's working directory."""
     runs_on: Labels = ()
     """Labels that the worker must have, all of them."""
+    retry: Annotated[Retry | None, Given, BeforeValidator(written_retry, json_schema_input_type=Tries | Retry)] = None
+    """How often a failed job is tried again: a number, or {max: 2, on: [3, timeout]} for some causes alone."""
     allow_failure: Annotated[Allowed | None, Given] = None
     """true, or exit codes: such a failure is shown and holds up neither the jobs behind it nor the release."""
 
@@ -109,6 +112,7 @@ class Test(Surroundings):
 
     def _variants(self, job: Job, needs: tuple[str, ...]) -> Iterator[tuple[str, models.Job]]:
         image, reports, services = job.image or self.image, job.reports or self.reports, self.services | job.services
+        retry = job.retry or self.retry
         allow = self.allow_failure if job.allow_failure is None else job.allow_failure
         for word, values in variants(job.matrix, job.parallel):
             yield (
@@ -125,6 +129,7 @@ class Test(Surroundings):
                     checkout=job.checkout or self.checkout,
                     needs=needs,
                     runs_on=tuple(sorted(job.runs_on or self.runs_on)),
+                    retry=retry.resolve() if retry else models.Retry(),
                     allow_failure=allow if allow is not None else False,
                 ),
             )

@@ -38,6 +38,7 @@ end
 local function text(value) return value and cjson.encode(value) or 'null' end
 
 local function steps_of(number) return split(call('HGET', pipeline_key(number), 'steps')) end
+local function job_of(step) return string.match(step, '^test/(.+)') or step end
 local function needs_of(number, step) return split(call('HGET', step_key(number, step), 'needs')) end
 
 -- Queue what reporters must hear; the id of the entry is the id of the event. `more` are names and values of what the
@@ -124,7 +125,7 @@ end
 -- After a step ended: skip what can no longer run, make ready what may, and end the pipeline after its last step.
 -- Steps are listed so that each comes behind those that it needs.
 local function settle(number, wake)
-  local first, count, allowed = {}, {}, nil
+  local first, count, noted = {}, {}, nil
   local open = false
   for _, step in ipairs(steps_of(number)) do
     local key = step_key(number, step)
@@ -145,7 +146,10 @@ local function settle(number, wake)
     end
     if not final(status) then open = true end
     if status == 'failed' and call('HGET', key, 'allowed') == '1' then
-      allowed, status = allowed or step, 'passed'
+      status, noted = 'passed', noted or (job_of(step) .. ' failed, which is allowed')
+    elseif status == 'passed' and not noted then
+      local stage, reason = unpack(call('HMGET', key, 'stage', 'reason'))
+      if stage == 'test' and reason then noted = job_of(step) .. ': ' .. reason end -- it passed at a later try
     end
     first[status], count[status] = first[status] or step, (count[status] or 0) + 1
   end
@@ -155,8 +159,8 @@ local function settle(number, wake)
       local telling = first[status]
       if status == 'passed' then
         telling = call('HGET', pipeline_key(number), 'reason') and '' or first['skipped'] or ''
-        if allowed and telling == '' and not call('HGET', pipeline_key(number), 'reason') then
-          return end_pipeline(number, status, (string.match(allowed, '^test/(.+)') or allowed) .. ' failed, which is allowed')
+        if noted and telling == '' and not call('HGET', pipeline_key(number), 'reason') then
+          return end_pipeline(number, status, noted)
         end
       end
       local reason = call('HGET', step_key(number, telling), 'reason')

@@ -44,6 +44,8 @@ def message(news: News, web_url: str, before: Streak | None = None) -> dict[str,
         sections.append(_clip(_escape(pipeline.reason), SECTION))
     if allowed := [job.name for stage in pipeline.stages for job in stage.jobs if job.allowed]:
         sections.append(_clip(_escape(f"allowed to fail, and failed: {', '.join(allowed)}"), SECTION))
+    if flaky := [job for stage in pipeline.stages for job in stage.jobs if job.flaky]:
+        sections.append(_clip(_escape("\n".join(f"{job.name}: {job.reason}" for job in flaky)), SECTION))
     if failing := [test for job in jobs for test in _failing(job)]:
         sections.append(_tests(failing))
     if tail := [line for line in (plain(line) for line in news.tail) if line][-LINES:]:

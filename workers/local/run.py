@@ -13,7 +13,7 @@ from farm.record import Claim
 from farm.registry import Registry
 from farm.settings import Settings
 from farm.trial import Trial
-from workers import build, cleanup, test
+from workers import build, cleanup, test, tries
 from workers.engine import Check, Engine, Limits, Owner
 from workers.local import borrowed, shell
 from workers.local.scratch import Scratch
@@ -137,12 +137,19 @@ class LocalRun:
         return Outcome(Status.PASSED, result={"image_id": built.image_id, "builder": built.builder})
 
     def _test(self, work: Workspace) -> Outcome:
-        place = test.prepare(work)
-        container = test.start(work, place, place.job.script)
-        outcome = test.judge(work, place, container)
-        if outcome.status is Status.FAILED and self.trial.shell:
+        failed: tuple[Workspace, test.Place, str] | None = None
+
+        def once(work: Workspace) -> Outcome:
+            nonlocal failed
+            place = test.prepare(work)
+            container = test.start(work, place, place.job.script)
+            failed = (work, place, container)
+            return test.judge(work, place, container)
+
+        outcome = tries.run(work, test.job_of(work), once)
+        if outcome.status is Status.FAILED and self.trial.shell and failed:
             work.log.line(f"failed: {outcome.reason}")
-            self._enter(work, place, container)
+            self._enter(*failed)
         return outcome
 
     def _enter(self, work: Workspace, place: test.Place, container: str) -> None:
@@ -172,7 +179,8 @@ class LocalRun:
     def _workspace(self, step: str, voice: Voice, teardown: ExitStack) -> Workspace:
         trial, settings = self.trial, self.settings
         job = trial.definition.jobs.get(step.removeprefix("test/"))
-        expires = int(time.time() + _BUILD + (job.timeout if job else 0) + (_SHELL if trial.shell else 0))
+        tried = job.timeout * (job.retry.max + 1) if job else 0
+        expires = int(time.time() + _BUILD + tried + (_SHELL if trial.shell else 0))
         claim = Claim(
             verdict="go",
             number=trial.number,

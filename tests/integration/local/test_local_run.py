@@ -55,6 +55,15 @@ def test_a_failing_pipeline_names_the_tests_and_goes_on_where_it_can(here: Here)
     assert "farm run bad --shell" in ran.out
 
 
+def test_a_later_try_is_told(here: Here) -> None:
+    here.commit("test: {script: 'echo try $FARM_TRY; test $FARM_TRY = 2', retry: 1}")
+    ran = here()
+    assert ran.code == 0, ran.out
+    assert "--- try 2 of 2 ---\ntry 2\n" in ran.out
+    assert "passed" in ran.out
+    assert "flaky, passed on try 2 of 2: script ended with exit code 1" in ran.out
+
+
 def test_an_allowed_failure_is_shown_and_holds_up_nothing(here: Here) -> None:
     here.commit("test: {jobs: {a: {script: exit 3, allow_failure: 3}, b: {script: 'true', needs: a}}}")
     ran = here()
@@ -212,7 +221,7 @@ def test_a_build_that_breaks(here: Here) -> None:
 def test_the_tree_of_a_dry_run(here: Here) -> None:
     here.commit(
         "test:\n  jobs:\n    unit: {script: pytest, services: {db: 'postgres:16'}, matrix: {X: [1, 2]},\n"
-        "      allow_failure: [3, 4]}\n"
+        "      allow_failure: [3, 4], retry: {max: 2, on: [75, timeout]}}\n"
         "    lint: {script: ruff check, needs: unit}\n"
     )
     ran = here("--dry-run")
@@ -220,6 +229,7 @@ def test_the_tree_of_a_dry_run(here: Here) -> None:
     assert "├─ build\n" in ran.out
     assert "│  ├─ unit.1\n" in ran.out
     assert "├─ needs: unit.1, unit.2\n" in ran.out
+    assert "retry: 2 on 75, timeout\n" in ran.out
     assert "allow_failure: exit code 3 or 4\n" in ran.out
     assert "└─ image: postgres:16\n" in ran.out
     assert "└─ latest (only with --release)\n" in ran.out

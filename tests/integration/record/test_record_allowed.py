@@ -54,6 +54,19 @@ def test_what_is_errored_is_never_allowed(farm: Farm) -> None:
     assert farm.status(number) is Status.ERRORED
 
 
+def test_a_later_try_that_passed_is_told_of_the_pipeline(farm: Farm) -> None:
+    number = farm.open(steps=FAN)
+    farm.pass_step(number, "build")
+    farm.pass_step(number, "test/a")
+    result = {"tries": [{"reason": "exit code 3", "exit": 3}]}
+    reason = "flaky, passed on try 2 of 3: exit code 3"
+    farm.record.commit(farm.claim(number, "test/b"), Status.PASSED, reason=reason, result=result)
+    farm.pass_step(number, "release")
+    pipeline = farm.record.pipeline(number)
+    assert (pipeline.status, pipeline.reason) == (Status.PASSED, f"b: {reason}")
+    assert [job.flaky for job in pipeline.stages[1].jobs] == [False, True]
+
+
 def test_a_retry_forgets_that_it_was_allowed(farm: Farm) -> None:
     number = farm.open(steps=FAN)
     farm.pass_step(number, "build")

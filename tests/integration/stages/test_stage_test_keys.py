@@ -107,6 +107,53 @@ def test_an_allowed_failure_is_marked_as_one(tried, allow, marked):
     assert bool(outcome.result.get("allowed")) is marked
 
 
+def test_each_try_has_containers_of_its_own_and_one_log_has_all(tried, said):
+    outcome = tried("""
+        test:
+          script: 'echo try $FARM_TRY; test ! -e /tmp/x; touch /tmp/x; nc db 4000 </dev/null; test $FARM_TRY = 2'
+          retry: 3
+          services: {db: {image: IMAGE, command: [sh, -c, "echo fresh | nc -l -p 4000"], ready: "true"}}
+        """)
+    assert outcome.status is Status.PASSED, said.text
+    assert outcome.reason == "flaky, passed on try 2 of 4: script ended with exit code 1"
+    assert [each["exit"] for each in outcome.result["tries"]] == [1]
+    told = [line for line in said.text.splitlines() if line.startswith(("try", "fresh", "failed", "--- try"))]
+    failed = "failed: script ended with exit code 1"
+    assert told == ["try 1", "fresh", failed, "--- try 2 of 4 ---", "try 2", "fresh"]
+
+
+@pytest.mark.parametrize(
+    ("script", "on", "tries"),
+    [
+        ("exit 3", "[3]", 2),
+        ("exit 3", "[4, timeout]", 1),
+        ("sleep 60", "timeout", 2),
+        ("sleep 60", "[137]", 1),
+    ],
+)
+def test_only_the_causes_that_are_named_are_tried_again(tried, said, script, on, tries):
+    outcome = tried(f"test: {{script: 'echo on; {script}', retry: {{on: {on}}}, timeout: 1s}}")
+    assert outcome.status is Status.FAILED
+    assert said.text.count("on\n") == tries, said.text
+    assert outcome.reason.endswith("(on try 2 of 2)") == (tries == 2)
+
+
+def test_a_service_that_does_not_get_ready_is_a_cause(tried, said):
+    service = "{image: IMAGE, command: [sh, -c, exit 1], ready: {port: 4000}}"
+    with pytest.raises(Failed, match="service db"):
+        tried(f"test: {{script: 'true', retry: {{on: service}}, services: {{db: {service}}}}}")
+    assert "--- try 2 of 2 ---" in said.text
+    with pytest.raises(Failed, match="service db"):
+        tried(f"test: {{script: 'true', retry: {{on: timeout}}, services: {{db: {service}}}}}")
+    assert said.text.count("--- try 2 of 2 ---") == 1
+
+
+def test_what_cannot_run_at_all_is_not_tried_again(tried, said):
+    with pytest.raises(Failed, match="memory"):
+        tried("test: {script: 'true', memory: 1g, retry: 2}")
+    assert "try 2" not in said.text
+
+
 def test_a_tmpfs_is_in_memory(tried, said):
     outcome = tried("""
         test:
