@@ -32,6 +32,10 @@ class Client:
         """Return how the dispatcher and the parts behind it are; needs no token."""
         return dict(self._json("GET", "/health", accept=(503,)))
 
+    def config(self) -> Document:
+        """Return which settings the dispatcher runs with: `file`, `since`, `problem`, `waiting`."""
+        return dict(self._json("GET", "/config"))
+
     def register(
         self, name: str, url: str, default_branch: str, refs: Mapping[str, str], *, moved: bool = False
     ) -> Document:

@@ -35,9 +35,12 @@ _GONE = re.compile(r"does not exist|not found|does not appear to be a git reposi
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Dispatcher:
-    """Turns pushes of the ledger into pipelines. It runs no stage and waits for none."""
+    """Turns pushes of the ledger into pipelines. It runs no stage and waits for none.
+
+    The settings may be exchanged for others at any time; they hold for whatever looks at them from then on.
+    """
 
     record: Record
     ledger: Ledger

@@ -37,7 +37,7 @@ class Removed:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Garbage:
     """What is not needed, in the registry of one farm; `keep` is how many of the newest images always stay."""
 

@@ -28,6 +28,8 @@ class Loop:
 
     name: str
     work: Callable[[], float]
+    shared: bool = True
+    """Whether one dispatcher does it for all, so that a lease is needed."""
 
 
 @dataclass(slots=True)
@@ -41,13 +43,31 @@ class Loops:
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
     _held: set[str] = field(default_factory=set)
+    _wanted: dict[str, Loop] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._wanted = {loop.name: loop for loop in self.loops}
+
+    @property
+    def running(self) -> bool:
+        """Whether they were started."""
+        return bool(self._threads)
 
     def start(self) -> None:
         """Start one thread a loop, and one that keeps their leases while they are at work."""
-        threads = [threading.Thread(target=self._run, args=(loop,), name=loop.name, daemon=True) for loop in self.loops]
-        self._threads = [*threads, threading.Thread(target=self._keep, name="leases", daemon=True)]
-        for thread in self._threads:
-            thread.start()
+        self._begin(threading.Thread(target=self._keep, name="leases", daemon=True))
+        for loop in tuple(self._wanted.values()):
+            self._begin(threading.Thread(target=self._run, args=(loop,), name=loop.name, daemon=True))
+
+    def add(self, loop: Loop) -> None:
+        """Run one more loop, at once if the others run."""
+        self._wanted[loop.name] = loop
+        if self.running:
+            self._begin(threading.Thread(target=self._run, args=(loop,), name=loop.name, daemon=True))
+
+    def drop(self, name: str) -> None:
+        """Let a loop end after what it is at; another dispatcher may take it over then."""
+        self._wanted.pop(name, None)
 
     def stop(self, timeout: float = 3.0) -> None:
         """Ask the loops to end and wait so many seconds for them; a call that hangs ends with the process."""
@@ -56,12 +76,16 @@ class Loops:
         for thread in self._threads:
             thread.join(max(0.0, deadline - monotonic()))
 
+    def _begin(self, thread: threading.Thread) -> None:
+        self._threads.append(thread)
+        thread.start()
+
     def _run(self, loop: Loop) -> None:
         fault: str | None = None
-        while not self._stop.is_set():
+        while not self._stop.is_set() and self._wanted.get(loop.name) is loop:
             pause = PAUSE
             try:
-                if self._acquire(loop.name):
+                if not loop.shared or self._acquire(loop.name):
                     pause = loop.work()
                 fault = None
             except Exception as error:
@@ -86,6 +110,7 @@ class Loops:
         if name in self._held:
             with suppress(Exception):  # it runs out by itself
                 self.hold(name, self.owner, 0.001)
+        self._held.discard(name)
 
 
 def _expected(error: Exception) -> bool:

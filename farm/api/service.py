@@ -19,7 +19,7 @@ from farm.logs import Logs
 from farm.pipeline import Pipeline
 from farm.record import Record
 from farm.remotes import Remotes
-from farm.settings import Settings
+from farm.settings import Live, Settings
 from farm.webhooks import Webhooks
 
 LONGEST_WAIT = 30.0  # seconds that a request is held at most
@@ -27,9 +27,9 @@ LONGEST_WAIT = 30.0  # seconds that a request is held at most
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Service:
-    """The parts of the dispatcher that its HTTP service needs."""
+    """The parts of the dispatcher that its HTTP service needs; the settings are exchanged when farm.yml changes."""
 
     settings: Settings
     record: Record
@@ -40,6 +40,8 @@ class Service:
     garbage: Garbage
     remotes: Remotes
     webhooks: Webhooks
+    live: Live | None = None
+    """What is known about a farm.yml that may change; None where nobody looks."""
 
 
 def service_of(request: Request) -> Service:

@@ -1,6 +1,7 @@
 """`farm config ...`: what is wrong with farm.yml, and which settings hold and from where. It changes none."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,8 +10,9 @@ import typer
 from pydantic import BaseModel, ByteSize
 
 from farm.cli.lint import complaint
+from farm.client import Client
 from farm.definition.mistakes import Mistake
-from farm.errors import Refused
+from farm.errors import FarmError, Refused
 from farm.home import default_home
 from farm.settings import Settings, SettingsError
 from farm.settings.document import Document
@@ -36,7 +38,8 @@ def check(
 ) -> None:
     """Check a farm.yml: every mistake with its line and what to write instead, and secrets that are kept carelessly.
 
-    Exits with 0 if it can be used and with 2 if not; careless secrets are warnings. It needs no server.
+    Exits with 0 if it can be used and with 2 if not; careless secrets are warnings. It needs no server; where the
+    dispatcher answers, it says what that runs with.
     """
     path = file or own_file(default_home())
     if file is None and not path.exists():
@@ -49,17 +52,43 @@ def check(
             f"{path} cannot be read: {(error.strerror or str(error)).lower()}; mend its path or rights"
         ) from None
     mistakes, warnings = _examine(content, path)
+    running = None if file else _running()
     if as_json:
-        found = {"file": str(path), "mistakes": [each.document() for each in mistakes], "warnings": warnings}
-        typer.echo(json.dumps(found, indent=2))
+        found: dict[str, Any] = {
+            "file": str(path),
+            "mistakes": [each.document() for each in mistakes],
+            "warnings": warnings,
+        }
+        typer.echo(json.dumps(found | {"dispatcher": running}, indent=2))
     elif mistakes:
         typer.echo(complaint(mistakes, {str(path): content}))
     else:
         typer.echo("\n".join([*(f"warning: {words}" for words in warnings), f"{path} can be used"]))
+    if running and not as_json and (words := _taken(running)):
+        typer.echo(words)
     if mistakes:
         raise typer.Exit(2)
     if file is None:
         Settings.load()  # what comes from the environment may still be wrong
+
+
+def _running() -> Mapping[str, Any] | None:
+    """Return what the dispatcher says that it runs with, None where there is none."""
+    try:
+        settings = Settings.load(own=False)
+        with Client(settings.url, settings.token) as client:
+            return client.config()
+    except FarmError:
+        return None
+
+
+def _taken(running: Mapping[str, Any]) -> str:
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(running["since"]))
+    if running["problem"]:
+        return f"the dispatcher goes on with the settings that it has had since {since}"
+    if running["waiting"]:
+        return f"the dispatcher takes {', '.join(running['waiting'])} over when it is started anew"
+    return f"the dispatcher runs with it since {since}"
 
 
 def _examine(content: bytes, path: Path) -> tuple[Sequence[Mistake], Sequence[str]]:

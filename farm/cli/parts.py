@@ -2,7 +2,8 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -96,12 +97,23 @@ def dispatcher(settings: Settings) -> Iterator[Finding]:
     """Ask the dispatcher with the farm's own token."""
     try:
         with Client(settings.url, settings.token) as client:
-            client.repositories()
+            config = client.config()
     except FarmError as error:
         words, _, mend = str(error).partition("; ")
         yield Finding.error("dispatcher", words, mend or "farm up; its log is FARM_HOME/logs/dispatcher.log")
     else:
         yield Finding.ok("dispatcher", f"{settings.url} answers")
+        yield from _taken(config)
+
+
+def _taken(config: Mapping[str, Any]) -> Iterator[Finding]:
+    """See whether the dispatcher runs with what its file says."""
+    if config["problem"]:
+        words = f"the dispatcher goes on with the settings of before: {str(config['problem']).splitlines()[0]}"
+        yield Finding.error("config", words, f"farm config check, and mend {config['file']}")
+    elif config["waiting"]:
+        words = f"the dispatcher has not taken over {', '.join(config['waiting'])} from {config['file']}"
+        yield Finding.warning("config", words, "restart it: farm up, or systemctl restart farm")
 
 
 def flower(settings: Settings) -> Iterator[Finding]:

@@ -117,6 +117,8 @@ def sentence(error: Mapping[str, Any], known: Iterable[str]) -> tuple[str, str]:
         return _NOT_YET[error["loc"][:2]]
     if error["type"] == "extra_forbidden":
         return f'unknown key "{key}"', _meant(key, known) or f"known: {', '.join(known)}"
+    if error["type"] == "value_error":
+        return str(context["error"]), ""
     if found is None:
         return _NOTHING
     if error["type"] == "literal_error":

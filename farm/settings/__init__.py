@@ -3,6 +3,7 @@
 from farm.settings.email import EmailSettings
 from farm.settings.files import config_file
 from farm.settings.forges import ForgeSettings, ProjectSettings
+from farm.settings.live import Live
 from farm.settings.mistakes import SettingsError
 from farm.settings.repositories import RepositorySettings
 from farm.settings.secret import Secret
@@ -13,6 +14,7 @@ from farm.settings.webhooks import WebhookSettings
 __all__ = [
     "EmailSettings",
     "ForgeSettings",
+    "Live",
     "ProjectSettings",
     "RepositorySettings",
     "Secret",

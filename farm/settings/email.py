@@ -1,13 +1,12 @@
 """What a farm says about e-mail. It sends none."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from farm.settings.secret import Secret
-from farm.settings.values import Values
+from farm.settings.values import FilePath, Values
 
 
 class EmailSettings(Values):
@@ -19,7 +18,7 @@ class EmailSettings(Values):
     """Its port: 587 with `starttls`, 465 with `tls`."""
     security: Literal["starttls", "tls", "none"] = "starttls"
     """`starttls`, `tls` from the first byte, `none` only for a server on this machine."""
-    ca: Path | None = None
+    ca: FilePath | None = None
     """A file of certificates to trust instead of the system's, for a server with a certificate of its own making."""
     user: str | None = None
     """The name to log in with; without it nobody logs in."""

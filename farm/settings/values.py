@@ -1,5 +1,6 @@
 """What all settings have in common: frozen, strict in a file, and how sizes are written. It holds none."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, TypeAdapter, ValidationError, WithJsonSchema
@@ -31,3 +32,10 @@ Size = Annotated[
         {"anyOf": [{"type": "string", "pattern": r"^[0-9.]+\s*([kKmMgGtTpP]i?[bB]?|[bB])?$"}, {"type": "integer"}]}
     ),
 ]
+
+
+def _path(value: object) -> object:
+    return Path(value) if isinstance(value, str) else value
+
+
+FilePath = Annotated[Path, BeforeValidator(_path)]

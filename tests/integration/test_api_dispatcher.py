@@ -441,3 +441,23 @@ def test_the_description_of_the_api(shared: Running) -> None:
 def test_nobody_there() -> None:
     with Client("http://127.0.0.1:9", "x") as client, pytest.raises(Unreachable, match="does not answer"):
         client.pipelines()
+
+
+def test_a_bad_file_of_settings_keeps_the_old_one_running_and_is_told(shared: Running) -> None:
+    file = shared.folder / "home" / "farm.yml"
+    file.parent.mkdir(exist_ok=True)
+    with shared.client() as client:
+        before = client.config()
+        assert (before["problem"], before["waiting"]) == (None, [])
+        try:
+            file.write_text("poll: 0\nrepositoris: {}\n")
+            shared.poll(lambda: client.config()["problem"])
+            assert f"{file}:2:1" in client.config()["problem"]
+            assert client.repositories()
+            file.write_text("lease: 3\nweb_url: https://other.example\n")
+            shared.poll(lambda: not client.config()["problem"])
+            assert client.config()["waiting"] == []  # variables win over the file
+        finally:
+            file.unlink()
+    with shared.client(shared.hook) as client, pytest.raises(Refused):
+        client.config()

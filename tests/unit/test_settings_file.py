@@ -54,6 +54,12 @@ def test_a_text_where_a_number_belongs_is_a_mistake_in_a_file() -> None:
         parse(b'slots: "4"\n', "farm.yml")
 
 
+def test_groups_are_read_with_all_that_they_can_say() -> None:
+    parse(b"email: {host: x, sender: a@b.c, domains: {'*': [x]}, ca: /x/y, password: {env: A}}\n", "farm.yml")
+    with pytest.raises(SettingsError, match=r"^farm.yml:1:8: a `token` needs a `channel`"):
+        parse(b"slack: {token: {env: A}}\n", "farm.yml")
+
+
 def test_check_shows_the_lines_and_ends_with_2(home: Path) -> None:
     (home / "farm.yml").write_bytes(WRONG)
     code, output = farm("config", "check")
