@@ -117,8 +117,6 @@ def sentence(error: Mapping[str, Any], known: Iterable[str]) -> tuple[str, str]:
         return _NOT_YET[error["loc"][:2]]
     if error["type"] == "extra_forbidden":
         return f'unknown key "{key}"', _meant(key, known) or f"known: {', '.join(known)}"
-    if error["type"] == "value_error":
-        return str(context["error"]), ""
     if found is None:
         return _NOTHING
     if error["type"] == "literal_error":
@@ -129,7 +127,7 @@ def sentence(error: Mapping[str, Any], known: Iterable[str]) -> tuple[str, str]:
         hint = "write key: value lines, without `- `"
     if error["type"] == "int_type" and isinstance(found, str) and found.isdecimal():
         hint = "take away the quotes"
-    return message.format(key=key, found=kind(found), msg=error["msg"], **context), hint
+    return message.format(key=key, found=kind(found), msg=context.get("error") or error["msg"], **context), hint
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
