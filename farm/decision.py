@@ -58,12 +58,13 @@ def decide(
     protected: bool,
     date: str,
     files: Files = ALONE,
+    may_call: Callable[[str], bool] = lambda url: False,  # noqa: ARG005
     changed: Callable[[Sequence[str], Sequence[str]], bool] = lambda paths, ignore: True,  # noqa: ARG005
 ) -> Plan | Close:
     """Return what a push becomes by its commit and the text of its definition, None where it has no such file.
 
-    `files` are those that it can include. `changed` says whether the push changes one of
-    these paths beside those to ignore.
+    `files` are those that it can include; `may_call` says which URLs hooks may call, `changed` whether the push changes
+    one of these paths beside those to ignore.
     """
     if marker := _MARKER.search(commit.message):
         return Close(Status.SKIPPED, f"{marker[0]} in the commit's message")
@@ -71,6 +72,12 @@ def decide(
         definition = Definition() if text is None else parse(text, FILE, files)
     except DefinitionError as error:
         return Close(Status.FAILED, "definition", str(error).splitlines())
+    if refused := [
+        f"{FILE}: release.after.{name}: the server does not let {hook.url} be called; hook_urls in its farm.yml can"
+        for name, hook in definition.release.after.items()
+        if hook.url and not may_call(hook.url)
+    ]:
+        return Close(Status.FAILED, "definition", refused)
     if (definition.on.paths or definition.on.ignore) and not changed(definition.on.paths, definition.on.ignore):
         return Close(Status.SKIPPED, "the push changes none of the files that `on` names")
     tags, remark = releases(push, number, commit, definition, protected=protected, date=date)
@@ -121,7 +128,8 @@ def steps(definition: Definition, *, release: bool) -> tuple[Step, ...]:
         for name, job in definition.jobs.items()
     )
     last = Step("release", "release", tuple(names.values()) or (build.name,), "release")
-    return (build, *tests, last) if release else (build, *tests)
+    hooks = tuple(Step(f"release/{name}", "release", (last.name,), "release") for name in definition.release.after)
+    return (build, *tests, last, *hooks) if release else (build, *tests)
 
 
 def _queue(stage: str, labels: Sequence[str]) -> str:

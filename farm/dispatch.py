@@ -103,6 +103,7 @@ class Dispatcher:
             look.text,
             protected=protected and not doubt,
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
+            may_call=self.settings.may_call,
             files=MirrorFiles(mirror, commit.id, Repositories(push.repository, self.ledger, self.settings, self.check)),
             changed=partial(_changed, push, mirror, commit.id),
         )

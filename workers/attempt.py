@@ -14,7 +14,7 @@ from farm.errors import Canceled, Errored, Failed, LeaseLost
 from farm.logs import LogWriter
 from farm.pipeline import Status, Step
 from farm.record import Claim
-from workers import build, cleanup, release, test
+from workers import build, cleanup, hook, release, test
 from workers.lease import Lease, Stopped
 from workers.tools import Tools
 from workers.workspace import Outcome, Workspace
@@ -106,7 +106,7 @@ def _worked(tools: Tools, claim: Claim, lease: Lease, log: LogWriter, teardown: 
         work = tools.workspace(claim, lease, log, teardown)
         if claim.attempt > 1:
             cleanup.remove_older(work.engine, work.owner)
-        return _run(work, tools) if claim.stage == "release" else _unbroken(work, tools)
+        return _run(work, tools) if claim.step == "release" else _unbroken(work, tools)
     except (Failed, Errored):
         lease.ask()  # what a sweep takes from under a canceled stage is nobody's fault
         raise
@@ -119,7 +119,8 @@ def _run(work: Workspace, tools: Tools) -> Outcome:
         case "test":
             return test.run(work)
         case "release":
-            return release.run(work, tools.record)
+            behind = work.claim.step.startswith(hook.STEP)
+            return hook.run(work, tools.record) if behind else release.run(work, tools.record)
         case other:
             raise Errored(f"this worker knows no stage `{other}`; is it of an older version than the dispatcher?")
 
@@ -132,7 +133,7 @@ def _unbroken(work: Workspace, tools: Tools) -> Outcome:
         except Failed:
             check()
             raise
-        if work.claim.stage == "test":  # an image that is built and pushed is there, whatever became of the engine
+        if work.claim.stage != "build":  # an image that is built and pushed is there, whatever became of the engine
             check()
     return outcome
 

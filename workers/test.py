@@ -49,14 +49,14 @@ class Place:
     """The containers of the services by name."""
 
 
-def prepare(work: Workspace) -> Place:
-    """Get the image and start the services; all of it is gone with the teardown."""
-    job = job_of(work)
+def prepare(work: Workspace, job: Job | None = None) -> Place:
+    """Get the image and start the services, of the claimed job unless another is given; the teardown takes it away."""
+    own, job = job is None, job or job_of(work)
     limits = work.granted(job.memory)
     image = job.image or work.claim.image or ""
     _fetch(work, job, image)
     shared = job.network == "shared"
-    prepared = bed.take(work) or bed.make(work)
+    prepared = (bed.take(work) if own else None) or bed.make(work)
     beside = services.start(work, job.services, prepared.network, shared=shared, begun=prepared.services)
     network = f"container:{beside[next(iter(job.services))]}" if beside and shared else prepared.place
     return Place(job, image, network, limits, beside)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from farm.cli.view import duration
-from farm.definition import Definition, Job, Service
+from farm.definition import Definition, Hook, Job, Service
 from farm.plain import plain
 
 Branch = tuple[str, "Sequence[Branch]"]  # a line and what hangs below it
@@ -21,7 +21,8 @@ def tree(definition: Definition, image: str, steps: Sequence[str], release: str)
         branches.append(("test", list(_job(tests[0][1]))))
     elif tests:
         branches.append(("test", [(step.removeprefix("test/"), list(_job(job))) for step, job in tests]))
-    branches.append(("release", [(release, [])]))
+    after = [(f"after: {name}", list(_hook(hook))) for name, hook in definition.release.after.items()]
+    branches.append(("release", [(release, []), *after]))
     yield from _drawn(branches, "")
 
 
@@ -56,10 +57,7 @@ def _job(job: Job) -> Iterator[Branch]:
         yield f"services{shared}", [(name, list(_service(service))) for name, service in job.services.items()]
     if job.checkout:
         yield f"checkout: {plain(job.checkout)}", []
-    commands = [line for command in job.script for line in command.splitlines()]
-    shown: list[Branch] = [(plain(line)[:_WIDE], []) for line in commands[:_LINES]]
-    more: list[Branch] = [(f"and {len(commands) - _LINES} more lines", [])] if len(commands) > _LINES else []
-    yield "script", [*shown, *more]
+    yield from _script(job.script)
     if job.junit:
         yield f"reports: {', '.join(map(plain, job.junit))}", []
     if job.memory:
@@ -77,6 +75,22 @@ def _job(job: Job) -> Iterator[Branch]:
 
 def _codes(codes: Sequence[int]) -> str:
     return f"exit code {' or '.join(map(str, codes))}"
+
+
+def _hook(hook: Hook) -> Iterator[Branch]:
+    if hook.url:
+        yield f"url: {plain(hook.url)}", []
+    else:
+        yield from _script(hook.script)
+    yield from _values("env", hook.env)
+    yield f"timeout: {duration(hook.timeout)}", []
+
+
+def _script(script: Sequence[str]) -> Iterator[Branch]:
+    commands = [line for command in script for line in command.splitlines()]
+    shown: list[Branch] = [(plain(line)[:_WIDE], []) for line in commands[:_LINES]]
+    more: list[Branch] = [(f"and {len(commands) - _LINES} more lines", [])] if len(commands) > _LINES else []
+    yield "script", [*shown, *more]
 
 
 def _service(service: Service) -> Iterator[Branch]:

@@ -2,7 +2,7 @@
 
 from farm.definition.files import ALONE, Files
 from farm.definition.mistakes import DefinitionError, Mistake
-from farm.definition.models import Build, Definition, Job, Notify, Ready, Release, Service
+from farm.definition.models import Build, Definition, Hook, Job, Notify, Ready, Release, Service
 from farm.definition.reader import parse
 from farm.definition.templates import expand, matches, reserved
 
@@ -12,6 +12,7 @@ __all__ = [
     "Definition",
     "DefinitionError",
     "Files",
+    "Hook",
     "Job",
     "Mistake",
     "Notify",

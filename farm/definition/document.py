@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from farm.definition import models
 from farm.definition.commands import Env, ImageLabels, Script
+from farm.definition.hooks import After, resolved
 from farm.definition.models import Value
 from farm.definition.names import Files, ImageName, Inside, RepositoryName, Revision
 from farm.definition.templates import Branches, CacheRefs, Tags
@@ -97,15 +98,17 @@ class Release(Value):
     """Branches that release; this can only narrow what the server protects."""
     tags: Tags = ("latest",)
     """Tags of the released image; {branch}, {tag}, {short_sha}, {number} and {date} are filled in."""
+    after: After = Field(default_factory=dict)
+    """What is done once the image is released, by name: commands that run in it, or URLs that are called."""
 
     def resolve(self) -> models.Release:
         """Return what the farm uses."""
-        return models.Release(branches=self.branches, tags=self.tags)
+        return models.Release(branches=self.branches, tags=self.tags, after=resolved(self.after))
 
 
 def _release(value: object) -> object:
     if value == "none":
-        return Release.model_construct(branches=(), tags=())
+        return Release.model_construct(branches=(), tags=(), after={})
     if value is False:
         raise wrong("release is a mapping, not false", "write `release: none` to release nothing")
     return value

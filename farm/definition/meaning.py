@@ -46,6 +46,9 @@ def check(data: Any) -> Iterator[Finding]:
 
 
 def _release(release: Written) -> Iterator[Finding]:
+    for name, hook in _mapping(release.get("after")).items():
+        if isinstance(hook, dict) and not {"script", "url"} & hook.keys():
+            yield ("release", "after", name), 'the key "script" is missing', "or url, for a call"
     branches = _several(release.get("branches", ()))
     if len(branches) < 2 and not any(_WILD & set(str(branch)) for branch in branches):  # noqa: PLR2004
         return

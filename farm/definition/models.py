@@ -85,6 +85,15 @@ class Job(Value):
     """Whether its failure holds up nothing: any, or only that with one of these exit codes."""
 
 
+class Hook(Value):
+    """What is done once for each released image: a script in it, or a call of a URL."""
+
+    script: tuple[str, ...] = ()
+    url: str | None = None
+    env: dict[str, str] = {}
+    timeout: float = 600.0
+
+
 class Release(Value):
     """What releases: branches narrow what the server protects (none named: all of it); tags are templates.
 
@@ -93,6 +102,7 @@ class Release(Value):
 
     branches: tuple[str, ...] = ()
     tags: tuple[str, ...] = ("latest",)
+    after: dict[str, Hook] = {}
 
 
 class Notify(Value):

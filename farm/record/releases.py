@@ -1,6 +1,8 @@
 """The fenced acts of a release on the record. The rule is in farm.release; the manifest is put by the caller."""
 
 import json
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from farm import release
 from farm.errors import Canceled, LeaseLost, Refused
@@ -48,6 +50,15 @@ class Releases(Base):
         answer = self.scripts.run("release_done", claim.number, claim.step, claim.fence, tag)
         _judge(claim, answer)
         return bool(answer == "ok")
+
+    def hook(self, claim: Claim, tags: Sequence[str], *, done: bool = False) -> Literal["ok", "ran", "moved"]:
+        """Say whether a hook behind the release is to run; `ran` for this very image, `moved` when no tag is ours now.
+
+        With `done` it writes down that it has run. Raises LeaseLost, Canceled.
+        """
+        answer: Any = self.scripts.run("hook", claim.number, claim.step, claim.fence, int(done), *tags)
+        _judge(claim, answer)
+        return answer  # type: ignore[no-any-return]
 
     def intents(self, *, due: bool = False) -> list[Intent]:
         """List what every tag shall be, or only those whose registry is to be read again by now."""

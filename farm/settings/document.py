@@ -81,5 +81,7 @@ class Document(Values):
     """Authors who are written to when they break a branch, and by which server."""
     webhooks: Mapping[Name, WebhookSettings] = Field(default_factory=dict)
     """Addresses that are told what happens to pipelines, by a name of your choice."""
+    hook_urls: tuple[str, ...] = ()
+    """Beginnings of URLs, host and a slash at least, that hooks of a release may call; none unless said."""
     repositories: Mapping[str, RepositorySettings] = Field(default_factory=dict)
     """Repositories that need other than the default, by name."""

@@ -54,6 +54,10 @@ class Settings(Document):
         shared = next((each for key, each in self.forges.items() if key == kind), None)
         return (own and own.secret) or (shared and shared.secret) or None
 
+    def may_call(self, url: str) -> bool:
+        """Return whether a hook of a release may call a URL: it begins as the settings say, its host being whole."""
+        return any(url.startswith(each) for each in self.hook_urls if each.count("/") > 2)  # noqa: PLR2004
+
     def advice(self) -> Sequence[str]:
         """Return what is careless in these settings or cannot work yet, though they are valid, and what to do."""
         own = own_file(self.home)

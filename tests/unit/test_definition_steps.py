@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import pytest
+
 from farm.decision import Close, Plan, decide, steps
 from farm.definition import parse
 from farm.git import Commit
 from farm.pipeline import Status
 from farm.push import Push
+from farm.settings import Settings
 
 
 def made(text: str, *, release: bool = True):
@@ -22,6 +25,39 @@ def test_jobs_wait_for_the_build_or_for_those_that_they_need():
         ("test/e2e", ("test/unit", "test/lint"), "test"),
         ("release", ("test/unit", "test/lint", "test/e2e"), "release"),
     ]
+
+
+def test_hooks_come_after_the_release_and_only_with_it():
+    text = "{test: x, release: {after: {deploy: ./deploy, tell: {url: 'https://a.example/'}}}}"
+    assert made(text)[2:] == [
+        ("release", ("test",), "release"),
+        ("release/deploy", ("release",), "release"),
+        ("release/tell", ("release",), "release"),
+    ]
+    assert [name for name, _, _ in made(text, release=False)] == ["build", "test"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "plans"),
+    [
+        (("https://a.example/",), True),
+        (("https://a.example/hooks/",), True),
+        (("https://a.example",), False),
+        (("https://a.example/other/",), False),
+        ((), False),
+    ],
+)
+def test_a_url_is_only_called_where_the_server_says_so(tmp_path, allowed, plans):
+    settings = Settings(home=tmp_path, hook_urls=allowed)
+    commit = Commit("2" * 40, "", "", "", "", 0.0)
+    text = b"{test: x, release: {after: {tell: {url: 'https://a.example/hooks/x'}}}}"
+    verdict = decide(PUSH, 1, commit, text, protected=False, date="", may_call=settings.may_call)
+    assert isinstance(verdict, Plan) == plans
+    if isinstance(verdict, Close):
+        [message] = verdict.messages
+        assert message.endswith(
+            "tell: the server does not let https://a.example/hooks/x be called; hook_urls in its farm.yml can"
+        )
 
 
 def test_shards_are_steps_of_their_own():
