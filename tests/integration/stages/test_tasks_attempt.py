@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from farm.decision import steps
-from farm.definition import Definition, Job
+from farm.definition import Definition, Hook, Job, Release
 from farm.errors import Errored, Failed
 from farm.ledger import Ledger
 from farm.pipeline import Status
@@ -48,13 +48,13 @@ class Door:
         self.ledger.register("thyme", repository.url, "main", {})
         self.last = ZERO
 
-    def push(self, commit: str, definition: str | None = None) -> int:
+    def push(self, commit: str, definition: Definition | str | None = None) -> int:
         old, self.last = self.last, commit
         [entry] = self.ledger.enter("thyme", [Push(str(uuid.uuid4()), "thyme", "refs/heads/main", old, commit)])
-        plan = Definition(jobs={"test": Job(script=("true",))})
+        plan = definition if isinstance(definition, Definition) else Definition(jobs={"test": Job(script=("true",))})
         self.record.open(
             entry.number,
-            definition=definition or plan.model_dump_json(),
+            definition=definition if isinstance(definition, str) else plan.model_dump_json(),
             steps=steps(plan, release=True),
             image_repository="thyme",
         )
@@ -195,3 +195,22 @@ def test_a_branch_remembers_its_tests(door, images):
     ]
     (history,) = door.record.test_history("thyme", "refs/heads/main", "t::a")
     assert [run.outcome for run in history.runs] == ["passed", "failed", "passed"]
+
+
+def test_a_hook_is_a_step_behind_the_release_and_its_fault_is_tried_again(door, repository):
+    plan = Definition(
+        jobs={"test": Job(script=("true",))}, release=Release(after={"tell": Hook(url="http://127.0.0.1:1/")})
+    )
+    door.with_engine()
+    number = door.push(repository.commit({"a": "1"}), plan)
+    for step in ("build", "test", "release"):
+        claim = door.record.claim(number, step, "w1@here")
+        image = f"r/thyme@sha256:{'a' * 64}" if step == "build" else None
+        if step == "release":
+            assert door.record.release_begin(claim, "latest").go
+        ready = door.record.commit(claim, Status.PASSED, result={"image": image, "released": ["latest"]})
+    assert [step.name for step in ready] == ["release/tell"]
+    ended = door.try_(number, "release/tell")
+    assert ended.status is Status.PENDING
+    assert ended.reason.startswith("tell: 127.0.0.1 does not answer")
+    assert "the image stays released" in door.log(number, "release/tell")
