@@ -51,6 +51,19 @@ class Client:
         """Have a repository compared with the ledger now; returns what was `found` and what `problems` there were."""
         return dict(self._json("POST", f"/repositories/{quote(repository)}/sync", timeout=SYNC + TIMEOUT))
 
+    def set_secret(self, repository: str, name: str, value: str, who: str, *, unprotected: bool = False) -> Document:
+        """Set a secret of a repository and return what may be seen of it."""
+        body = {"value": value, "unprotected": unprotected, "who": who}
+        return dict(self._json("PUT", _secret(repository, name), json=body))
+
+    def secrets(self, repository: str) -> list[Document]:
+        """Return what may be seen of a repository's secrets, by name."""
+        return list(self._json("GET", f"/repositories/{quote(repository)}/secrets"))
+
+    def remove_secret(self, repository: str, name: str, who: str) -> Document:
+        """Forget a secret of a repository; refused if there is none."""
+        return dict(self._json("DELETE", _secret(repository, name), params={"who": who}))
+
     def pushes(
         self,
         repository: str,
@@ -184,6 +197,10 @@ class Client:
     def _unreachable(self, error: Exception) -> Unreachable:
         why = "takes too long" if isinstance(error, httpx.TimeoutException) else "does not answer"
         return Unreachable(f"the farm at {self.url} {why}; start it with `farm up`, or set FARM_URL to where it runs")
+
+
+def _secret(repository: str, name: str) -> str:
+    return f"/repositories/{quote(repository)}/secrets/{quote(name, safe='')}"
 
 
 def _log(number: int, step: str) -> str:

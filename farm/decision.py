@@ -1,7 +1,7 @@
 """What a push becomes: steps to run, or a reason why none. The rule is pure; farm.dispatch gathers what it needs."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from farm.definition import ALONE, Definition, DefinitionError, Files, expand, matches, parse
@@ -35,6 +35,8 @@ class Plan:
     """The image's repository, without the registry's host."""
     remark: str | None = None
     """Why nothing is tested or released, where that is so."""
+    protected: bool = False
+    """Whether its steps may have protected secrets."""
 
 
 def unseen(push: Push) -> Close | None:
@@ -59,17 +61,18 @@ def decide(
     date: str,
     files: Files = ALONE,
     may_call: Callable[[str], bool] = lambda url: False,  # noqa: ARG005
+    secrets: Collection[str] = (),
     changed: Callable[[Sequence[str], Sequence[str]], bool] = lambda paths, ignore: True,  # noqa: ARG005
 ) -> Plan | Close:
     """Return what a push becomes by its commit and the text of its definition, None where it has no such file.
 
-    `files` are those that it can include; `may_call` says which URLs hooks may call, `changed` whether the push changes
-    one of these paths beside those to ignore.
+    `files` are those that it can include, `secrets` the names of those that the repository has; `may_call` says which
+    URLs hooks may call, `changed` whether the push changes one of these paths beside those to ignore.
     """
     if marker := _MARKER.search(commit.message):
         return Close(Status.SKIPPED, f"{marker[0]} in the commit's message")
     try:
-        definition = Definition() if text is None else parse(text, FILE, files)
+        definition = Definition() if text is None else parse(text, FILE, files, secrets=secrets)
     except DefinitionError as error:
         return Close(Status.FAILED, "definition", str(error).splitlines())
     if refused := [
@@ -91,6 +94,7 @@ def decide(
         definition=definition.model_copy(update={"release": release, "build": build}),
         image=definition.image or image_name(push.repository),
         remark=remark,
+        protected=protected,
     )
 
 

@@ -22,6 +22,7 @@ from farm.ledger import Ledger
 from farm.pipeline import Pipeline, Status, Step
 from farm.push import Push
 from farm.record import Record, Repository
+from farm.secrets import Secrets
 from farm.settings import Settings
 
 Publish = Callable[[int, Sequence[Step], str], None]
@@ -105,6 +106,7 @@ class Dispatcher:
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
             may_call=self.settings.may_call,
             files=MirrorFiles(mirror, commit.id, Repositories(push.repository, self.ledger, self.settings, self.check)),
+            secrets=Secrets(self.record.redis).names(push.repository),
             changed=partial(_changed, push, mirror, commit.id),
         )
         if doubt and isinstance(verdict, Plan) and verdict.remark:
@@ -150,6 +152,7 @@ class Dispatcher:
             image_repository=plan.image,
             reason=plan.remark,
             supersede=plan.definition.on.superseded == "cancel",
+            protected=plan.protected,
         )
         if not opened:  # canceled or superseded meanwhile, or another dispatcher was faster
             return self._standing(push, self.record.pipeline(number))

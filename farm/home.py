@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import socket
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -30,6 +31,7 @@ class State:
     listen: str = ""  # the address by which build machines reach this one; nothing while it is open to itself alone
     worker_password: str = field(default="", repr=False)
     web_password: str = field(default="", repr=False)
+    secret_keys: str = field(default="", repr=False)  # with commas; the first seals secrets, all open them
 
     @property
     def host(self) -> str:
@@ -46,7 +48,7 @@ class State:
             "flower": self.web_port,
         }
 
-    def settings(self) -> dict[str, str]:
+    def settings(self) -> dict[str, str | tuple[str, ...]]:
         """Return the settings that follow from the state."""
         return {
             "farm_id": self.farm_id,
@@ -56,6 +58,7 @@ class State:
             "web_url": f"http://{self.host}:{self.web_port}",
             "token": self.token,
             "cookie_secret": self.cookie_secret,
+            "secret_keys": tuple(key for key in self.secret_keys.split(",") if key),
             **({"registry_plain": "true"} if self.listen else {}),
         }
 
@@ -106,6 +109,7 @@ def choose_state(home: Path) -> State:
         token=secrets.token_urlsafe(32),
         redis_password=secrets.token_urlsafe(32),
         cookie_secret=secrets.token_urlsafe(32),
+        secret_keys=new_key(),
     )
     draft = _draft(home, state)
     try:
@@ -130,10 +134,23 @@ def open_state(home: Path, state: State, listen: str) -> State:
         listen=state.listen or listen,
         worker_password=state.worker_password or secrets.token_urlsafe(32),
         web_password=state.web_password or secrets.token_urlsafe(12),
+        secret_keys=state.secret_keys or new_key(),
     )
     if opened != state:
         _draft(home, opened).rename(state_file(home))
     return opened
+
+
+def keep_keys(home: Path, state: State, keys: Sequence[str]) -> State:
+    """Return the state with these keys for secrets, written down; a reader sees the old ones or the new ones."""
+    changed = replace(state, secret_keys=",".join(keys))
+    _draft(home, changed).rename(state_file(home))
+    return changed
+
+
+def new_key() -> str:
+    """Return a new key for secrets: 256 random bits in hex."""
+    return secrets.token_hex(32)
 
 
 def _draft(home: Path, state: State) -> Path:

@@ -1,6 +1,7 @@
 """What a build machine knows of the farm it belongs to: a file of variables that the farm writes and `farm join` keeps.
 
-Whoever can read it can take steps and write to the record. It holds no token of the API and no password of a person.
+Whoever can read it can take steps, write to the record and open every secret of a repository. It holds no token of the
+API and no password of a person.
 """
 
 import os
@@ -11,7 +12,7 @@ from farm.errors import Refused
 
 NEEDED = ("FARM_ID", "FARM_REDIS_URL", "FARM_REGISTRY")
 OPTIONAL = (
-    *("FARM_REGISTRY_PLAIN", "FARM_URL", "FARM_WEB_URL", "FARM_LEASE"),
+    *("FARM_REGISTRY_PLAIN", "FARM_URL", "FARM_WEB_URL", "FARM_LEASE", "FARM_SECRET_KEYS"),
     *("FARM_WORKER_NAME", "FARM_SLOTS", "FARM_LABELS"),
 )
 

@@ -1,6 +1,6 @@
 """What `farm run` and `farm replay` hand to `python -m workers.local`: which commit, which steps. It runs nothing."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from farm.definition import Definition
 
@@ -34,6 +34,8 @@ class Trial(BaseModel):
     """The names of the steps to do, each behind those that it needs."""
     shell: bool = False
     """Whether a person gets a shell where a job has failed."""
+    secrets: dict[str, str] = Field(default={}, repr=False)
+    """The values of the secrets that the steps name."""
     registry: str | None = None
     """Where the image goes in the end, if all has passed, and under which tags."""
     tags: tuple[str, ...] = ()

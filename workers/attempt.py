@@ -3,19 +3,20 @@
 Every error ends here: Failed is committed, Errored is given back, and what nobody expected is logged once and ours.
 """
 
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 
 import structlog
 from redis.exceptions import RedisError
 
 from farm.definition import Definition
 from farm.errors import Canceled, Errored, Failed, LeaseLost
-from farm.logs import LogWriter
 from farm.pipeline import Status, Step
 from farm.record import Claim
 from workers import build, cleanup, hook, release, test
 from workers.lease import Lease, Stopped
+from workers.masked import MaskedLog
 from workers.tools import Tools
 from workers.workspace import Outcome, Workspace
 
@@ -53,10 +54,10 @@ def attempt(tools: Tools, number: int, step: str, teardown: ExitStack) -> Ended:
         return Ended(next=claim.verdict == "done" and claim.next, elsewhere=claim.verdict == "elsewhere")
     with Lease(tools.record, claim) as lease:
         try:
-            with tools.logs.writer(number, step, claim.fence) as log:
+            with tools.logs.writer(number, step, claim.fence) as writer, closing(MaskedLog(writer)) as log:
                 teardown.callback(tools.logs.complete, number, step)
                 log.line(f"--- attempt {claim.attempt} on {claim.worker} ---")
-                outcome = _outcome(tools, claim, lease, log, teardown)
+                outcome = _outcome(tools, claim, lease, log, writer.hurry, teardown)
             ready = tools.record.commit(claim, outcome.status, reason=outcome.reason, result=outcome.document())
         except Stopped:
             _given_back(tools, claim, "the worker shuts down", counted=False)
@@ -69,20 +70,23 @@ def attempt(tools: Tools, number: int, step: str, teardown: ExitStack) -> Ended:
     return Ended(outcome.status, outcome.reason, ready, claim=claim, allowed=allowed, prepared=prepared)
 
 
-def _outcome(tools: Tools, claim: Claim, lease: Lease, log: LogWriter, teardown: ExitStack) -> Outcome:
+def _outcome(  # noqa: PLR0917 - all that an attempt has
+    tools: Tools, claim: Claim, lease: Lease, log: MaskedLog, hurry: Callable[[], None], teardown: ExitStack
+) -> Outcome:
     try:
         outcome = _worked(tools, claim, lease, log, teardown)
+        outcome = replace(outcome, reason=outcome.reason and log.mask.text(outcome.reason))
     except Failed as error:
-        outcome = Outcome(Status.FAILED, str(error))
+        outcome = Outcome(Status.FAILED, log.mask.text(str(error)))
     except Canceled:
         log.line("canceled, or superseded by a newer push")
         raise
     except Stopped:
-        log.hurry()
+        hurry()
         raise
     except Errored as error:
         log.line(f"errored: {error}")
-        raise
+        raise Errored(log.mask.text(str(error))) from error
     except LeaseLost:
         raise
     except RedisError as error:
@@ -90,7 +94,8 @@ def _outcome(tools: Tools, claim: Claim, lease: Lease, log: LogWriter, teardown:
         raise Errored(f"Redis does not answer: {error}; is it running?") from error
     except Exception as error:
         _logger.exception("attempt", pipeline=claim.number, step=claim.step, fence=claim.fence)
-        sentence = f"the worker met an error of its own, {type(error).__name__}: {error}; its log has the details"
+        words = log.mask.text(str(error))
+        sentence = f"the worker met an error of its own, {type(error).__name__}: {words}; its log has the details"
         log.line(f"errored: {sentence}")
         raise Errored(sentence) from error
     if claim.stage == "test" and outcome.status is Status.FAILED:
@@ -101,7 +106,7 @@ def _outcome(tools: Tools, claim: Claim, lease: Lease, log: LogWriter, teardown:
     return outcome
 
 
-def _worked(tools: Tools, claim: Claim, lease: Lease, log: LogWriter, teardown: ExitStack) -> Outcome:
+def _worked(tools: Tools, claim: Claim, lease: Lease, log: MaskedLog, teardown: ExitStack) -> Outcome:
     try:
         work = tools.workspace(claim, lease, log, teardown)
         if claim.attempt > 1:

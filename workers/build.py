@@ -51,6 +51,7 @@ def make(work: Workspace, commit: str, names: Sequence[str], *, cache_from: Sequ
         dockerfile=build.dockerfile,
         target=build.target,
         args=build.args,
+        secrets={name: value.encode() for name, value in work.secrets.items()},
         labels={**_labels(work, commit), **build.labels},
         tags=names,
         cache_from=cache_from,

@@ -1,6 +1,6 @@
 """What JUnit XML files say about tests, read by junitparser. It does not say whether the step passed."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -76,9 +76,12 @@ class Report:
         }
 
 
-def read(files: Iterable[bytes]) -> Report:
-    """Sum up the files; ValueError for one that is no JUnit XML."""
+def read(files: Iterable[bytes], hide: Callable[[str], str] | None = None) -> Report:
+    """Sum up the files, all texts as `hide` returns them; ValueError for one that is no JUnit XML."""
     cases = [case for file in files for case in _cases(_parse(file))]
+    if hide is not None:
+        for case in cases:
+            _hide(case, hide)
     bad = [case for case in cases if _outcome(case) == "failed"]
     skipped = [case for case in cases if _outcome(case) == "skipped"]
     slowest = sorted((case for case in cases if _seconds(case)), key=_seconds, reverse=True)[:_SLOWEST]
@@ -101,6 +104,13 @@ def _results(cases: Iterable[TestCase]) -> Sequence[TestResult]:
         if known is None or _ORDER.index(result.outcome) < _ORDER.index(known.outcome):
             worst[result.test] = result
     return sorted(worst.values(), key=lambda result: _ORDER.index(result.outcome))[:_REMEMBERED]
+
+
+def _hide(case: TestCase, hide: Callable[[str], str]) -> None:
+    """Put what may be shown in place of a case's texts, before any of them is cut."""
+    case.name, case.classname = hide(case.name or ""), hide(case.classname or "")
+    for result in case.result:
+        result.message, result.text = hide(result.message or ""), hide(result.text or "")
 
 
 def _outcome(case: TestCase) -> TestOutcome:

@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import IO, Any
 
 from farm import git
 from farm.definition import Job
 from farm.errors import Errored, Failed
 from farm.pipeline import Status
-from workers import bed, junit, services, tries
+from workers import bed, junit, secret_file, services, tries
 from workers.engine import Check, ContainerSpec, Exit, Limits
+from workers.mask import Mask, Stream
 from workers.workspace import Outcome, Workspace
 
 REPORT_LIMIT = 32 << 20  # bytes of all reports of a job together
@@ -64,20 +66,23 @@ def prepare(work: Workspace, job: Job | None = None) -> Place:
 
 def judge(work: Workspace, place: Place, container: str) -> Outcome:
     """Wait for the script's end and say how it went; the container stays, unless its time was up."""
-    job, output = place.job, _Output(work.log.write)
+    job, said = place.job, _Output(work.log.write)
+    output = Stream(Mask(work.secrets.values()), said)
     try:
         deadline = time.monotonic() + job.timeout
         ended = work.engine.wait(container, check=work.check, output=output, deadline=deadline)
     except TimeoutError:
         work.engine.remove("container", container)
         return Outcome(Status.FAILED, f"timed out after {job.timeout:g} s", {"timed_out": True})
+    finally:
+        output.end()
     report = _report(work, job, container)
     result: dict[str, Any] = {"exit": ended.code}
     if report:
         changes = _changes(work, job, report)
         report = report.beginning_with(changes.get("new", {}).get("tests", ()))
         result["tests"] = report.document() | {"changes": changes}
-    reason = _reason(ended, report, output.last, place.limits.memory)
+    reason = _reason(ended, report, said.last, place.limits.memory)
     if reason:
         services.fallen(work, place.beside)
     return Outcome(Status.FAILED if reason else Status.PASSED, reason, result)
@@ -155,13 +160,16 @@ def _pieces(tree: IO[bytes], check: Check) -> Iterator[bytes]:
         yield piece
 
 
-def start(work: Workspace, place: Place, script: Sequence[str]) -> str:
-    """Start a script where the job runs and return its container, which is gone with the teardown."""
+def start(work: Workspace, place: Place, script: Sequence[str], *, keep: bool = False) -> str:
+    """Start a script where the job runs and return its container, which is gone with the teardown.
+
+    With `keep` a shell that is opened in the container later finds the secrets, too.
+    """
     spec = ContainerSpec(
         owner=work.owner,
         image=place.image,
         entrypoint=(),
-        command=("sh", "-ec", "\n".join(script)),
+        command=("sh", "-ec", "\n".join(script) if not work.secrets else _reading(script, keep=keep)),
         env={**environment(work), **place.job.env},
         network=place.network,
         directory=place.job.checkout,
@@ -170,7 +178,7 @@ def start(work: Workspace, place: Place, script: Sequence[str]) -> str:
     )
     try:
         with _checkout(work, place.job.checkout) as tree:
-            container = work.engine.start(spec, tree=tree)
+            container = work.engine.start(spec, tree=_beside(work, tree))
     except Failed as error:
         if " cannot run sh:" in str(error):
             raise Failed(
@@ -179,6 +187,18 @@ def start(work: Workspace, place: Place, script: Sequence[str]) -> str:
         raise
     work.teardown.callback(work.engine.remove, "container", container)
     return container
+
+
+def _beside(work: Workspace, tree: Iterator[bytes] | None) -> Iterator[bytes] | None:
+    """Give what is unpacked into the container: the secrets, then the files of the commit."""
+    if not work.secrets:
+        return tree
+    return chain(secret_file.tree(work.secrets), [secret_file.END] if tree is None else tree)
+
+
+def _reading(script: Sequence[str], *, keep: bool) -> str:
+    empty = "" if keep else f"{secret_file.EMPTY}; "
+    return f"{secret_file.READ}; {empty}" + "\n".join(script)
 
 
 def _report(work: Workspace, job: Job, container: str) -> junit.Report | None:
@@ -190,7 +210,7 @@ def _report(work: Workspace, job: Job, container: str) -> junit.Report | None:
         work.log.line(f"warning: the script left no file that matches {', '.join(job.junit)}")
         return None
     try:
-        return junit.read(file.content for file in files)
+        return junit.read((file.content for file in files), work.hide if work.secrets else None)
     except ValueError as error:
         work.log.line(f"warning: a report is no JUnit XML: {error}")
         return None

@@ -3,6 +3,7 @@
 It is made after a fork, never before: connections that two processes share would mix their answers.
 """
 
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,11 +16,13 @@ from farm.definition import Definition
 from farm.logs import Logs
 from farm.record import Claim, Record
 from farm.registry import Registry
+from farm.secrets import Secrets
 from farm.settings import Settings
 from workers.docker import DockerEngine
 from workers.engine import Engine, Limits, Owner
 from workers.lease import Lease
-from workers.workspace import Log, Workspace
+from workers.masked import MaskedLog
+from workers.workspace import Workspace
 
 _GRACE = 3600  # seconds beyond its timeout after which nothing of a step can still be wanted
 _BUILD = 6 * 3600  # seconds that a build may take in all
@@ -59,12 +62,18 @@ class Tools:
             ),
         )
 
-    def workspace(self, claim: Claim, lease: Lease, log: Log, teardown: ExitStack) -> Workspace:
-        """Lay out what a stage needs for this claim; ValueError if the definition is of another version."""
+    def workspace(self, claim: Claim, lease: Lease, log: MaskedLog, teardown: ExitStack) -> Workspace:
+        """Lay out what a stage needs for this claim; from then on the log hides its secrets.
+
+        ValueError: the definition is of another version. Failed: the step names a secret that it is not given.
+        """
         definition = Definition.model_validate_json(claim.definition)
         job = definition.jobs.get(claim.step.removeprefix("test/"))
         expires = int(time() + _GRACE + (job.timeout * (job.retry.max + 1) if job else _BUILD))
         settings = self.settings
+        named = definition.build if claim.stage == "build" else job
+        secrets = self._secrets(claim, named.secrets if named else ())
+        log.hide(secrets.values())
         return Workspace(
             claim=replace(claim, image=self._image(claim)),
             definition=definition,
@@ -80,7 +89,16 @@ class Tools:
             teardown=teardown,
             remember=partial(self.record.remember, claim),
             owner_of=partial(self.record.owner_of, claim),
+            secrets=secrets,
+            hide=log.mask.text,
         )
+
+    def _secrets(self, claim: Claim, names: Sequence[str]) -> Mapping[str, str]:
+        """Return the values that the step is given, opened by the keys that this machine has at this moment."""
+        if not names:
+            return {}
+        secrets = Secrets(self.record.redis, Settings.load(self.settings.home).secret_keys)
+        return secrets.given(claim.repository, names, claim.ref, protected=claim.protected)
 
     def _image(self, claim: Claim) -> str | None:
         """Return the built image by the registry's present address; a farm that was opened to others has a new one."""

@@ -33,7 +33,7 @@ def run(work: Workspace, job: Job, once: Callable[[Workspace], Outcome]) -> Outc
         else:
             if outcome.status is not Status.FAILED or turn == most or not _again(job, None, outcome):
                 return _told(outcome, failed, most)
-        failed.append({"reason": outcome.reason, "exit": outcome.result.get("exit")})
+        failed.append({"reason": work.hide(outcome.reason or ""), "exit": outcome.result.get("exit")})
         own.close()
         work.log.line(f"failed: {outcome.reason}")
         work.log.line(f"--- try {turn + 1} of {most} ---")

@@ -57,6 +57,10 @@ class Workspace:
     """Whose releases have a tag of the image, by the record; "" for nobody's."""
     turn: int = 1
     """Which try of the job this is, from 1."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The values that the step is given, by name. The log hides them; what else comes out must be hidden."""
+    hide: Callable[[str], str] = str
+    """Return a text as it may be shown."""
 
     @property
     def mirror(self) -> Path:

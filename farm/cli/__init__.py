@@ -31,6 +31,7 @@ class Commands(LazyGroup):
         "releases": Place("farm.cli.releases", "releases", "Show what the tags are and were, by whom."),
         "rollback": Place("farm.cli.releases", "rollback", "Point a tag back to what it was before."),
         "gc": Place("farm.cli.releases", "gc", "Remove from the registry the images that nobody needs."),
+        "secret": Place("farm.cli.secret", "secret_app", "Set, list and remove the secrets of a repository."),
         "sync": Place("farm.cli.sync", "sync", "Look now for pushes that nobody reported."),
         "join": Place("farm.cli.join", "join", "Make this machine a build machine of a farm."),
         "doctor": Place("farm.cli.doctor", "doctor", "Check everything that the farm needs, with what mends it."),

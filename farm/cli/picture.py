@@ -40,6 +40,7 @@ def _build(definition: Definition, image: str) -> Iterator[Branch]:
     if build.target:
         yield f"target: {plain(build.target)}", []
     yield from _values("args", build.args)
+    yield from _secrets(build.secrets)
     yield from _values("labels", build.labels)
     if build.tags:
         yield f"tags: {', '.join(build.tags)}, only on a farm", []
@@ -52,6 +53,7 @@ def _job(job: Job) -> Iterator[Branch]:
         yield f"needs: {', '.join(job.needs)}", []
     yield f"image: {plain(job.image) if job.image else 'the one that was built'}", []
     yield from _values("env", job.env)
+    yield from _secrets(job.secrets)
     if job.services:
         shared = ", on localhost too" if job.network == "shared" else ""
         yield f"services{shared}", [(name, list(_service(service))) for name, service in job.services.items()]
@@ -106,6 +108,11 @@ def _service(service: Service) -> Iterator[Branch]:
         yield f"tmpfs: {', '.join(map(plain, service.tmpfs))}", []
     if service.memory:
         yield f"memory: {service.memory >> 20} MiB", []
+
+
+def _secrets(names: Sequence[str]) -> Iterator[Branch]:
+    if names:
+        yield f"secrets: {', '.join(names)}", []
 
 
 def _values(name: str, values: Mapping[str, str]) -> Iterator[Branch]:

@@ -113,6 +113,7 @@ def write_invitation(home: Path, state: State) -> None:
         "FARM_URL": settings.url,
         "FARM_WEB_URL": settings.web_url,
         "FARM_LEASE": f"{settings.lease:g}",
+        "FARM_SECRET_KEYS": state.secret_keys,
     }
     write(invitation_file(home), variables, "What a build machine needs: `farm join THIS-FILE` there. Keep it secret.")
 

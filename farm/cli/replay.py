@@ -12,6 +12,7 @@ import typer
 
 from farm.cli import view
 from farm.cli.clone import clone
+from farm.cli.given import given
 from farm.cli.local import local
 from farm.client import Client
 from farm.decision import image_name
@@ -30,6 +31,9 @@ def replay(
     shell: Annotated[
         bool, typer.Option("--shell", help="Where a job fails, open a shell beside its services.")
     ] = False,
+    secret: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=FILE", help="A secret's value; without it the environment's.")
+    ] = None,
 ) -> None:
     """Run the failed jobs of a pipeline again on this machine, in its very image. The farm hears nothing of it.
 
@@ -55,6 +59,7 @@ def replay(
         image=document["image"],
         steps=tuple(steps),
         shell=shell,
+        secrets=dict(given(definition, steps, secret or ())),
     )
     raise typer.Exit(local(trial))
 

@@ -13,6 +13,7 @@ import typer
 from farm import decision
 from farm.cli.beside import Committed, Folder, folders
 from farm.cli.clone import Clone, clone
+from farm.cli.given import given
 from farm.cli.local import local
 from farm.cli.picture import tree
 from farm.definition import Definition, DefinitionError, parse
@@ -38,6 +39,9 @@ def run(
     with_: Annotated[
         list[str] | None,
         typer.Option("--with", metavar="NAME=FOLDER", help="Where a repository is whose files are included."),
+    ] = None,
+    secret: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=FILE", help="A secret's value; without it the environment's.")
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Only print the names of the steps.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would run, as a tree.")] = False,
@@ -75,6 +79,7 @@ def run(
         image_repository=image,
         steps=tuple(steps),
         shell=shell,
+        secrets=dict(given(definition, steps, secret or ())),
         registry=registry,
         tags=tags if release else (),
     )

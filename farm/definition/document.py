@@ -11,7 +11,7 @@ from farm.definition import models
 from farm.definition.commands import Env, ImageLabels, Script
 from farm.definition.hooks import After, resolved
 from farm.definition.models import Value
-from farm.definition.names import Files, ImageName, Inside, RepositoryName, Revision
+from farm.definition.names import Files, ImageName, Inside, RepositoryName, Revision, Secrets
 from farm.definition.templates import Branches, CacheRefs, Tags
 from farm.definition.testing import Nothing, Templates, Test, written_test
 from farm.definition.values import Given, Text, kind, wrong
@@ -71,6 +71,8 @@ class Build(Value):
     """The stage of the Dockerfile to stop at; without it the last one."""
     args: Env = Field(default_factory=dict)
     """Values of the Dockerfile's ARG lines."""
+    secrets: Secrets = ()
+    """Secrets of the repository, for `RUN --mount=type=secret,id=NAME`; they get into no layer."""
     labels: ImageLabels = Field(default_factory=dict)
     """Labels of the image, beside those that the farm gives it."""
     tags: Tags = ()
@@ -85,6 +87,7 @@ class Build(Value):
             dockerfile=self.dockerfile,
             target=self.target,
             args=self.args,
+            secrets=self.secrets,
             labels=self.labels,
             tags=self.tags,
             cache=self.cache,

@@ -24,6 +24,7 @@ class Build(Value):
     dockerfile: str = "Dockerfile"
     target: str | None = None
     args: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
     labels: dict[str, str] = {}
     tags: tuple[str, ...] = ()
     """More tags of the image that was built, tested or not: templates, none of them a release's."""
@@ -68,6 +69,7 @@ class Job(Value):
     script: tuple[str, ...]
     image: str | None = None
     env: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
     services: dict[str, Service] = {}
     junit: tuple[str, ...] = ()
     timeout: float = 1800.0

@@ -93,6 +93,15 @@ Variable = Annotated[
     _schema(_VARIABLE),
 ]
 
+Secrets = some(
+    Annotated[
+        str,
+        BeforeValidator(_matching(_VARIABLE, "name of a secret", "letters, digits and _, no digit first")),
+        _schema(_VARIABLE),
+    ],
+    most=50,
+)
+
 Patterns = some(Inside, most=20)
 
 

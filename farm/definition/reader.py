@@ -1,6 +1,6 @@
 """Reading a definition: text in, definition out, or every mistake at once. It opens no file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,14 +13,17 @@ from farm.definition.meaning import check
 from farm.definition.mistakes import DefinitionError, Mistake
 from farm.definition.models import Definition
 from farm.definition.placing import placed
+from farm.definition.secrets import doubled, unknown
 from farm.definition.tree import Tree
 
 
-def parse(text: str | bytes, name: str = ".farm.yml", files: Files = ALONE) -> Definition:
+def parse(
+    text: str | bytes, name: str = ".farm.yml", files: Files = ALONE, *, secrets: Collection[str] | None = None
+) -> Definition:
     """Return the definition that a text holds; raises DefinitionError with all of its mistakes.
 
     What it includes is taken from `files`, those of its own repository. An empty text is a definition too: built,
-    nothing tested.
+    nothing tested. Only with the names of the repository's secrets it is a mistake to name another one.
     """
     tree = Tree(file=name)
     root = included(text, name, files, tree.mistakes)
@@ -35,7 +38,8 @@ def parse(text: str | bytes, name: str = ".farm.yml", files: Files = ALONE) -> D
     except ValidationError as error:
         mistakes += placed(error, tree, Document, whole=not lacking)
     mistakes += _templates(tree)
-    mistakes += [Mistake.at(tree.place(loc), message, hint) for loc, message, hint in check(tree.data)]
+    findings = (*check(tree.data), *doubled(tree.data), *unknown(tree.data, secrets))
+    mistakes += [Mistake.at(tree.place(loc), message, hint) for loc, message, hint in findings]
     if mistakes:
         raise DefinitionError(mistakes)
     return document.resolve()

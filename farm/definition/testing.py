@@ -10,7 +10,7 @@ from farm.definition import models
 from farm.definition.commands import Env, Script
 from farm.definition.matrix import Matrix, Shards, fill, variants
 from farm.definition.models import Value
-from farm.definition.names import Absolute, ImageTemplate, JobName, Labels, Needs, Parents, Patterns
+from farm.definition.names import Absolute, ImageTemplate, JobName, Labels, Needs, Parents, Patterns, Secrets
 from farm.definition.outcomes import Allowed, Tries
 from farm.definition.quantities import JobTimeout, Memory
 from farm.definition.retry import Retry, written_retry
@@ -28,7 +28,7 @@ class Reports(Value):
 
 
 class Surroundings(Value):
-    """What a job runs in. Beside `jobs` it is shared: a job's own key goes before, env and services are joined."""
+    """What a job runs in. Beside `jobs` it is shared: a job's own key goes before; env, secrets and services join."""
 
     extends: Parents = ()
     """Templates that it takes over; its own keys go before, and those of a later template before an earlier one's."""
@@ -36,6 +36,8 @@ class Surroundings(Value):
     """An image to run in instead of the one that was built; {NAME} stands for a value of the matrix."""
     env: Env = Field(default_factory=dict)
     """The environment of the script."""
+    secrets: Secrets = ()
+    """Secrets of the repository that the script has in its environment."""
     services: Services = Field(default_factory=dict)
     """Containers beside the job: name to image, or name to image, env, command and ready."""
     reports: Annotated[Reports | None, Given] = None
@@ -121,6 +123,7 @@ class Test(Surroundings):
                     script=job.script,
                     image=fill(image, values) if image else None,
                     env=self.env | job.env | values,
+                    secrets=tuple(dict.fromkeys((*self.secrets, *job.secrets))),
                     services={name: service.resolve(values) for name, service in services.items()},
                     junit=reports.junit if reports else (),
                     timeout=job.timeout or self.timeout or TIMEOUT,

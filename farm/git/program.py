@@ -66,7 +66,7 @@ def start(
     mirror: Path | None, command: Sequence[str], lock: int | None = None, *, text: bytes = b""
 ) -> subprocess.Popen[bytes]:
     """Start git on a mirror, or on none; whoever starts it calls `end`."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "FARM_"))}
     env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     options = [word for key, value in _OPTIONS for word in ("-c", f"{key}={value}")]
     where = [f"--git-dir={mirror}"] if mirror else []

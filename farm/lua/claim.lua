@@ -54,7 +54,7 @@ for _, other in ipairs(steps_of(number)) do
 end
 local p = {}
 local fields = {'repository', 'ref', 'new', 'old', 'commit', 'definition', 'image_repository', 'image', 'round', 'who',
-  'subject', 'author', 'created'}
+  'subject', 'author', 'created', 'protected'}
 for i, value in ipairs(call('HMGET', parent, unpack(fields))) do p[fields[i]] = value end
 return object({
   'verdict', text('go'),
@@ -76,4 +76,5 @@ return object({
   'subject', text(p.subject or ''),
   'author', text(p.author or ''),
   'created', p.created,
+  'protected', tostring(p.protected == '1'),
 })

@@ -1,9 +1,10 @@
 #!lua
 -- OPEN: create the steps of a pipeline and make those ready that need nothing.
 -- ARGV: number, definition (JSON), image repository, remark, lease (s), supersede (1: older pipelines of the same ref
--- that are not at their end shall end now), then each step's row (JSON: name stage needs queue)
+-- that are not at their end shall end now), protected (1: this push may have protected secrets), then each step's row
+-- (JSON: name stage needs queue)
 -- Answers 1, or 0 when the pipeline is unknown, open already, or over.
-local number, definition, image, remark, lease, supersede = unpack(ARGV, 1, 6)
+local number, definition, image, remark, lease, supersede, protected = unpack(ARGV, 1, 7)
 local MOST = 1000 -- pushes of a ref that are looked at to either side
 local key = pipeline_key(number)
 local status, steps, repository, ref, round = unpack(
@@ -23,7 +24,7 @@ if round == '1' and position then
 end
 
 local names = {}
-for i = 7, #ARGV do
+for i = 8, #ARGV do
   local row = cjson.decode(ARGV[i])
   for _, need in ipairs(row.needs) do
     if not has(names, need) then return redis.error_reply('ERR step ' .. row.name .. ' comes before ' .. need) end
@@ -34,7 +35,8 @@ for i = 7, #ARGV do
     'needs', table.concat(row.needs, ' '), 'row', ARGV[i], 'attempts', 0, 'takeovers', 0, 'errors', 0)
   call('SADD', 'farm:queues', row.queue)
 end
-call('HSET', key, 'definition', definition, 'image_repository', image, 'steps', table.concat(names, ' '))
+call('HSET', key, 'definition', definition, 'image_repository', image, 'steps', table.concat(names, ' '),
+  'protected', protected)
 if remark ~= '' then call('HSET', key, 'reason', remark, 'remark', remark) end
 call('HDEL', key, 'note')
 call('ZREM', 'farm:undispatched', number)

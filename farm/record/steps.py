@@ -35,12 +35,13 @@ class Steps(Base):
         image_repository: str,
         reason: str | None = None,
         supersede: bool = False,
+        protected: bool = False,
     ) -> bool:
         """Create the steps of a pipeline and make the first ones ready; False if it was open or over already.
 
         A reason stays on the pipeline when it passes ("nothing was tested, so nothing was released"). With `supersede`
         older pipelines of the same ref end, all but those whose release has begun; it is False, too, when a newer
-        pipeline did that to this one.
+        pipeline did that to this one. `protected` lets its steps have protected secrets.
         """
         rows = [
             {"name": step.name, "stage": step.stage, "needs": list(step.needs), "queue": step.queue or step.stage}
@@ -49,9 +50,8 @@ class Steps(Base):
         for row in rows:
             if any(letter.isspace() for letter in str(row["name"])) or not row["name"]:
                 raise Refused(f"{row['name']!r} is no name for a step; use letters without blanks")
-        answer = self.scripts.run(
-            "open", number, definition, image_repository, reason or "", self.lease, int(supersede), *map(dumps, rows)
-        )
+        told = (definition, image_repository, reason or "", self.lease, int(supersede), int(protected))
+        answer = self.scripts.run("open", number, *told, *map(dumps, rows))
         return bool(answer)
 
     def claim(self, number: int, step: str, worker: str) -> Claim:

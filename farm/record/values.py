@@ -45,6 +45,7 @@ class Claim:
     subject: str = ""
     author: str = ""
     created: float = 0.0
+    protected: bool = False  # whether the server protects the ref, and git bears out that the push is its
 
     @property
     def go(self) -> bool:

@@ -18,6 +18,7 @@ from farm.settings.values import Size, Values
 from farm.settings.webhooks import WebhookSettings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
+SecretKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Document(Values):
@@ -39,6 +40,8 @@ class Document(Values):
     """The dispatcher's admin token."""
     cookie_secret: str = Field(default="", repr=False)
     """What Flower signs its cookies with."""
+    secret_keys: tuple[SecretKey, ...] = Field(default=(), repr=False)
+    """Keys of 64 hex digits each: the first seals the secrets of repositories, all open them."""
     worker_name: str = Field(default_factory=lambda: f"w1@{socket.gethostname()}")
     """The worker's name as it is shown to people; without it w1@HOSTNAME."""
     slots: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1)

@@ -17,6 +17,7 @@ from farm.settings.reader import read
 from farm.settings.secret import Secret
 
 _PREFIX = "FARM_"
+_LISTS = ("labels", "secret_keys")  # with commas in a variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ def origin(found: Sequence[Source], key: str) -> str:
 def exposed(values: Mapping[str, Any]) -> Iterator[str]:
     """Return a sentence for each password that a file says itself, though it is better told by a variable."""
     for key, value in values.items():
-        if (key in ("token", "cookie_secret") and value) or (key == "redis_url" and urlsplit(str(value)).password):
+        if (key in ("token", "cookie_secret", "secret_keys") and value) or (
+            key == "redis_url" and urlsplit(str(value)).password
+        ):
             yield f"{key}, written into the file itself, is open to whoever reads it; set {variable(key)} instead"
 
 
@@ -83,7 +86,7 @@ def _variables(variables: Mapping[str, str]) -> dict[str, Any]:
     for field in _plain():
         text = variables.get(variable(field))
         if text is not None:
-            found[field] = tuple(part for part in text.split(",") if part) if field == "labels" else text
+            found[field] = tuple(part for part in text.split(",") if part) if field in _LISTS else text
     slack = {
         key: Secret("env", name) if key in ("token", "webhook") else variables[name]
         for key in ("token", "channel", "webhook", "when")

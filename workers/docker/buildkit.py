@@ -116,7 +116,8 @@ def _by_command(url: str, context: IO[bytes], spec: BuildSpec, log: Output, chec
             path = Path(folder) / str(number)
             path.write_bytes(value)
             arguments.append(f"--secret=id={name},src={path}")
-        environment = {**os.environ, "DOCKER_HOST": url, "DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default"}
+        own = {name: value for name, value in os.environ.items() if not name.startswith("FARM_")}
+        environment = {**own, "DOCKER_HOST": url, "DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default"}
         process = subprocess.Popen(
             [program, "build", *arguments, "-"],
             env=environment,

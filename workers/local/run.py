@@ -2,8 +2,9 @@
 
 import getpass
 import time
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from farm import git
@@ -18,6 +19,7 @@ from workers.engine import Check, Engine, Limits, Owner
 from workers.local import borrowed, shell
 from workers.local.scratch import Scratch
 from workers.local.voice import Voice
+from workers.masked import MaskedLog
 from workers.workspace import Outcome, Workspace
 
 _BUILD = 6 * 3600  # seconds after which nothing of a step can still be wanted, its own timeout aside
@@ -109,8 +111,9 @@ class LocalRun:
         voice = Voice(step.removeprefix("test/") if several and step != "build" else None)
         voice.line(f"=== {step} ===")
         begun = time.monotonic()
-        with ExitStack() as teardown:
-            work = self._workspace(step, voice, teardown)
+        secrets = self._secrets(step)
+        with ExitStack() as teardown, closing(MaskedLog(voice, secrets.values())) as log:
+            work = self._workspace(step, log, secrets, teardown)
             try:
                 self.check()
                 outcome = self._build(work) if step == "build" else self._test(work)
@@ -122,6 +125,8 @@ class LocalRun:
                 outcome = Outcome(Status.ERRORED, str(error))
             if step != "build":
                 outcome = test.forgiven(test.job_of(work), outcome)
+            outcome = replace(outcome, reason=outcome.reason and work.hide(outcome.reason))
+            log.close()
             voice.end()
             word = f"{outcome.status}, which is allowed," if outcome.result.get("allowed") else str(outcome.status)
             took = f"{word} after {time.monotonic() - begun:.1f} s"
@@ -161,7 +166,7 @@ class LocalRun:
             place = test.Place(
                 place.job.model_copy(update={"checkout": None}), mine, place.network, place.limits, place.beside
             )
-        waiting = test.start(work, place, (shell.WAITING,))
+        waiting = test.start(work, place, (shell.WAITING,), keep=True)
         work.log.line(f"a shell where {work.claim.step} failed, its services are up; leave it to go on")
         shell.enter(waiting)
 
@@ -176,7 +181,12 @@ class LocalRun:
             voice.line(f"released {repository}:{tag} -> {digest}")
         return trial.tags
 
-    def _workspace(self, step: str, voice: Voice, teardown: ExitStack) -> Workspace:
+    def _secrets(self, step: str) -> Mapping[str, str]:
+        job = self.trial.definition.jobs.get(step.removeprefix("test/"))
+        names = self.trial.definition.build.secrets if step == "build" else job.secrets if job else ()
+        return {name: self.trial.secrets[name] for name in names}
+
+    def _workspace(self, step: str, log: MaskedLog, secrets: Mapping[str, str], teardown: ExitStack) -> Workspace:
         trial, settings = self.trial, self.settings
         job = trial.definition.jobs.get(step.removeprefix("test/"))
         tried = job.timeout * (job.retry.max + 1) if job else 0
@@ -201,13 +211,15 @@ class LocalRun:
             definition=trial.definition,
             engine=self.engine,
             registry=teardown.enter_context(Registry(settings.registry, plain=settings.registry_plain)),
-            log=voice,
+            log=log,
             check=self.check,
             guard=self.check,
             owner=Owner(self.scratch.farm_id, trial.number, step, self.scratch.fence, expires),
             home=self.scratch.folder,
             limits=Limits(memory=settings.memory, cpus=settings.cpus, pids=settings.pids),
             teardown=teardown,
+            secrets=secrets,
+            hide=log.mask.text,
         )
 
     def _passed(self) -> bool:

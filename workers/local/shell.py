@@ -4,9 +4,10 @@ import shutil
 import subprocess
 
 from farm.errors import Errored, Refused
+from workers import secret_file
 
 # What the image has of them; `exec` of a program that is not there would end the shell that tries.
-_ENTER = "for it in bash ash; do command -v $it >/dev/null && exec $it; done; exec sh"
+_ENTER = f"{secret_file.READ}; for it in bash ash; do command -v $it >/dev/null && exec $it; done; exec sh"
 WAITING = "while sleep 3600; do :; done"  # what keeps a container there for a shell
 
 

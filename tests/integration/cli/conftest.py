@@ -52,10 +52,10 @@ class Cli:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "FARM_"))}
         return {**kept, "HOME": str(self.folder), "LC_ALL": "C.UTF-8", **self.environment, **self.more}
 
-    def __call__(self, *arguments: object, cwd: Path | None = None) -> Ran:
+    def __call__(self, *arguments: object, cwd: Path | None = None, given: bytes = b"") -> Ran:
         command = [str(PROGRAM), *map(str, arguments)]
         done = subprocess.run(
-            command, cwd=cwd or self.folder, env=self.env, check=False, capture_output=True, stdin=subprocess.DEVNULL
+            command, cwd=cwd or self.folder, env=self.env, check=False, capture_output=True, input=given
         )
         ran = Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
         assert "Traceback" not in ran.err, ran.err
