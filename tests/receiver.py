@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass
 class Request:
-    """One POST as it came."""
+    """One request as it came; the path has its query."""
 
     path: str
     headers: Mapping[str, str]
@@ -19,7 +19,7 @@ class Request:
 
 @dataclass
 class Answer:
-    """What is answered to one POST."""
+    """What is answered to one request."""
 
     status: int = 200
     body: bytes = b"ok"
@@ -47,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         request = Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         self.server.requests.append(request)
         answer = self.server.answers.pop(0) if self.server.answers else self.server.judge(request)
@@ -60,6 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
         self.wfile.write(answer.body)
+
+    do_GET = do_POST  # noqa: N815 - http.server's own word
 
     def log_message(self, *_: Any) -> None:
         pass

@@ -34,17 +34,18 @@ class Streak:
 def follow(streak: Streak | None, pipeline: Pipeline, when: str) -> tuple[Streak | None, bool]:
     """Return the branch's streak with this pipeline in it, and whether it is worth a message under the rule `when`.
 
-    A pipeline that was overtaken by a newer one says nothing about how the branch stands.
+    A pipeline that was overtaken by a newer one says nothing about how the branch stands; one that was retried is no
+    other push.
     """
     bad = pipeline.status in BAD
     if when == "never" or (not bad and pipeline.status is not Status.PASSED):
         return streak, when == "always"
-    if streak and pipeline.number <= streak.number:
+    if streak and pipeline.number < streak.number:
         return streak, when == "always" or (when == "failure" and bad)
     changed = streak.bad is not bad if streak else bad
     finished = pipeline.finished or pipeline.created
     if streak is None or changed:
         after = Streak(pipeline.number, bad, finished)
     else:
-        after = Streak(pipeline.number, bad, streak.since, streak.pushes + 1)
+        after = Streak(pipeline.number, bad, streak.since, streak.pushes + (pipeline.number > streak.number))
     return after, when == "always" or (when == "failure" and bad) or (when == "change" and changed)

@@ -27,6 +27,9 @@ class SlackSettings(Values):
     when: Literal["always", "change", "failure", "never"] = "change"
     """Of which results: always, change (a branch breaks, or is mended), failure, never."""
 
+    api: str = Field(default="https://slack.com/api/", pattern=r"^https?://\S+/$")
+    """Slack's Web API; https://slack-gov.com/api/ for GovSlack."""
+
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.token and self.webhook:
@@ -42,3 +45,7 @@ class SlackSettings(Values):
     def person(self, address: str) -> str | None:
         """Return the member of Slack who commits with this address, in any case."""
         return {each.lower(): person for each, person in self.people.items()}.get(address.lower())
+
+    def wish(self, of_definition: str | None) -> str:
+        """Return which results are told, by the definition's word where it has one; `never` here is the last word."""
+        return self.when if self.when == "never" else of_definition or self.when

@@ -1,10 +1,6 @@
 """The reporter against a strict local Slack: it refuses what Slack refuses, and can be away, slow or impatient."""
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -14,89 +10,17 @@ from farm.pipeline import Job, Pipeline, Stage, Status
 from farm.report import Delivery
 from farm.reporters import slack
 from farm.reporters.standing import OUTBOX
-from farm.settings import Secret
+from farm.settings import Secret, SlackSettings
+from tests.receiver import Answer
+from tests.slack import FakeSlack, serving
 
 pytestmark = pytest.mark.redis
 
 
-def objections(payload: Any) -> str | None:
-    """Return Slack's error word for a payload that it would not take."""
-    if not isinstance(payload, dict) or set(payload) - {"text", "blocks"}:
-        return "invalid_payload"
-    blocks = payload.get("blocks")
-    if not isinstance(payload.get("text"), str) or not payload["text"]:
-        return "no_text"
-    if not isinstance(blocks, list) or not 1 <= len(blocks) <= 50:
-        return "invalid_blocks"
-    for block in blocks:
-        text = block.get("text", {})
-        if block.get("type") != "section" or set(block) != {"type", "text"} or text.get("type") != "mrkdwn":
-            return "invalid_blocks"
-        if not 1 <= len(text["text"]) <= 3000:
-            return "invalid_blocks"
-    return None
-
-
-class FakeSlack(ThreadingHTTPServer):
-    """Takes messages; `answers` are given first, one a request: a status, a pair of status and headers, or "hang"."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers: list[Any] = []
-        self.messages: list[dict[str, Any]] = []
-        self.times: list[float] = []
-        self.open = threading.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/services/T/B/secret"
-
-    @property
-    def heads(self) -> list[str]:
-        return [message["blocks"][0]["text"]["text"] for message in self.messages]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: FakeSlack
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.times.append(monotonic())
-        answer = self.server.answers.pop(0) if self.server.answers else 200
-        if answer == "hang":
-            self.server.open.wait(30)
-            return
-        status, headers = answer if isinstance(answer, tuple) else (answer, {})
-        words = "ok" if status == 200 else "error"
-        if self.headers["Content-Type"] != "application/json;charset=utf-8":
-            status, words = 400, "invalid_payload"
-        elif wrong := objections(json.loads(body)):
-            status, words = 400, wrong
-        if status == 200:
-            self.server.messages.append(json.loads(body))
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(words)))
-        self.end_headers()
-        self.wfile.write(words.encode())
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def fake() -> Iterator[FakeSlack]:
-    server = FakeSlack()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.open.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving() as server:
+        yield server
 
 
 class Pipelines:
@@ -131,7 +55,8 @@ class Desk:
     def __init__(self, client: Any, fake: FakeSlack) -> None:
         self.client = client
         self.source = Pipelines()
-        reporter = slack.Slack(client, Secret("inline", fake.url), when="change", web_url="https://farm.example")
+        settings = SlackSettings(webhook=Secret("inline", fake.webhook))
+        reporter = slack.Webhook(client, settings, web_url="https://farm.example")
         self.delivery = Delivery(client, reporter, self.source)
         self.delivery.join()
 
@@ -172,10 +97,9 @@ def test_other_events_and_lost_pipelines_pass_by(desk: Desk, fake: FakeSlack) ->
 
 
 def test_slack_asks_for_patience(desk: Desk, fake: FakeSlack) -> None:
-    fake.answers = [(429, {"Retry-After": "1"}), (429, {"Retry-After": "7"})]
+    fake.answers = [Answer(429, b"", {"Retry-After": "7"})]
     desk.finish(1, Status.FAILED)
     assert desk.delivery.deliver() == 7
-    assert fake.times[1] - fake.times[0] >= 1
     assert desk.untold == 1
     desk.delivery.deliver()
     assert len(fake.messages) == 1
@@ -183,7 +107,7 @@ def test_slack_asks_for_patience(desk: Desk, fake: FakeSlack) -> None:
 
 
 def test_the_news_waits_while_slack_is_broken_and_keeps_its_order(desk: Desk, fake: FakeSlack) -> None:
-    fake.answers = [500, 503, 502]
+    fake.answers = [Answer(status) for status in (500, 503, 502)]
     desk.finish(1, Status.FAILED)
     desk.finish(2, Status.PASSED)
     assert [desk.delivery.deliver() for _ in range(3)] == [1, 2, 4]
@@ -192,7 +116,7 @@ def test_the_news_waits_while_slack_is_broken_and_keeps_its_order(desk: Desk, fa
 
 
 def test_a_slack_that_hangs(desk: Desk, fake: FakeSlack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slack, "TIMEOUT", 1)
+    monkeypatch.setattr(slack.webhook, "TIMEOUT", 1)
     fake.answers = ["hang"]
     desk.finish(1, Status.FAILED)
     assert desk.delivery.deliver() == 1
@@ -209,7 +133,7 @@ def test_a_slack_that_is_gone(desk: Desk, fake: FakeSlack) -> None:
 
 
 def test_a_webhook_that_was_removed_holds_up_nothing(desk: Desk, fake: FakeSlack) -> None:
-    fake.answers = [404]
+    fake.answers = [Answer(404, b"no_service")]
     desk.finish(1, Status.FAILED)
     desk.finish(2, Status.PASSED)
     desk.delivery.deliver()

@@ -7,8 +7,9 @@ from hypothesis import given, strategies as st
 from farm.pipeline import Job, Pipeline, Stage, Status
 from farm.plain import plain
 from farm.reporters import News
-from farm.reporters.slack import SECTION, message
+from farm.reporters.slack.message import drift, log, message, note
 from farm.reporters.streak import Streak, follow
+from tests.slack import objections
 
 
 def pipeline(status=Status.FAILED, number=218, **changes: Any):
@@ -90,15 +91,16 @@ def test_recovery_says_how_long_it_was_broken():
     st.lists(st.text(max_size=4000), max_size=20),
     st.lists(st.fixed_dictionaries({"name": st.text(max_size=4000), "message": st.text(max_size=4000)}), max_size=8),
 )
-def test_slacks_limits_hold_for_anything(text, tail, failing):
+def test_slack_takes_whatever_a_log_or_a_commit_holds(text, tail, failing):
     odd = pipeline(subject=text, author=text, reason=text, repository=text, result={"tests": {"failing": failing}})
-    payload = message(News("finished", odd, tail=tail), "https://farm.example")
-    assert len(payload["blocks"]) <= 50
-    assert 0 < len(payload["text"]) <= SECTION
-    for shown in texts(payload):
-        assert 0 < len(shown) <= SECTION
-        assert not re.search(r"&(?!amp;|lt;|gt;)", shown)
-        assert shown.count("<") == shown.count("<https://farm.example/pipelines/218|")
+    news, web_url = News("finished", odd, tail=tail, detail=text), "https://farm.example"
+    payloads = [message(news, web_url), message(news, web_url, person="U1"), note(news, web_url, "again"), log(news)]
+    for payload in filter(None, [*payloads, drift(news, web_url)]):
+        assert objections(payload) is None
+        for shown in texts(payload):
+            assert not re.search(r"&(?!amp;|lt;|gt;)", shown)
+            assert not re.search(r"@(channel|here|everyone)", shown, re.IGNORECASE)
+            assert shown.count("<") == shown.count("<https://farm.example/pipelines/218|") + shown.count("<@U1>")
 
 
 @pytest.mark.parametrize(
