@@ -37,11 +37,22 @@ class Client:
         return dict(self._json("GET", "/config"))
 
     def register(
-        self, name: str, url: str, default_branch: str, refs: Mapping[str, str], *, moved: bool = False
+        self,
+        name: str,
+        url: str,
+        default_branch: str,
+        refs: Mapping[str, str] | None,
+        *,
+        moved: bool = False,
+        hook: bool = True,
     ) -> Document:
-        """Register a repository, its present refs as the baseline; returns `name` and the `token` of its hook."""
-        body = {"name": name, "url": url, "default_branch": default_branch, "refs": dict(refs), "moved": moved}
-        return dict(self._json("POST", "/repositories", json=body))
+        """Register a repository, its present refs as the baseline; returns `name` and the `token` of its hook.
+
+        Without `refs` the dispatcher asks the repository for them.
+        """
+        body = {"name": name, "url": url, "default_branch": default_branch, "moved": moved, "hook": hook}
+        known = {} if refs is None else {"refs": dict(refs)}
+        return dict(self._json("POST", "/repositories", json=body | known, timeout=SYNC + TIMEOUT))
 
     def repositories(self) -> list[Document]:
         """Return the registered repositories by name."""

@@ -86,7 +86,8 @@ class Dispatcher:
             return close, ""
         repository = self.ledger.repository(push.repository)
         mirror = git.mirror_path(self.settings.home, push.repository)
-        look = git.look(mirror, repository.url, push.new, push.ref, FILE, check=self.check)
+        login = self.login(push.repository)
+        look = git.look(mirror, repository.url, push.new, push.ref, FILE, check=self.check, login=login)
         commit = look.commit
         self.record.describe(
             number,
@@ -121,9 +122,10 @@ class Dispatcher:
         """
         name, commit, tip = push.branch or push.tag, look.commit.id, look.tip
         if not look.fetched:
-            now = git.ls_remote(repository.url, push.ref).get(push.ref)
+            login = self.login(push.repository)
+            now = git.ls_remote(repository.url, push.ref, login=login).get(push.ref)
             if now != tip:
-                git.fetch(mirror, repository.url, check=self.check)
+                git.fetch(mirror, repository.url, check=self.check, login=login)
                 tip = git.look(mirror, repository.url, commit, push.ref, FILE).tip
         if tip == commit:
             return None
@@ -132,6 +134,10 @@ class Dispatcher:
             return f"{name} does not lead to {commit[:7]}"
         return f"{name} had come further than {commit[:7]} before" if later & self.ledger.earlier(number) else None
 
+    def login(self, repository: str) -> git.Login | None:
+        """Return what opens a repository for git; Errored where a secret cannot be read."""
+        return git.login(self.settings.repository(repository).git)
+
     def _protected(self, push: Push, repository: Repository) -> bool:
         """Return whether the ref may release.
 
@@ -139,9 +145,10 @@ class Dispatcher:
         never comes to be: then the one that is pushed under a usual name counts.
         """
         own, default = self.settings.repository(push.repository), repository.default_branch
-        unusual = push.branch not in USUAL or push.branch == default
-        if not unusual and f"refs/heads/{default}" not in git.ls_remote(repository.url, f"refs/heads/{default}"):
-            default = push.branch or default
+        if push.branch in USUAL and push.branch != default:
+            head = f"refs/heads/{default}"
+            there = head in git.ls_remote(repository.url, head, login=self.login(push.repository))
+            default = default if there else push.branch
         return own.protects(push.ref, default)
 
     def _open(self, push: Push, number: int, plan: Plan, subject: str) -> Outcome:

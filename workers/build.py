@@ -20,7 +20,7 @@ def run(work: Workspace) -> Outcome:
     """
     claim = work.claim
     with bed.Preparation(work) as preparation:
-        commit = git.ensure(work.mirror, claim.url, claim.commit, check=work.check)
+        commit = git.ensure(work.mirror, claim.url, claim.commit, check=work.check, login=work.login)
         tag = f"build-{commit[:12]}"
         for extra in work.definition.build.tags:
             _free(work, extra)

@@ -149,7 +149,7 @@ def _checkout(work: Workspace, folder: str | None) -> Iterator[Iterator[bytes] |
     if folder is None:
         yield None
         return
-    commit = git.ensure(work.mirror, work.claim.url, work.claim.commit, check=work.check)
+    commit = git.ensure(work.mirror, work.claim.url, work.claim.commit, check=work.check, login=work.login)
     with git.archive(work.mirror, commit, below=folder) as tree:
         yield _pieces(tree, work.check)
 

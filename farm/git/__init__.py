@@ -3,12 +3,14 @@
 Arguments from outside are checked before git sees them, and nothing of the caller's own git environment leaks in.
 """
 
+from farm.git.login import Login, login
 from farm.git.mirror import ensure, fetch, find, forget, mirror_path, mirrors
 from farm.git.reading import Commit, Look, after, archive, changed, describe, listed, look, ls_remote, paths, show
-from farm.git.urls import checked, host, local, oid, shown
+from farm.git.urls import checked, host, local, oid, password, shown
 
 __all__ = [
     "Commit",
+    "Login",
     "Look",
     "after",
     "archive",
@@ -22,11 +24,13 @@ __all__ = [
     "host",
     "listed",
     "local",
+    "login",
     "look",
     "ls_remote",
     "mirror_path",
     "mirrors",
     "oid",
+    "password",
     "paths",
     "show",
     "shown",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from farm.errors import Errored, Refused
+from farm.git.login import Login
 from farm.git.mirror import ensure, fetch, find
 from farm.git.program import LOOK_TIMEOUT, end, last, run, start, upload_pack
 from farm.git.urls import checked, oid
@@ -40,7 +41,16 @@ class Look:
     """Whether that was fetched for this look; else the ref may have moved since."""
 
 
-def look(mirror: Path, url: str, commit: str, ref: str, path: str, *, check: Callable[[], None] = lambda: None) -> Look:
+def look(
+    mirror: Path,
+    url: str,
+    commit: str,
+    ref: str,
+    path: str,
+    *,
+    check: Callable[[], None] = lambda: None,
+    login: Login | None = None,
+) -> Look:
     """Return what a commit says, a file at it, and where a ref is; it fetches when the mirror has no such commit.
 
     Raises what `ensure` raises.
@@ -48,10 +58,10 @@ def look(mirror: Path, url: str, commit: str, ref: str, path: str, *, check: Cal
     check_ref(ref)
     if found := _peek(mirror, oid(commit), ref, path):
         return Look(*found, fetched=False)
-    fetch(mirror, url, check=check)
+    fetch(mirror, url, check=check, login=login)
     found = _peek(mirror, commit, ref, path)
     if found is None:
-        ensure(mirror, url, commit, check=check)
+        ensure(mirror, url, commit, check=check, login=login)
         found = _peek(mirror, commit, ref, path)
     if found is None:
         raise Errored(f"the mirror {mirror} cannot be read; remove it, it is made anew")
@@ -119,13 +129,14 @@ def changed(mirror: Path, old: str, new: str, *, paths: Sequence[str] = (), igno
     return bool(run(mirror, "diff-tree", "-r", "--name-only", "--no-renames", "-z", oid(old), oid(new), "--", *specs))
 
 
-def ls_remote(url: str, *refs: str, timeout: float = LOOK_TIMEOUT) -> Mapping[str, str]:
+def ls_remote(url: str, *refs: str, timeout: float = LOOK_TIMEOUT, login: Login | None = None) -> Mapping[str, str]:
     """Return the branches and tags of a repository, or some of them, with their ids, by asking it. Needs no mirror.
 
     Those whose names are not UTF-8 are left out: no pipeline can have such a name.
     """
+    env = login.environment(url) if login else {}
     command = ("ls-remote", "--quiet", "--refs", *upload_pack(url), "--", checked(url), *refs)
-    found = listed(run(None, *command, timeout=timeout, about=url), b"\t")
+    found = listed(run(None, *command, timeout=timeout, about=url, env=env), b"\t")
     return {ref: ident for ref, ident in found.items() if ref.startswith(("refs/heads/", "refs/tags/"))}
 
 

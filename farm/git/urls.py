@@ -46,6 +46,11 @@ def host(url: str) -> str:
     return url.partition(":")[0].rpartition("@")[2]
 
 
+def password(url: str) -> bool:
+    """Return whether the URL carries a password."""
+    return "://" in url and ":" in urlsplit(url).netloc.rpartition("@")[0]
+
+
 def shown(url: str) -> str:
     """Return the URL without the password that it may carry."""
     parts = urlsplit(url) if "://" in url else None

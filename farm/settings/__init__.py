@@ -3,6 +3,7 @@
 from farm.settings.email import EmailSettings
 from farm.settings.files import config_file
 from farm.settings.forges import ForgeSettings, ProjectSettings
+from farm.settings.git import GitSettings
 from farm.settings.live import Live
 from farm.settings.mistakes import SettingsError
 from farm.settings.repositories import RepositorySettings
@@ -14,6 +15,7 @@ from farm.settings.webhooks import WebhookSettings
 __all__ = [
     "EmailSettings",
     "ForgeSettings",
+    "GitSettings",
     "Live",
     "ProjectSettings",
     "RepositorySettings",
