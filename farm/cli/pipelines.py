@@ -91,6 +91,8 @@ def describe(document: dict[str, Any], link: str) -> None:
     by = [f"{verb} {name}" if name else "" for verb, name in named]
     age = view.duration(now - document["created"])
     typer.echo(f"  {', '.join(plain(part) for part in [*by, f'{age} ago'] if part)}")
+    if given := document.get("variables"):
+        typer.echo(f"  with {', '.join(f'{name}={plain(value)}' for name, value in given.items())}")
     typer.echo(terminal.paint(view.summary(document, now), status))
     for line in view.why(document)[1:]:
         typer.echo(terminal.paint(f"  {line}", status))
