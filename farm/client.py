@@ -15,6 +15,7 @@ from farm.errors import Refused, Unreachable
 
 SYNC = 120.0  # seconds that a comparison may take
 TIMEOUT = 10.0  # seconds for an answer beyond the time that the dispatcher was asked to wait
+TRYING = 120.0  # seconds in which reporters may try one after the other
 COLLECTING = 600.0  # seconds for the removal of images, which asks the registry about many
 
 Document = dict[str, Any]
@@ -138,6 +139,11 @@ class Client:
         """Remove from the registry the images that nobody needs, or only name them, and return them."""
         body = {"who": who, "dry_run": dry_run}
         return list(self._json("POST", "/gc", json=body, timeout=COLLECTING))
+
+    def try_reporters(self, who: str, reporter: str | None = None) -> list[Document]:
+        """Have each reporter, or one, send a message; returns `name`, `ok` and `answer` of each."""
+        body = {"who": who, "reporter": reporter}
+        return list(self._json("POST", "/reporters/test", json=body, timeout=TRYING))
 
     def workers(self) -> list[Document]:
         """Return the workers that were heard of lately, by name; `closed` says why one takes no work."""

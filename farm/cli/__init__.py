@@ -37,6 +37,9 @@ class Commands(LazyGroup):
         "join": Place("farm.cli.join", "join", "Make this machine a build machine of a farm."),
         "doctor": Place("farm.cli.doctor", "doctor", "Check everything that the farm needs, with what mends it."),
         "config": Place("farm.cli.config", "config_app", "Check farm.yml, or show which settings hold and from where."),
+        "notify": Place(
+            "farm.cli.notify", "notify_app", "Try Slack, e-mail, webhooks: `test` sends a message by each."
+        ),
         "workers": Place("farm.cli.workers", "workers_app", "List the workers; `drain` keeps one from more work."),
         "queues": Place("farm.cli.workers", "queues", "List the queues: what waits, and who takes it."),
         "worker": Place("farm.cli.worker", "worker", "Run a worker on this machine."),
