@@ -2,7 +2,7 @@
 
 from farm.settings.email import EmailSettings
 from farm.settings.files import config_file
-from farm.settings.forges import ForgeSettings, ProjectSettings
+from farm.settings.forges import KINDS, ForgeSettings, ProjectSettings
 from farm.settings.git import GitSettings
 from farm.settings.live import Live
 from farm.settings.mistakes import SettingsError
@@ -13,6 +13,7 @@ from farm.settings.slack import SlackSettings
 from farm.settings.webhooks import WebhookSettings
 
 __all__ = [
+    "KINDS",
     "EmailSettings",
     "ForgeSettings",
     "GitSettings",
