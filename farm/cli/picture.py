@@ -37,6 +37,8 @@ def _build(definition: Definition, image: str) -> Iterator[Branch]:
     build = definition.build
     yield f"image: {image}", []
     yield f"dockerfile: {plain(build.dockerfile)} in {plain(build.context)}", []
+    if definition.source:
+        yield f"source: with {' and '.join(definition.source)}", []
     if build.target:
         yield f"target: {plain(build.target)}", []
     yield from _values("args", build.args)

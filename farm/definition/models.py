@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 Network = Literal["own", "shared"]
 SlackWhen = Literal["always", "change", "failure", "never"]
 Superseded = Literal["cancel", "finish"]
+Beside = Literal["lfs", "submodules"]
 AllowFailure = bool | tuple[int, ...]
 Cause = Literal["timeout", "service"] | int
 
@@ -138,6 +139,8 @@ class Definition(Value):
     """What `.farm.yml` says. The default is the one of a repository without the file: built, nothing tested."""
 
     image: str | None = None
+    source: tuple[Beside, ...] = ()
+    """What belongs to the tree of a commit beside git's own files."""
     build: Build = Build()
     jobs: dict[str, Job] = {}
     untested: bool = False

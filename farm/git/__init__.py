@@ -3,15 +3,18 @@
 Arguments from outside are checked before git sees them, and nothing of the caller's own git environment leaks in.
 """
 
+from farm.git.lfs import fetch_lfs
 from farm.git.login import Login, login
 from farm.git.mirror import ensure, fetch, find, forget, mirror_path, mirrors
 from farm.git.reading import Commit, Look, after, archive, changed, describe, listed, look, ls_remote, paths, show
-from farm.git.urls import checked, host, local, oid, password, shown
+from farm.git.submodules import Submodule, submodules
+from farm.git.urls import checked, host, local, oid, password, server, shown
 
 __all__ = [
     "Commit",
     "Login",
     "Look",
+    "Submodule",
     "after",
     "archive",
     "changed",
@@ -19,6 +22,7 @@ __all__ = [
     "describe",
     "ensure",
     "fetch",
+    "fetch_lfs",
     "find",
     "forget",
     "host",
@@ -31,7 +35,9 @@ __all__ = [
     "mirrors",
     "oid",
     "password",
+    "server",
     "paths",
     "show",
     "shown",
+    "submodules",
 ]

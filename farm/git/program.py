@@ -75,7 +75,8 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start git on a mirror, or on none; whoever starts it calls `end`."""
     own = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "FARM_"))}
-    own |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **(env or {})}
+    own |= {"GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    own |= {"LC_ALL": "C", **(env or {})}
     options = [word for key, value in _OPTIONS for word in ("-c", f"{key}={value}")]
     where = [f"--git-dir={mirror}"] if mirror else []
     try:

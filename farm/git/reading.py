@@ -15,6 +15,12 @@ from farm.git.program import LOOK_TIMEOUT, end, last, run, start, upload_pack
 from farm.git.urls import checked, oid
 from farm.push import check_ref
 
+# With LFS what `git lfs install` writes down, without it nothing of that: a machine's own settings have no say.
+_LFS = {
+    True: ("process=git-lfs filter-process", "smudge=git-lfs smudge -- %f", "required=true"),
+    False: ("process=", "smudge=", "required=false"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:
@@ -98,18 +104,23 @@ def paths(mirror: Path, commit: str, *endings: str) -> list[str]:
 
 
 @contextmanager
-def archive(mirror: Path, commit: str, folder: str = ".", *, below: str = "") -> Iterator[IO[bytes]]:
+def archive(
+    mirror: Path, commit: str, folder: str = ".", *, below: str = "", path: str = "", lfs: bool = False
+) -> Iterator[IO[bytes]]:
     """Give the tree of a commit, or one folder of it with its full path, as a stream of tar.
 
-    With `below` all lies below that path, and everybody may write there: whoever unpacks it is not who uses it.
+    With `below` all lies below that path, and everybody may write there: whoever unpacks it is not who uses it. With
+    `path` it is the tree of a submodule at that path.
 
-    It has what a checkout has, so files with `export-ignore` too, but neither submodules nor what LFS holds. Raises
-    Errored at the end if git could not finish.
+    It has what a checkout has, so files with `export-ignore` too, but no submodules, and what LFS holds only where it
+    was fetched before and `lfs` says so. Raises Errored at the end if git could not finish.
     """
     paths = () if folder == "." else ("--", f":(literal){folder}")
     open_to_all = ("-c", "tar.umask=0") if below else ()
-    prefix = (f"--prefix={below.strip('/')}/",) if below else ()
-    git = start(mirror, (*open_to_all, "archive", "--format=tar", *prefix, oid(commit), *paths))
+    above = "/".join(filter(None, (below.strip("/"), path)))
+    prefix = (f"--prefix={above}/",) if above else ()
+    filters = tuple(word for each in _LFS[lfs] for word in ("-c", f"filter.lfs.{each}"))
+    git = start(mirror, (*open_to_all, *filters, "archive", "--format=tar", *prefix, oid(commit), *paths))
     assert git.stdout is not None and git.stderr is not None  # noqa: S101, PT018
     try:
         yield git.stdout
