@@ -15,6 +15,7 @@ from farm.errors import Refused, Unreachable
 
 SYNC = 120.0  # seconds that a comparison may take
 TIMEOUT = 10.0  # seconds for an answer beyond the time that the dispatcher was asked to wait
+LOOKING = 30.0  # seconds that a look into a repository may take
 TRYING = 120.0  # seconds in which reporters may try one after the other
 COLLECTING = 600.0  # seconds for the removal of images, which asks the registry about many
 
@@ -75,6 +76,21 @@ class Client:
     def remove_secret(self, repository: str, name: str, who: str) -> Document:
         """Forget a secret of a repository; refused if there is none."""
         return dict(self._json("DELETE", _secret(repository, name), params={"who": who}))
+
+    def trigger(
+        self,
+        repository: str,
+        ref: str,
+        who: str,
+        *,
+        variables: Mapping[str, str] | None = None,
+        identity: str = "",
+        wait: float = 0.0,
+    ) -> Document:
+        """Ask for a pipeline of a branch or tag ("": the default branch) as it is now; answers as `pushes` does."""
+        body = {"repository": repository, "ref": ref, "who": who, "id": identity, "wait": wait}
+        body["variables"] = dict(variables or {})
+        return dict(self._json("POST", "/pipelines", json=body, timeout=TIMEOUT + LOOKING + wait))
 
     def pushes(
         self,

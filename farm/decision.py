@@ -75,7 +75,7 @@ def decide(
     URLs hooks may call, `changed` whether the push changes one of these paths beside those to ignore, `unchanged`
     whether a job has passed already with the files that it names.
     """
-    if marker := _MARKER.search(commit.message):
+    if (marker := _MARKER.search(commit.message)) and not push.by_hand:
         return Close(Status.SKIPPED, f"{marker[0]} in the commit's message")
     try:
         definition = Definition() if text is None else parse(text, FILE, files, secrets=secrets)

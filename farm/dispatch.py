@@ -121,9 +121,11 @@ class Dispatcher:
     def _unchanged(self, push: Push, mirror: Path, commit: str, name: str, job: Job) -> int | None:
         """Return the newest pipeline of the ref in which this very job passed, if no file that it names differs.
 
-        What came between may have failed, so the push before does not count.
+        What came between may have failed, so the push before does not count. What is asked for by hand runs all.
         """
-        for earlier in self.record.pipelines(repository=push.repository, ref=push.ref, limit=LOOK_BACK):
+        for earlier in (
+            () if push.by_hand else self.record.pipelines(repository=push.repository, ref=push.ref, limit=LOOK_BACK)
+        ):
             states = {each.name: each.status for stage in earlier.stages for each in stage.jobs}
             if states.get(step_name(name)) is not Status.PASSED:
                 continue
@@ -223,7 +225,7 @@ class Dispatcher:
 
 def _changed(push: Push, mirror: Path, commit: str, paths: Sequence[str], ignore: Sequence[str]) -> bool:
     """Say whether a push changes one of these paths; what has nothing to be compared with does."""
-    before = None if push.created or push.branch is None else git.find(mirror, push.old)
+    before = None if push.created or push.by_hand or push.branch is None else git.find(mirror, push.old)
     return before is None or git.changed(mirror, before, commit, paths=paths, ignore=ignore)
 
 

@@ -106,6 +106,8 @@ class Pipeline:
     """Who opened the newest round, None for the first."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """What the push gave its jobs."""
+    by_hand: bool = False
+    """Whether nobody pushed it: `who` asked for it by hand, or is a schedule."""
     email: str = ""
     """The author's address as the commit has it; nobody has checked whose it is."""
 

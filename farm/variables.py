@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from farm.definition import Definition
-from farm.errors import Failed
+from farm.errors import Failed, Refused
 
 OPTION = "farm.var"
 MOST, LONGEST = 50, 400  # variables of a push; characters of one, its name included
@@ -22,6 +22,17 @@ def variables(options: Sequence[str]) -> dict[str, str]:
     if len(found) > MOST:
         raise Failed(f"git push brings {len(found)} variables, more than {MOST}; put them into a file of the commit")
     return found
+
+
+def options(given: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the options by which a push would bring these variables. Raises Refused."""
+    made = {name: f"{_PREFIX}{name}={value}" for name, value in given.items()}
+    for name, option in made.items():
+        if reason := _wrong(name, given[name], option):
+            raise Refused(f"the variable {name[:80]!r}: {reason}")
+    if len(made) > MOST:
+        raise Refused(f"{len(made)} variables are more than {MOST}; put them into a file of the commit")
+    return tuple(made.values())
 
 
 def shown(options: Sequence[str]) -> dict[str, str]:

@@ -27,6 +27,7 @@ class Commands(LazyGroup):
         "show": Place("farm.cli.pipelines", "show", "Show one pipeline: stages, failing tests, image."),
         "watch": Place("farm.cli.watch", "watch", "Follow a pipeline to its end; the exit code is its result."),
         "logs": Place("farm.cli.output", "logs", "Print the logs of a pipeline, `-f` follows them."),
+        "trigger": Place("farm.cli.trigger", "trigger", "Start a pipeline by hand, without a push."),
         "cancel": Place("farm.cli.pipelines", "cancel", "Cancel a pipeline."),
         "retry": Place("farm.cli.pipelines", "retry", "Try a finished pipeline again, or only what failed."),
         "releases": Place("farm.cli.releases", "releases", "Show what the tags are and were, by whom."),

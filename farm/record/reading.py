@@ -77,6 +77,7 @@ def pipeline(answer: Sequence[Any]) -> Pipeline:
         round=int(top.get("round", 1)),
         retried_by=top.get("retried_by"),
         variables=shown(json.loads(top.get("options") or "[]")),
+        by_hand=top.get("source") == "manual",
         email=top.get("email", ""),
     )
 
