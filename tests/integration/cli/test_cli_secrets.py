@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from farm.access import hashed
 from farm.cli import app
 from farm.home import choose_state, keep_keys, new_key, open_state, read_state
-from farm.membership import invitation_file, parse
+from farm.membership import invitation_file, membership_file, parse, read_membership, write
 from farm.record import WorkerInfo
 from farm.secrets import Secrets
 from tests.integration.cli.conftest import Ran
@@ -159,3 +159,17 @@ def test_a_home_of_an_older_farm_gets_a_key_when_it_is_started_again(tmp_path):
     opened = open_state(tmp_path, state, "")
     assert len(opened.secret_keys) == 64
     assert open_state(tmp_path, opened, "") == opened
+
+
+def test_a_machine_that_joins_again_gets_the_new_key_and_keeps_its_name(run, cli, redis_server, tmp_path):
+    cli.more["FARM_HOME"] = str(tmp_path / "member")
+    told = {"FARM_ID": "0" * 12, "FARM_REDIS_URL": redis_server.url, "FARM_REGISTRY": "127.0.0.1:9"}
+    for key in (new_key(), new_key()):
+        file = tmp_path / "join.env"
+        write(file, told | {"FARM_SECRET_KEYS": key}, "x")
+        options = ("--name", "gpu@h2", "--labels", "gpu") if not membership_file(tmp_path / "member").exists() else ()
+        assert run("join", str(file), *options).code == 0
+        kept = read_membership(tmp_path / "member")
+        assert kept["FARM_SECRET_KEYS"] == key
+        assert (kept["FARM_WORKER_NAME"], kept["FARM_LABELS"]) == ("gpu@h2", "gpu")
+    assert stat.S_IMODE(membership_file(tmp_path / "member").stat().st_mode) == 0o600

@@ -127,8 +127,8 @@ def test_a_ref_that_is_not_protected_is_told_so_and_one_with_leave_is_not(door, 
     refused = door.open(Definition(jobs={"test": job}), "a", protected=False, ref=side)
     door.farm.pass_step(refused, "build")
     assert door.try_(refused, "test").reason == (
-        "the secret TOKEN is only given on protected refs, and side is none; run it on those alone, or give it to every"
-        " ref: farm secret set thyme TOKEN --unprotected"
+        "the secret TOKEN is only given on protected refs, and side is none; let it run on those alone (`when`), or"
+        " give it to every ref: farm secret set thyme TOKEN --unprotected"
     )
     assert door.farm.status(refused) is Status.FAILED
     door.secrets.set("thyme", "TOKEN", VALUE, unprotected=True, who="ada")
