@@ -35,7 +35,6 @@ TESTS = {
     "busybox": "busybox-static",
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
-    "git-lfs": "git-lfs",
     "ip": "iproute2",
     "pgrep": "procps",
     "sshd": "openssh-server",

@@ -15,6 +15,7 @@ class Request:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    method: str = "POST"
 
 
 @dataclass
@@ -48,7 +49,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        request = Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.path, headers, body, self.command)
         self.server.requests.append(request)
         answer = self.server.answers.pop(0) if self.server.answers else self.server.judge(request)
         if answer == "hang":
@@ -61,7 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.body)
 
-    do_GET = do_POST  # noqa: N815 - http.server's own word
+    do_GET = do_PUT = do_PATCH = do_POST  # noqa: N815 - http.server's own words
 
     def log_message(self, *_: Any) -> None:
         pass

@@ -73,15 +73,14 @@ async def pushes(report: Report, farm: Farm, token: Token) -> dict[str, Any]:
     reflogs = {update.ref: update.reflog for update in report.updates if update.reflog}
     entries = await run_in_threadpool(farm.ledger.enter, report.repository, updates, reflogs)
     await run_in_threadpool(farm.intake.host, report.repository)  # Redis is asked here, not where all requests wait
-    found = await outcomes(farm.intake, updates, entries, report.wait)
+    outcomes = await _outcomes(farm.intake, updates, entries, report.wait)
     return {
-        "pipelines": [brief(outcome, farm.settings.web_url) for outcome in found],
-        "lines": compose(found, farm.settings.web_url),
+        "pipelines": [_brief(outcome, farm.settings.web_url) for outcome in outcomes],
+        "lines": compose(outcomes, farm.settings.web_url),
     }
 
 
-async def outcomes(intake: Intake, updates: Sequence[Push], entries: Sequence[Entry], wait: float) -> list[Outcome]:
-    """Have pushes taken up, and return what became of them in so many seconds at most."""
+async def _outcomes(intake: Intake, updates: Sequence[Push], entries: Sequence[Entry], wait: float) -> list[Outcome]:
     futures = [
         asyncio.wrap_future(intake.take(push.repository, entry.number))
         for push, entry in zip(updates, entries, strict=True)
@@ -90,10 +89,10 @@ async def outcomes(intake: Intake, updates: Sequence[Push], entries: Sequence[En
         future.add_done_callback(lambda done: done.cancelled() or done.exception())  # the intake has logged it
     if futures:
         await asyncio.wait(futures, timeout=wait)
-    found = []
+    outcomes = []
     for push, entry, future in zip(updates, entries, futures, strict=True):
-        found.append(replace(_outcome(push, entry.number, future), push=push, known=entry.known))
-    return found
+        outcomes.append(replace(_outcome(push, entry.number, future), push=push, known=entry.known))
+    return outcomes
 
 
 def _outcome(push: Push, number: int, future: "asyncio.Future[Outcome]") -> Outcome:
@@ -105,8 +104,7 @@ def _outcome(push: Push, number: int, future: "asyncio.Future[Outcome]") -> Outc
     return Outcome(push, number) if error else future.result()
 
 
-def brief(outcome: Outcome, web_url: str) -> dict[str, Any]:
-    """Return the JSON of what became of one push."""
+def _brief(outcome: Outcome, web_url: str) -> dict[str, Any]:
     return {
         "id": outcome.push.id,
         "number": outcome.number,

@@ -42,11 +42,6 @@ def register(registration: Registration, farm: Farm, token: Token) -> dict[str, 
     admit(farm.access.everything(token))
     git.mirror_path(farm.settings.home, registration.name)
     git.checked(registration.url)
-    if git.password(registration.url):
-        raise Refused(
-            f"{git.shown(registration.url)} is given with a password, which everybody would see; give it without, and"
-            f" name the place of a token in farm.yml: repositories.{registration.name}.git.token"
-        )
     secret = new_token() if registration.hook else ""
     try:
         there = farm.ledger.repository(registration.name).url
@@ -60,9 +55,7 @@ def register(registration: Registration, farm: Farm, token: Token) -> dict[str, 
             " that it has moved (farm hook install --move)",
         )
     try:
-        login = git.login(farm.settings.repository(registration.name).git)
-        asked = moves or registration.refs is None
-        refs = git.ls_remote(registration.url, login=login) if asked else registration.refs or {}
+        refs = git.ls_remote(registration.url) if moves or registration.refs is None else registration.refs
     except Errored as error:
         raise HTTPException(422, str(error)) from error
     repository = farm.ledger.register(

@@ -149,6 +149,8 @@ def outcome(document: Document, link: str) -> Iterator[str]:
         name = str(document["image"]).rsplit("@", 1)[0]
         yield f"  run it    docker run --rm -P --pull always {name}:{document['released'][0]}"
     yield f"  page      {link}"
+    for line in document.get("notes", ()):
+        yield f"  note      {plain(line)}"
     if broken(document):
         yield f"  next      farm logs {number} {broken(document)[0]}"
     elif not is_final(document):

@@ -3,41 +3,35 @@
 Arguments from outside are checked before git sees them, and nothing of the caller's own git environment leaks in.
 """
 
-from farm.git.lfs import fetch_lfs
-from farm.git.login import Login, login
+from farm.git.history import among, commits, since
 from farm.git.mirror import ensure, fetch, find, forget, mirror_path, mirrors
 from farm.git.reading import Commit, Look, after, archive, changed, describe, listed, look, ls_remote, paths, show
-from farm.git.submodules import Submodule, submodules
-from farm.git.urls import checked, host, local, oid, password, server, shown
+from farm.git.urls import checked, host, local, oid, shown
 
 __all__ = [
     "Commit",
-    "Login",
     "Look",
-    "Submodule",
     "after",
+    "among",
     "archive",
     "changed",
     "checked",
+    "commits",
     "describe",
     "ensure",
     "fetch",
-    "fetch_lfs",
     "find",
     "forget",
     "host",
     "listed",
     "local",
-    "login",
     "look",
     "ls_remote",
     "mirror_path",
     "mirrors",
     "oid",
-    "password",
     "paths",
-    "server",
     "show",
     "shown",
-    "submodules",
+    "since",
 ]

@@ -8,6 +8,7 @@ from farm.record.scripts import Base
 from farm.record.steps import step_of
 from farm.record.values import Wake
 
+NOTES = 20  # lines that a pipeline may have
 LOST_LIMIT = 3  # workers that may vanish from one step before it ends `errored`
 
 
@@ -17,6 +18,10 @@ class Course(Base):
     def describe(self, number: int, *, subject: str, author: str, commit: str = "", email: str = "") -> None:
         """Write down the commit's subject and author, and the commit itself where the ref holds an annotated tag."""
         self.scripts.run("describe", number, subject, author, commit, email)
+
+    def note(self, number: int, line: str) -> None:
+        """Leave a line on a pipeline for whoever looks at it, such as what a tracker would not do; each once, few."""
+        self.scripts.run("note", number, line, NOTES)
 
     def close(self, number: int, status: Status, reason: str) -> bool:
         """End a pipeline that has no steps (a broken definition, a deleted ref); False if it has some or is over."""

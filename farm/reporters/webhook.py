@@ -1,23 +1,16 @@
 """Outgoing webhooks: each event as a signed document to one address (docs/webhooks.md). No redirect is followed."""
 
-import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from time import time
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
-from farm.errors import Refused
 from farm.reporters import Later, News, Useless
-from farm.reporters.answers import patience
-from farm.reporters.signature import key_of, sign
+from farm.reporters.posting import Posting
 from farm.settings import WebhookSettings
 
-TIMEOUT = 10.0  # seconds to connect, and between two pieces of an answer
-SHOWN = 200  # bytes of an answer that are repeated to a person
 _ABOUT = ("step", "status", "detail", "image", "tag", "digest", "who", "before")
 
 
@@ -37,9 +30,8 @@ class Webhook:
         self.name = f"webhook-{name}"
         self.kinds: Collection[str] = settings.events
         self._settings = settings
-        self._host = urlsplit(settings.url).netloc  # paths may be secret, too
+        self._posting = Posting(settings.url, settings.secret)
         self._web_url = web_url
-        self._http = httpx.Client(timeout=TIMEOUT, headers={"User-Agent": "farm"})
 
     def tell(self, news: News) -> None:
         """Post the event if its repository is one of those asked for."""
@@ -54,28 +46,8 @@ class Webhook:
         )
 
     def _post(self, identity: str, content: Mapping[str, Any]) -> str:
-        body = json.dumps(content).encode()
-        timestamp = int(time())
-        try:
-            key = key_of(self._settings.secret.reveal())
-        except Refused as refusal:
-            raise Later(str(refusal)) from refusal
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": identity,
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": sign(key, identity, timestamp, body),
-        }
-        try:
-            with self._http.stream("POST", self._settings.url, content=body, headers=headers) as answer:
-                words = next(answer.iter_bytes(SHOWN), b"").decode("utf-8", "replace")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Later(f"{self._host} does not answer: {error or type(error).__name__}") from error
-        said = f"{answer.status_code} {' '.join(words.split())}".rstrip()
-        if answer.is_success:
+        status, said = self._posting.post(identity, content)
+        if httpx.codes.is_success(status):
             return said
-        sentence = f"{self._host} answers {said}"
-        if answer.status_code == httpx.codes.GONE:
-            raise Useless(sentence)
-        busy = answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS
-        raise Later(sentence, patience(answer.headers), alone=not busy)
+        sentence = f"{self._posting.host} answers {said}"
+        raise Useless(sentence) if status == httpx.codes.GONE else Later(sentence, alone=True)

@@ -2,21 +2,19 @@
 
 from farm.settings.email import EmailSettings
 from farm.settings.files import config_file
-from farm.settings.forges import KINDS, ForgeSettings, ProjectSettings
-from farm.settings.git import GitSettings
+from farm.settings.forges import ForgeSettings, ProjectSettings
 from farm.settings.live import Live
 from farm.settings.mistakes import SettingsError
 from farm.settings.repositories import RepositorySettings
 from farm.settings.secret import Secret
 from farm.settings.settings import Settings
 from farm.settings.slack import SlackSettings
+from farm.settings.trackers import TrackerSettings
 from farm.settings.webhooks import WebhookSettings
 
 __all__ = [
-    "KINDS",
     "EmailSettings",
     "ForgeSettings",
-    "GitSettings",
     "Live",
     "ProjectSettings",
     "RepositorySettings",
@@ -24,6 +22,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SlackSettings",
+    "TrackerSettings",
     "WebhookSettings",
     "config_file",
 ]

@@ -14,6 +14,7 @@ from farm.settings.email import EmailSettings
 from farm.settings.forges import ForgeSettings, Kind
 from farm.settings.repositories import RepositorySettings
 from farm.settings.slack import SlackSettings
+from farm.settings.trackers import TrackerSettings
 from farm.settings.values import Size, Values
 from farm.settings.webhooks import WebhookSettings
 
@@ -84,6 +85,8 @@ class Document(Values):
     """Authors who are written to when they break a branch, and by which server."""
     webhooks: Mapping[Name, WebhookSettings] = Field(default_factory=dict)
     """Addresses that are told what happens to pipelines, by a name of your choice."""
+    trackers: Mapping[Name, TrackerSettings] = Field(default_factory=dict)
+    """Trackers whose stories follow the commits that name them, by a name of your choice."""
     hook_urls: tuple[str, ...] = ()
     """Beginnings of URLs, host and a slash at least, that hooks of a release may call; none unless said."""
     repositories: Mapping[str, RepositorySettings] = Field(default_factory=dict)

@@ -135,7 +135,7 @@ def test_a_try_says_what_was_answered(receiver: Receiver) -> None:
 
 def test_a_receiver_that_hangs_or_is_away(receiver: Receiver) -> None:
     one = webhook(receiver)
-    one._http.timeout = 0.5
+    one._posting._http.timeout = 0.5
     receiver.answers = ["hang"]
     with pytest.raises(Later, match="does not answer"):
         one.test()

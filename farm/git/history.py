@@ -1,0 +1,48 @@
+"""What lies between commits of a mirror. It fetches nothing."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from farm.errors import Errored
+from farm.git.program import run
+from farm.git.reading import Commit, said
+from farm.git.urls import oid
+from farm.push import ZERO, check_ref
+
+
+def since(mirror: Path, old: str, new: str, ref: str, *, limit: int) -> Sequence[Commit]:
+    """Return the commits that came into a ref with a push, the oldest first, the newest `limit` at most.
+
+    Of a new ref these are the commits that no other ref has; a commit that the mirror lost ends no walk.
+    """
+    check_ref(ref)
+    before = (f"^{oid(old)}",) if old != ZERO else ("--not", f"--exclude={ref}", "--all")
+    walk = ("rev-list", "--ignore-missing", "--topo-order", f"--max-count={limit}", oid(new), *before, "--")
+    return commits(mirror, reversed(run(mirror, *walk).decode().split()))
+
+
+def commits(mirror: Path, ids: Iterable[str]) -> Sequence[Commit]:
+    """Return what each of these commits says about itself; those that the mirror does not have are left out."""
+    out = run(mirror, "cat-file", "--batch", text="".join(f"{oid(ident)}\n" for ident in ids).encode())
+    found = []
+    while out:
+        head, _, out = out.partition(b"\n")
+        ident, *words = head.decode(errors="replace").split(" ")
+        if len(words) != 2 or not words[1].isdigit():  # noqa: PLR2004 - "<id> <type> <size>", else "<name> missing"
+            continue
+        content, out = out[: int(words[1])], out[int(words[1]) + 1 :]
+        if words[0] == "commit":
+            found.append(said(ident, content))
+    return found
+
+
+def among(mirror: Path, tip: str, ids: Iterable[str]) -> frozenset[str]:
+    """Return those of the commits from which the tip came; what the mirror does not have is none of them."""
+    here = [commit.id for commit in commits(mirror, ids)]
+    if not here:
+        return frozenset()
+    try:
+        apart = run(mirror, "rev-list", *here, f"^{oid(tip)}", "--").decode().split()
+    except Errored:  # the mirror has the tip no more
+        return frozenset()
+    return frozenset(here) - frozenset(apart)

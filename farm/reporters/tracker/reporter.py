@@ -1,0 +1,135 @@
+"""The reporter that moves stories: read when a push comes in, finished with its tests, delivered with `latest`.
+
+What a commit asks holds for every pipeline whose commit came from it: a push that mends a broken one finishes and
+delivers the stories of both. Tags and pull requests move nothing.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from farm import git
+from farm.ledger import Ledger
+from farm.pipeline import Pipeline, Status
+from farm.reporters import News
+from farm.reporters.tracker import Act, Occasion, Tracker, Unheard
+from farm.reporters.tracker.memory import Entry, Memory, Stage
+from farm.settings import TrackerSettings
+
+MOST = 500  # commits of one push that are read
+LATEST = "latest"
+_OPEN = (Stage.NEW, Stage.NAMED, Stage.FINISHED)
+
+
+class Stories:
+    """Moves the stories of one tracker; `note` puts a line on a pipeline."""
+
+    kinds: Collection[str] = ("queued", "step", "finished", "released", "rolledback")
+
+    def __init__(
+        self,
+        name: str,
+        tracker: Tracker,
+        settings: TrackerSettings,
+        *,
+        memory: Memory,
+        ledger: Ledger,
+        home: Path,
+        web_url: str,
+        note: Callable[[int, str], None],
+    ) -> None:
+        self.name = name
+        self._tracker = tracker
+        self._settings = settings
+        self._memory = memory
+        self._ledger = ledger
+        self._home = home
+        self._web_url = web_url
+        self._note = note
+
+    def tell(self, news: News) -> None:
+        """Do what the news makes true of stories; the tracker's refusals become lines on the pipeline."""
+        pipeline = news.pipeline
+        wanted = any(fnmatchcase(pipeline.repository, pattern) for pattern in self._settings.repositories)
+        if not wanted or not pipeline.ref.startswith("refs/heads/"):
+            return
+        match news.kind:
+            case "queued" | "finished":
+                self._learn(pipeline)
+            case "rolledback" if news.tag == LATEST:
+                self._take_back(pipeline, news.who)
+            case "released" if news.tag == LATEST:
+                self._advance(pipeline, Act.DELIVER)
+        if _tested(pipeline):
+            self._advance(pipeline, Act.FINISH)
+
+    def test(self) -> str:
+        """Ask the tracker who the farm is there."""
+        return self._tracker.test()
+
+    def _learn(self, pipeline: Pipeline) -> None:
+        """Remember the stories of every commit of the push, and tell the tracker of those that are new."""
+        push, mirror = self._ledger.push(pipeline.number), self._mirror(pipeline)
+        if push.deleted or git.find(mirror, pipeline.commit) is None:
+            return
+        for commit in git.since(mirror, push.old, pipeline.commit, push.ref, limit=MOST):
+            self._memory.learn(push.repository, commit.id, self._tracker.read(commit.message, push.repository))
+        fresh: dict[str, list[Entry]] = {}
+        for entry in self._memory.entries(push.repository):
+            if entry.stage is Stage.NEW:
+                fresh.setdefault(entry.commit, []).append(entry)
+        for commit in git.commits(mirror, fresh):
+            entries, occasion = fresh[commit.id], self._occasion(pipeline, commit)
+            for sentence in self._tracker.announce([entry.mention for entry in entries], occasion):
+                self._note(pipeline.number, sentence)
+            for entry in entries:
+                self._memory.move(push.repository, entry, Stage.NAMED)
+
+    def _advance(self, pipeline: Pipeline, act: Act) -> None:
+        """Finish or deliver what the pipeline's commit came from and what asks for it."""
+        stage = Stage.DELIVERED if act is Act.DELIVER else Stage.FINISHED
+        do = self._tracker.deliver if act is Act.DELIVER else self._tracker.finish
+        due = [entry for entry in self._open(pipeline) if entry.mention.act is act and entry.stage is not stage]
+        self._touch(pipeline, due, stage, lambda entry, occasion: do(entry.mention, occasion))
+
+    def _take_back(self, pipeline: Pipeline, who: str) -> None:
+        """Open again what was delivered by commits that the pipeline's commit did not come from."""
+        entries = self._memory.entries(pipeline.repository)
+        delivered = [entry for entry in entries if entry.stage is Stage.DELIVERED]
+        held = git.among(self._mirror(pipeline), pipeline.commit, {entry.commit for entry in delivered})
+        lost = [entry for entry in delivered if entry.commit not in held]
+        reopen = self._tracker.reopen
+        self._touch(pipeline, lost, Stage.NAMED, lambda entry, occasion: reopen(entry.mention, occasion, who))
+
+    def _touch(
+        self, pipeline: Pipeline, due: Sequence[Entry], stage: Stage, do: Callable[[Entry, Occasion], None]
+    ) -> None:
+        found = {commit.id: commit for commit in git.commits(self._mirror(pipeline), {entry.commit for entry in due})}
+        for entry in due:
+            if commit := found.get(entry.commit):
+                try:
+                    do(entry, self._occasion(pipeline, commit))
+                except Unheard as unheard:
+                    self._note(pipeline.number, str(unheard))
+                    self._memory.move(pipeline.repository, entry, Stage.LEFT)
+                else:
+                    self._memory.move(pipeline.repository, entry, stage)
+
+    def _open(self, pipeline: Pipeline) -> Sequence[Entry]:
+        entries = [entry for entry in self._memory.entries(pipeline.repository) if entry.stage in _OPEN]
+        asking = [entry for entry in entries if entry.mention.act is not Act.MENTION]
+        held = git.among(self._mirror(pipeline), pipeline.commit, {entry.commit for entry in asking})
+        return [entry for entry in asking if entry.commit in held]
+
+    def _occasion(self, pipeline: Pipeline, commit: git.Commit) -> Occasion:
+        link = f"{self._web_url}/pipelines/{pipeline.number}"
+        return Occasion(commit, pipeline.repository, pipeline.number, link)
+
+    def _mirror(self, pipeline: Pipeline) -> Path:
+        return git.mirror_path(self._home, pipeline.repository)
+
+
+def _tested(pipeline: Pipeline) -> bool:
+    """Whether the tests have passed; where on purpose there are none, whether all has."""
+    tests = [stage for stage in pipeline.stages if stage.name == "test"]
+    return all(stage.status is Status.PASSED for stage in tests) if tests else pipeline.status is Status.PASSED
