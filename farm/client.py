@@ -47,6 +47,21 @@ class Client:
         """Return the registered repositories by name."""
         return list(self._json("GET", "/repositories"))
 
+    def create_token(
+        self, name: str, scopes: Sequence[str], who: str, *, repository: str | None = None, lasts: float | None = None
+    ) -> Document:
+        """Make a token with scopes and return what is known of it, with the `token` itself; `lasts` is in seconds."""
+        body = {"name": name, "scopes": list(scopes), "who": who, "repository": repository, "lasts": lasts}
+        return dict(self._json("POST", "/tokens", json=body))
+
+    def tokens(self) -> list[Document]:
+        """Return the named tokens, by name, without what must stay secret."""
+        return list(self._json("GET", "/tokens"))
+
+    def remove_token(self, name: str) -> None:
+        """End a named token."""
+        self._json("DELETE", f"/tokens/{quote(name, safe='')}")
+
     def sync(self, repository: str) -> Document:
         """Have a repository compared with the ledger now; returns what was `found` and what `problems` there were."""
         return dict(self._json("POST", f"/repositories/{quote(repository)}/sync", timeout=SYNC + TIMEOUT))

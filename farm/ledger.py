@@ -93,6 +93,11 @@ class Ledger(Base):
         """Return all registered repositories by name."""
         return [self.repository(name) for name in sorted(self.redis.smembers("farm:repositories"))]
 
+    def hooks(self) -> dict[str, str]:
+        """Return the repository of each hook's token, by the hash of the token."""
+        flat = self.redis.sort("farm:repositories", by="nosort", get=["#", "farm:repository:*->token_hash"])
+        return {kept: name for name, kept in zip(flat[::2], flat[1::2], strict=True) if kept}
+
     def tips(self, name: str) -> dict[str, str]:
         """Return where each ref of a repository is, as far as the ledger knows: zeros for one that was deleted."""
         return dict(self.redis.hgetall(f"farm:tips:{name}"))

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from farm import git
-from farm.api.service import LONGEST_WAIT, Farm, Service, Token, Who, admit, seen
+from farm.api.service import LONGEST_WAIT, Actor, Farm, Reader, Service, Who, admit, seen
 from farm.errors import Refused
 from farm.logs import Logs
 from farm.pipeline import Pipeline, Status
@@ -27,13 +27,13 @@ routes = APIRouter(tags=["pipelines"])
 class Cancellation(BaseModel):
     """Who cancels."""
 
-    who: Who
+    who: Who = None
 
 
 class Retry(BaseModel):
     """Who tries again; with `failed` what passed is kept."""
 
-    who: Who
+    who: Who = None
     failed: bool = False
 
 
@@ -41,29 +41,29 @@ class Retry(BaseModel):
 def pipelines(
     *,
     farm: Farm,
-    token: Token,
+    reader: Reader,
     repository: str | None = None,
     ref: str | None = None,
     status: Status | None = None,
     before: int | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> list[dict[str, Any]]:
-    """List them. A hook's token sees those of its repository and must name it."""
-    admit(farm.access.repository(token, repository) if repository else farm.access.everything(token))
+    """List them. A token of one repository must name it."""
+    admit(reader, repository)
     found = farm.record.pipelines(repository=repository, ref=ref, status=status, before=before, limit=limit)
     return [pipeline.document(jobs=False) for pipeline in found]
 
 
 @routes.get("/pipelines/{number}", summary="How one pipeline stands")
-def pipeline(number: int, farm: Farm, token: Token) -> dict[str, Any]:
+def pipeline(number: int, farm: Farm, reader: Reader) -> dict[str, Any]:
     """Show the pipeline with its stages and jobs, and in `waiting` one sentence on why it waits, or null."""
-    return _shown(farm, seen(farm, token, number))
+    return _shown(farm, seen(farm, reader, number))
 
 
 @routes.get("/pipelines/{number}/definition", summary="What one pipeline runs")
-def definition(number: int, farm: Farm, token: Token) -> dict[str, Any]:
+def definition(number: int, farm: Farm, reader: Reader) -> dict[str, Any]:
     """Give its definition with everything filled in, and where the commit is; 404 when no step was ever to run."""
-    found = seen(farm, token, number)
+    found = seen(farm, reader, number)
     try:
         text = farm.record.definition(number)
     except Refused as refusal:
@@ -72,25 +72,24 @@ def definition(number: int, farm: Farm, token: Token) -> dict[str, Any]:
 
 
 @routes.post("/pipelines/{number}/cancel", summary="Cancel a pipeline")
-def cancel(number: int, cancellation: Cancellation, farm: Farm, token: Token) -> dict[str, Any]:
+def cancel(number: int, cancellation: Cancellation, farm: Farm, actor: Actor) -> dict[str, Any]:
     """409 when it is over already or being released."""
-    seen(farm, token, number)
-    admit(farm.access.everything(token))
+    seen(farm, actor, number)
+    who = actor.acting(cancellation.who)
     try:
-        farm.record.cancel(number, cancellation.who)
+        farm.record.cancel(number, who)
     except Refused as refusal:
         raise HTTPException(409, str(refusal)) from refusal
-    log.info("pipeline.canceled", pipeline=number, who=cancellation.who)
+    log.info("pipeline.canceled", pipeline=number, who=who)
     return _shown(farm, farm.record.pipeline(number))
 
 
 @routes.post("/pipelines/{number}/retry", summary="Try a finished pipeline again")
-def retry(number: int, again: Retry, farm: Farm, token: Token) -> dict[str, Any]:
+def retry(number: int, again: Retry, farm: Farm, actor: Actor) -> dict[str, Any]:
     """Open the next round under the same number; 409 when it is not over, or nothing is left to be tried."""
-    found = seen(farm, token, number)
-    admit(farm.access.everything(token))
+    found = seen(farm, actor, number)
     try:
-        farm.intake.dispatcher.retry(number, again.who, failed=again.failed)
+        farm.intake.dispatcher.retry(number, actor.acting(again.who), failed=again.failed)
     except Refused as refusal:
         raise HTTPException(409, str(refusal)) from refusal
     if not found.stages:
@@ -104,13 +103,13 @@ async def read_log(
     number: int,
     step: str,
     farm: Farm,
-    token: Token,
+    reader: Reader,
     after: Annotated[str, Query(pattern=r"^[0-9-]{1,40}$")] = "0",
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT)] = 0.0,
     raw: bool = False,
 ) -> Any:
     """Give lines, or with `raw` the whole log so far as text, escapes and all; a stranger's data."""
-    found = await run_in_threadpool(seen, farm, token, number)
+    found = await run_in_threadpool(seen, farm, reader, number)
     if step not in _statuses(found):
         raise HTTPException(404, f"#{number} has no step {step!r}; it has {', '.join(_statuses(found)) or 'none'}")
     if raw:

@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from farm.answer import Outcome, compose
-from farm.api.service import LONGEST_WAIT, Farm, Token, admit
+from farm.api.service import LONGEST_WAIT, Farm, Pusher, admit
 from farm.errors import Refused
 from farm.intake import Intake
 from farm.ledger import Entry
@@ -53,9 +53,9 @@ class Report(BaseModel):
 
 
 @routes.post("/pushes", summary="Report the ref updates of one git push")
-async def pushes(report: Report, farm: Farm, token: Token) -> dict[str, Any]:
+async def pushes(report: Report, farm: Farm, pusher: Pusher) -> dict[str, Any]:
     """Answer when all of them are in the ledger, and with what is known about their pipelines by then."""
-    admit(await run_in_threadpool(farm.access.repository, token, report.repository))
+    admit(pusher, report.repository)
     updates = [
         Push(
             id=update.id,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from farm import git, spools
 from farm.access import hashed, new_token
-from farm.api.service import Farm, Token, admit
+from farm.api.service import Farm, Owner, Pusher, Reader, admit
 from farm.errors import Errored, Refused
 
 log = structlog.get_logger()
@@ -34,12 +34,11 @@ class Registration(BaseModel):
 
 
 @routes.post("/repositories", summary="Register a repository and get a token for its hook")
-def register(registration: Registration, farm: Farm, token: Token) -> dict[str, Any]:
+def register(registration: Registration, farm: Farm, _: Owner) -> dict[str, Any]:
     """Take it in. The same name and URL again only gives a new token; another URL under the name is a conflict.
 
     `registered` tells this registration from one before it; `delivers` says whether the dispatcher empties the spool.
     """
-    admit(farm.access.everything(token))
     git.mirror_path(farm.settings.home, registration.name)
     git.checked(registration.url)
     secret = new_token() if registration.hook else ""
@@ -76,9 +75,9 @@ def register(registration: Registration, farm: Farm, token: Token) -> dict[str, 
 
 
 @routes.post("/repositories/{name:path}/sync", summary="Look for pushes that nobody reported")
-def sync(name: str, farm: Farm, token: Token) -> dict[str, Any]:
+def sync(name: str, farm: Farm, pusher: Pusher) -> dict[str, Any]:
     """Deliver what the spool and the reflogs hold, where they are on this machine, then ask the repository."""
-    admit(farm.access.repository(token, name))
+    admit(pusher, name)
     repository = farm.ledger.repository(name)
     found: list[dict[str, Any]] = []
     problems: list[str] = []
@@ -97,8 +96,8 @@ def sync(name: str, farm: Farm, token: Token) -> dict[str, Any]:
 
 
 @routes.get("/repositories", summary="List the registered repositories")
-def repositories(farm: Farm, token: Token) -> list[dict[str, Any]]:
-    """By name, without the hash of their hook's token."""
-    admit(farm.access.everything(token))
-    documents = [asdict(repository) for repository in farm.ledger.repositories()]
+def repositories(farm: Farm, reader: Reader) -> list[dict[str, Any]]:
+    """By name, those that the token may read; only the farm's own is shown a password that a URL carries."""
+    found = [repository for repository in farm.ledger.repositories() if reader.reaches(repository.name)]
+    documents = [asdict(each) | {"url": each.url if reader.owns else git.shown(each.url)} for each in found]
     return [{name: value for name, value in document.items() if name != "token_hash"} for document in documents]

@@ -7,7 +7,7 @@ import structlog
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
-from farm.api.service import Farm, Service, Token, Who, admit
+from farm.api.service import Farm, Owner, Service, Who
 from farm.errors import Refused
 from farm.secrets import Secrets
 from farm.settings import Settings
@@ -21,28 +21,28 @@ class NewSecret(BaseModel):
 
     value: str = Field(repr=False)
     unprotected: bool = False
-    who: Who
+    who: Who = None
 
 
 @routes.put("/{name}", summary="Set a secret")
-def put(repository: str, name: str, new: NewSecret, farm: Farm, token: Token) -> dict[str, Any]:
+def put(repository: str, name: str, new: NewSecret, farm: Farm, owner: Owner) -> dict[str, Any]:
     """Take the place of an earlier value; steps that begin from now on are given the new one."""
-    secrets = _secrets(farm, token, repository)
-    kept = secrets.set(repository, name, new.value, unprotected=new.unprotected, who=new.who)
-    log.info("secret.set", repository=repository, name=name, unprotected=new.unprotected, who=new.who)
+    secrets, who = _secrets(farm, repository), owner.acting(new.who)
+    kept = secrets.set(repository, name, new.value, unprotected=new.unprotected, who=who)
+    log.info("secret.set", repository=repository, name=name, unprotected=new.unprotected, who=who)
     return asdict(kept)
 
 
 @routes.get("", summary="List the secrets of a repository")
-def list_(repository: str, farm: Farm, token: Token) -> list[dict[str, Any]]:
+def list_(repository: str, farm: Farm, _: Owner) -> list[dict[str, Any]]:
     """By name, with who set each and when; no values."""
-    return [asdict(secret) for secret in _secrets(farm, token, repository).list(repository)]
+    return [asdict(secret) for secret in _secrets(farm, repository).list(repository)]
 
 
 @routes.delete("/{name}", summary="Remove a secret")
-def delete(repository: str, name: str, who: Who, farm: Farm, token: Token) -> dict[str, Any]:
+def delete(repository: str, name: str, who: str, farm: Farm, _: Owner) -> dict[str, Any]:
     """Forget its value; a definition that names it is refused from now on."""
-    secrets = _secrets(farm, token, repository)
+    secrets = _secrets(farm, repository)
     try:
         secrets.remove(repository, name)
     except Refused as refusal:
@@ -51,8 +51,7 @@ def delete(repository: str, name: str, who: Who, farm: Farm, token: Token) -> di
     return {"repository": repository, "name": name}
 
 
-def _secrets(farm: Service, token: str, repository: str) -> Secrets:
-    """Return the secrets to who may see to them; the keys are those of this moment, for they may be changed."""
-    admit(farm.access.everything(token))
+def _secrets(farm: Service, repository: str) -> Secrets:
+    """Return the secrets; the keys are those of this moment, for they may be changed."""
     farm.ledger.repository(repository)
     return Secrets(farm.record.redis, Settings.load(farm.settings.home).secret_keys)

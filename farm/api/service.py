@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import structlog
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Request, Security
 from fastapi.responses import JSONResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from pydantic import Field
 from redis.exceptions import OutOfMemoryError
 
-from farm.access import Access
+from farm.access import Access, Holder, Scope
 from farm.errors import Refused
 from farm.garbage import Garbage
 from farm.intake import Intake
@@ -44,41 +44,62 @@ class Service:
     """What is known about a farm.yml that may change; None where nobody looks."""
 
 
+_bearer = HTTPBearer(
+    auto_error=False,
+    description="The farm's own token, one of `farm token create` with its scopes, or a hook's for its own repository.",
+)
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
 def service_of(request: Request) -> Service:
     """Return the parts that the application was created with."""
     service: Service = request.app.state.service
     return service
 
 
-_bearer = HTTPBearer(auto_error=False, description="The farm's token, or a hook's for its own repository.")
-
-
-def token_of(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str:
-    """Return the token of a request; 401 without one."""
-    if credentials is None:
-        raise HTTPException(401, "send the farm's token: `Authorization: Bearer …`", {"WWW-Authenticate": "Bearer"})
-    return credentials.credentials
-
-
 Farm = Annotated[Service, Depends(service_of)]
-Token = Annotated[str, Depends(token_of)]
-Who = Annotated[str, Field(min_length=1, max_length=200)]
-"""Who acts, as it is kept in the record."""
 
 
-def admit(allowed: bool) -> None:
-    """Answer 403 unless the token may do what is asked."""
-    if not allowed:
-        raise HTTPException(403, "this token may not do that here; use the farm's own, or the repository's")
+def holder_of(
+    needed: SecurityScopes, farm: Farm, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Holder:
+    """Return who sends a request; 401 without a token that is good, 403 when it lacks the scope of the route."""
+    if credentials is None:
+        raise HTTPException(401, "send the farm's token: `Authorization: Bearer …`", _CHALLENGE)
+    try:
+        holder = farm.access.holder(credentials.credentials)
+    except Refused as refusal:
+        raise HTTPException(401, str(refusal), _CHALLENGE) from refusal
+    if lacking := [scope for scope in needed.scopes if scope not in holder.scopes]:
+        hint = "use the farm's own" if Scope.ADMIN in lacking else f"`farm token create NAME --scope {lacking[0]}`"
+        raise HTTPException(403, f"this token has not the scope {lacking[0]}, which is needed here; {hint}")
+    return holder
 
 
-def seen(farm: Service, token: str, number: int) -> Pipeline:
+Pusher = Annotated[Holder, Security(holder_of, scopes=[Scope.PUSH])]
+Reader = Annotated[Holder, Security(holder_of, scopes=[Scope.READ])]
+Actor = Annotated[Holder, Security(holder_of, scopes=[Scope.ACT])]
+Owner = Annotated[Holder, Security(holder_of, scopes=[Scope.ADMIN])]
+Who = Annotated[str | None, Field(min_length=1, max_length=200)]
+"""Who acts, as it is kept in the record; what a named token does is kept under the name of the token."""
+
+
+def admit(holder: Holder, repository: str | None = None) -> None:
+    """Answer 403 unless the token is good for a repository, or without one for all of the farm."""
+    if not holder.reaches(repository):
+        where = f"{repository!r}" if repository else "all repositories"
+        raise HTTPException(
+            403, f"this token is good for {holder.repository!r} alone, and this is about {where}; use another token"
+        )
+
+
+def seen(farm: Service, holder: Holder, number: int) -> Pipeline:
     """Return a pipeline to somebody who may see it; 404 when there is none of this number."""
     try:
         found = farm.record.pipeline(number)
     except Refused as refusal:
         raise HTTPException(404, str(refusal)) from refusal
-    admit(farm.access.repository(token, found.repository))
+    admit(holder, found.repository)
     return found
 
 

@@ -7,7 +7,7 @@ import structlog
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel
 
-from farm.api.service import Farm, Token, Who, admit
+from farm.api.service import Actor, Farm, Reader, Who, admit
 from farm.errors import Refused
 
 log = structlog.get_logger()
@@ -17,21 +17,22 @@ routes = APIRouter(tags=["workers"])
 class Drain(BaseModel):
     """Who drains a worker, or with `undo` lets it take work again."""
 
-    who: Who
+    who: Who = None
     undo: bool = False
 
 
 @routes.get("/workers", summary="List the workers that were heard of lately")
-def workers(farm: Farm, token: Token) -> list[dict[str, Any]]:
+def workers(farm: Farm, reader: Reader) -> list[dict[str, Any]]:
     """By name; `closed` says why one takes no work, or is null."""
-    admit(farm.access.everything(token))
+    admit(reader)
     return [asdict(worker) for worker in farm.record.workers()]
 
 
 @routes.post("/workers/{name}/drain", summary="Let a worker finish what it has and take nothing more")
-def drain(name: str, order: Drain, farm: Farm, token: Token) -> list[dict[str, Any]]:
+def drain(name: str, order: Drain, farm: Farm, actor: Actor) -> list[dict[str, Any]]:
     """Keep it so over restarts, until undone. The name of a host means all workers there. 404 when there is none."""
-    admit(farm.access.everything(token))
+    admit(actor)
+    who = actor.acting(order.who)
     known = farm.record.workers()
     names = [worker.name for worker in known if worker.host == name]
     if not names:
@@ -40,15 +41,15 @@ def drain(name: str, order: Drain, farm: Farm, token: Token) -> list[dict[str, A
         raise HTTPException(409, f"{' and '.join(names)} have that name; say which")
     try:
         for each in names:
-            farm.record.drain(each, order.who, undo=order.undo)
+            farm.record.drain(each, who, undo=order.undo)
     except Refused as refusal:
         raise HTTPException(404, str(refusal)) from refusal
-    log.info("worker.undrained" if order.undo else "worker.drained", workers=names, who=order.who)
+    log.info("worker.undrained" if order.undo else "worker.drained", workers=names, who=who)
     return [asdict(worker) for worker in farm.record.workers() if worker.name in names]
 
 
 @routes.get("/queues", summary="List the queues: what waits where, and who takes it")
-def queues(farm: Farm, token: Token) -> list[dict[str, Any]]:
+def queues(farm: Farm, reader: Reader) -> list[dict[str, Any]]:
     """By name; `oldest` is how long the first step has been waiting, in seconds, or null."""
-    admit(farm.access.everything(token))
+    admit(reader)
     return [asdict(queue) for queue in farm.record.queues()]

@@ -33,6 +33,7 @@ class Commands(LazyGroup):
         "gc": Place("farm.cli.releases", "gc", "Remove from the registry the images that nobody needs."),
         "secret": Place("farm.cli.secret", "secret_app", "Set, list and remove the secrets of a repository."),
         "sync": Place("farm.cli.sync", "sync", "Look now for pushes that nobody reported."),
+        "token": Place("farm.cli.token", "token_app", "Make, list or end tokens with scopes for the API."),
         "join": Place("farm.cli.join", "join", "Make this machine a build machine of a farm."),
         "doctor": Place("farm.cli.doctor", "doctor", "Check everything that the farm needs, with what mends it."),
         "config": Place("farm.cli.config", "config_app", "Check farm.yml, or show which settings hold and from where."),

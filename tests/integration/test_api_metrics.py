@@ -1,22 +1,14 @@
-"""What Prometheus scrapes: the record's figures, for the farm's own token."""
+"""What Prometheus scrapes: the record's figures."""
 
-import asyncio
 import json
 import re
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import pytest
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from farm.access import Access
-from farm.api import metrics
 from farm.api.metrics import Figures
 from farm.pipeline import Status, Step
 from farm.record import Record, WorkerInfo
@@ -72,28 +64,6 @@ def test_the_figures_of_a_farm(farm: Farm) -> None:
 
 def test_an_empty_farm_has_figures_too(farm: Farm) -> None:
     assert figures(farm.record)[("farm_workers",)] == 0
-
-
-def test_only_the_farms_own_token_is_answered(farm: Farm) -> None:
-    api = FastAPI()
-    api.state.service = SimpleNamespace(record=farm.record, access=Access("secret", farm.ledger))
-    api.include_router(metrics.routes)
-
-    async def asked(headers: Mapping[str, str]) -> httpx.Response:
-        transport = httpx.ASGITransport(api)
-        async with httpx.AsyncClient(transport=transport, base_url="http://farm") as client:
-            return await client.get("/metrics", headers=headers)
-
-    def ask(**headers: str) -> httpx.Response:
-        with ThreadPoolExecutor(1) as thread:  # a browser of another test may have its loop in this one
-            return thread.submit(asyncio.run, asked(headers)).result()
-
-    assert ask().status_code == 401
-    assert ask(Authorization="Bearer other").status_code == 403
-    answer = ask(Authorization="Bearer secret")
-    assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith("text/plain; version=")
-    assert "farm_workers 0.0" in answer.text
 
 
 def test_the_dashboard_asks_for_what_there_is(farm: Farm) -> None:
