@@ -35,6 +35,7 @@ TESTS = {
     "busybox": "busybox-static",
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
+    "git-lfs": "git-lfs",
     "ip": "iproute2",
     "pgrep": "procps",
     "sshd": "openssh-server",

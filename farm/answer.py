@@ -9,7 +9,7 @@ from farm.push import Push
 
 REFS = 5  # refs of one `git push` that get lines of their own
 MESSAGES = 10  # mistakes of a definition that are printed
-OPTIONS = ("farm.skip", "farm.watch")
+OPTIONS = ("farm.skip", "farm.watch", "farm.var")
 SUBJECT = 72  # characters of a subject that are shown
 
 
@@ -78,7 +78,7 @@ def _about(outcome: Outcome, web_url: str) -> list[str]:
 
 def _misspelt(option: str) -> bool:
     """Return whether an option is meant for the farm, and is none of its own; others may be another hook's."""
-    return option.startswith("farm") and option not in OPTIONS
+    return option.startswith("farm") and option.partition("=")[0] not in OPTIONS
 
 
 def _hint(outcomes: Sequence[Outcome]) -> str | None:

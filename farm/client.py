@@ -15,6 +15,8 @@ from farm.errors import Refused, Unreachable
 
 SYNC = 120.0  # seconds that a comparison may take
 TIMEOUT = 10.0  # seconds for an answer beyond the time that the dispatcher was asked to wait
+LOOKING = 30.0  # seconds that a look into a repository may take
+TRYING = 120.0  # seconds in which reporters may try one after the other
 COLLECTING = 600.0  # seconds for the removal of images, which asks the registry about many
 
 Document = dict[str, Any]
@@ -37,11 +39,22 @@ class Client:
         return dict(self._json("GET", "/config"))
 
     def register(
-        self, name: str, url: str, default_branch: str, refs: Mapping[str, str], *, moved: bool = False
+        self,
+        name: str,
+        url: str,
+        default_branch: str,
+        refs: Mapping[str, str] | None,
+        *,
+        moved: bool = False,
+        hook: bool = True,
     ) -> Document:
-        """Register a repository, its present refs as the baseline; returns `name` and the `token` of its hook."""
-        body = {"name": name, "url": url, "default_branch": default_branch, "refs": dict(refs), "moved": moved}
-        return dict(self._json("POST", "/repositories", json=body))
+        """Register a repository, its present refs as the baseline; returns `name` and the `token` of its hook.
+
+        Without `refs` the dispatcher asks the repository for them.
+        """
+        body = {"name": name, "url": url, "default_branch": default_branch, "moved": moved, "hook": hook}
+        known = {} if refs is None else {"refs": dict(refs)}
+        return dict(self._json("POST", "/repositories", json=body | known, timeout=SYNC + TIMEOUT))
 
     def repositories(self) -> list[Document]:
         """Return the registered repositories by name."""
@@ -78,6 +91,21 @@ class Client:
     def remove_secret(self, repository: str, name: str, who: str) -> Document:
         """Forget a secret of a repository; refused if there is none."""
         return dict(self._json("DELETE", _secret(repository, name), params={"who": who}))
+
+    def trigger(
+        self,
+        repository: str,
+        ref: str,
+        who: str,
+        *,
+        variables: Mapping[str, str] | None = None,
+        identity: str = "",
+        wait: float = 0.0,
+    ) -> Document:
+        """Ask for a pipeline of a branch or tag ("": the default branch) as it is now; answers as `pushes` does."""
+        body = {"repository": repository, "ref": ref, "who": who, "id": identity, "wait": wait}
+        body["variables"] = dict(variables or {})
+        return dict(self._json("POST", "/pipelines", json=body, timeout=TIMEOUT + LOOKING + wait))
 
     def pushes(
         self,
@@ -142,6 +170,11 @@ class Client:
         """Remove from the registry the images that nobody needs, or only name them, and return them."""
         body = {"who": who, "dry_run": dry_run}
         return list(self._json("POST", "/gc", json=body, timeout=COLLECTING))
+
+    def try_reporters(self, who: str, reporter: str | None = None) -> list[Document]:
+        """Have each reporter, or one, send a message; returns `name`, `ok` and `answer` of each."""
+        body = {"who": who, "reporter": reporter}
+        return list(self._json("POST", "/reporters/test", json=body, timeout=TRYING))
 
     def workers(self) -> list[Document]:
         """Return the workers that were heard of lately, by name; `closed` says why one takes no work."""

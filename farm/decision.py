@@ -1,10 +1,13 @@
 """What a push becomes: steps to run, or a reason why none. The rule is pure; farm.dispatch gathers what it needs."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from farm import applying, variables
 from farm.definition import ALONE, Definition, DefinitionError, Files, expand, matches, parse
+from farm.errors import Failed
 from farm.git import Commit
 from farm.pipeline import Status, Step
 from farm.push import Push
@@ -14,6 +17,7 @@ SKIP_OPTION = "farm.skip"
 _MARKER = re.compile(r"\[(ci skip|skip ci)\]", re.IGNORECASE)
 _UNFIT = re.compile(r"[^a-z0-9]+")
 _NOTHING_TESTED = "nothing was tested, so nothing is released"
+_NO_JOB = f"no job of `test` is for this push: {_NOTHING_TESTED}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +67,15 @@ def decide(
     may_call: Callable[[str], bool] = lambda url: False,  # noqa: ARG005
     secrets: Collection[str] = (),
     changed: Callable[[Sequence[str], Sequence[str]], bool] = lambda paths, ignore: True,  # noqa: ARG005
+    unchanged: applying.Unchanged = lambda name, job: None,  # noqa: ARG005
 ) -> Plan | Close:
     """Return what a push becomes by its commit and the text of its definition, None where it has no such file.
 
     `files` are those that it can include, `secrets` the names of those that the repository has; `may_call` says which
-    URLs hooks may call, `changed` whether the push changes one of these paths beside those to ignore.
+    URLs hooks may call, `changed` whether the push changes one of these paths beside those to ignore, `unchanged`
+    whether a job has passed already with the files that it names.
     """
-    if marker := _MARKER.search(commit.message):
+    if (marker := _MARKER.search(commit.message)) and not push.by_hand:
         return Close(Status.SKIPPED, f"{marker[0]} in the commit's message")
     try:
         definition = Definition() if text is None else parse(text, FILE, files, secrets=secrets)
@@ -83,15 +89,22 @@ def decide(
         return Close(Status.FAILED, "definition", refused)
     if (definition.on.paths or definition.on.ignore) and not changed(definition.on.paths, definition.on.ignore):
         return Close(Status.SKIPPED, "the push changes none of the files that `on` names")
+    try:
+        definition = variables.applied(definition, variables.variables(push.options))
+    except Failed as error:
+        return Close(Status.FAILED, str(error))
+    left = applying.left_out(definition, push, unchanged)
     tags, remark = releases(push, number, commit, definition, protected=protected, date=date)
     if text is None:
         remark = f"no {FILE}: {_NOTHING_TESTED}"
+    if left and len(left) == len(definition.jobs):  # what nothing has tested is not for `latest`
+        tags, remark = (), _NO_JOB
     release = definition.release.model_copy(update={"tags": tags})
     extra = _filled(definition.build.tags, push, number, commit, date)
     build = definition.build.model_copy(update={"tags": extra})
     return Plan(
-        steps=steps(definition, release=bool(tags)),
-        definition=definition.model_copy(update={"release": release, "build": build}),
+        steps=steps(definition, release=bool(tags), left=left),
+        definition=applying.without(definition, left).model_copy(update={"release": release, "build": build}),
         image=definition.image or image_name(push.repository),
         remark=remark,
         protected=protected,
@@ -121,19 +134,31 @@ def _filled(templates: tuple[str, ...], push: Push, number: int, commit: Commit,
     return expand(templates, branch=push.branch, tag=push.tag, commit=commit.id, number=number, date=date)
 
 
-def steps(definition: Definition, *, release: bool) -> tuple[Step, ...]:
-    """Return the steps of a definition in an order in which each comes behind those that it needs."""
+def steps(definition: Definition, *, release: bool, left: Mapping[str, str] = MappingProxyType({})) -> tuple[Step, ...]:
+    """Return the steps of a definition in an order in which each comes behind those that it needs.
+
+    Those of jobs that are left out say why, and nothing waits for them.
+    """
     build = Step("build", "build", queue="build")
-    names = {job: "test" if job == "test" else f"test/{job}" for job in definition.jobs}
+    names = {job: step_name(job) for job in definition.jobs}
+    jobs = {**definition.jobs, **applying.without(definition, left).jobs}
     tests = tuple(
-        Step(
+        Step(names[name], "test", skip=left[name], queue="test")
+        if name in left
+        else Step(
             names[name], "test", tuple(names[need] for need in job.needs) or (build.name,), _queue("test", job.runs_on)
         )
-        for name, job in definition.jobs.items()
+        for name, job in jobs.items()
     )
-    last = Step("release", "release", tuple(names.values()) or (build.name,), "release")
+    needed = tuple(step for name, step in names.items() if name not in left)
+    last = Step("release", "release", needed or (build.name,), "release")
     hooks = tuple(Step(f"release/{name}", "release", (last.name,), "release") for name in definition.release.after)
     return (build, *tests, last, *hooks) if release else (build, *tests)
+
+
+def step_name(job: str) -> str:
+    """Return the name of a job's step; the unnamed job is `test`."""
+    return "test" if job == "test" else f"test/{job}"
 
 
 def _queue(stage: str, labels: Sequence[str]) -> str:

@@ -12,10 +12,12 @@ from functools import partial
 from pathlib import Path
 
 import structlog
+from pydantic import ValidationError
 
 from farm import broker, git
 from farm.answer import Outcome
-from farm.decision import FILE, Close, Plan, decide, unseen
+from farm.decision import FILE, Close, Plan, decide, step_name, unseen
+from farm.definition import Definition, Job
 from farm.errors import Errored, Failed, Refused
 from farm.included import MirrorFiles, Repositories
 from farm.ledger import Ledger
@@ -31,6 +33,7 @@ USUAL = ("main", "master")
 # Seconds since the push after which a repository that cannot be read ends the pipeline `errored`.
 PATIENCE = 3600.0
 PATIENCE_GONE = 20.0
+LOOK_BACK = 50  # pipelines of a ref among which the one is sought in which a job passed
 _GONE = re.compile(r"does not exist|not found|does not appear to be a git repository", re.IGNORECASE)
 
 log = structlog.get_logger()
@@ -86,7 +89,8 @@ class Dispatcher:
             return close, ""
         repository = self.ledger.repository(push.repository)
         mirror = git.mirror_path(self.settings.home, push.repository)
-        look = git.look(mirror, repository.url, push.new, push.ref, FILE, check=self.check)
+        login = self.login(push.repository)
+        look = git.look(mirror, repository.url, push.new, push.ref, FILE, check=self.check, login=login)
         commit = look.commit
         self.record.describe(
             number,
@@ -108,10 +112,31 @@ class Dispatcher:
             files=MirrorFiles(mirror, commit.id, Repositories(push.repository, self.ledger, self.settings, self.check)),
             secrets=Secrets(self.record.redis).names(push.repository),
             changed=partial(_changed, push, mirror, commit.id),
+            unchanged=partial(self._unchanged, push, mirror, commit.id),
         )
         if doubt and isinstance(verdict, Plan) and verdict.remark:
             verdict = replace(verdict, remark=f"{doubt}, so nothing is released")
         return verdict, commit.subject
+
+    def _unchanged(self, push: Push, mirror: Path, commit: str, name: str, job: Job) -> int | None:
+        """Return the newest pipeline of the ref in which this very job passed, if no file that it names differs.
+
+        What came between may have failed, so the push before does not count. What is asked for by hand runs all.
+        """
+        for earlier in (
+            () if push.by_hand else self.record.pipelines(repository=push.repository, ref=push.ref, limit=LOOK_BACK)
+        ):
+            states = {each.name: each.status for stage in earlier.stages for each in stage.jobs}
+            if states.get(step_name(name)) is not Status.PASSED:
+                continue
+            try:
+                before = Definition.model_validate_json(self.record.definition(earlier.number))
+            except (ValidationError, Refused):  # another version of the farm wrote it
+                return None
+            base = git.find(mirror, earlier.commit) if before.jobs.get(name) == job else None
+            same = base is not None and not git.changed(mirror, base, commit, paths=job.when.paths)
+            return earlier.number if same else None
+        return None
 
     def _doubt(self, push: Push, number: int, mirror: Path, repository: Repository, look: git.Look) -> str | None:
         """Return why git does not bear out the push's place in the order, or None; a report alone releases nothing.
@@ -121,9 +146,10 @@ class Dispatcher:
         """
         name, commit, tip = push.branch or push.tag, look.commit.id, look.tip
         if not look.fetched:
-            now = git.ls_remote(repository.url, push.ref).get(push.ref)
+            login = self.login(push.repository)
+            now = git.ls_remote(repository.url, push.ref, login=login).get(push.ref)
             if now != tip:
-                git.fetch(mirror, repository.url, check=self.check)
+                git.fetch(mirror, repository.url, check=self.check, login=login)
                 tip = git.look(mirror, repository.url, commit, push.ref, FILE).tip
         if tip == commit:
             return None
@@ -132,6 +158,10 @@ class Dispatcher:
             return f"{name} does not lead to {commit[:7]}"
         return f"{name} had come further than {commit[:7]} before" if later & self.ledger.earlier(number) else None
 
+    def login(self, repository: str) -> git.Login | None:
+        """Return what opens a repository for git; Errored where a secret cannot be read."""
+        return git.login(self.settings.repository(repository).git)
+
     def _protected(self, push: Push, repository: Repository) -> bool:
         """Return whether the ref may release.
 
@@ -139,9 +169,10 @@ class Dispatcher:
         never comes to be: then the one that is pushed under a usual name counts.
         """
         own, default = self.settings.repository(push.repository), repository.default_branch
-        unusual = push.branch not in USUAL or push.branch == default
-        if not unusual and f"refs/heads/{default}" not in git.ls_remote(repository.url, f"refs/heads/{default}"):
-            default = push.branch or default
+        if push.branch in USUAL and push.branch != default:
+            head = f"refs/heads/{default}"
+            there = head in git.ls_remote(repository.url, head, login=self.login(push.repository))
+            default = default if there else push.branch
         return own.protects(push.ref, default)
 
     def _open(self, push: Push, number: int, plan: Plan, subject: str) -> Outcome:
@@ -157,8 +188,9 @@ class Dispatcher:
         if not opened:  # canceled or superseded meanwhile, or another dispatcher was faster
             return self._standing(push, self.record.pipeline(number))
         log.info("pipeline.opened", pipeline=number, repository=push.repository, ref=push.ref, who=push.who)
-        self._send(push, number, plan.steps)
-        stages = tuple(dict.fromkeys(step.stage for step in plan.steps))
+        run = [step for step in plan.steps if not step.skip]
+        self._send(push, number, run)
+        stages = tuple(dict.fromkeys(step.stage for step in run))
         return Outcome(push, number, subject=subject, reason=plan.remark, stages=stages, waiting=self._unserved(number))
 
     def _send(self, push: Push, number: int, steps: Sequence[Step]) -> None:
@@ -193,7 +225,7 @@ class Dispatcher:
 
 def _changed(push: Push, mirror: Path, commit: str, paths: Sequence[str], ignore: Sequence[str]) -> bool:
     """Say whether a push changes one of these paths; what has nothing to be compared with does."""
-    before = None if push.created or push.branch is None else git.find(mirror, push.old)
+    before = None if push.created or push.by_hand or push.branch is None else git.find(mirror, push.old)
     return before is None or git.changed(mirror, before, commit, paths=paths, ignore=ignore)
 
 

@@ -49,14 +49,14 @@ class Repositories:
         commit = ref if ref and _COMMIT.fullmatch(ref) else self._tip(repository.url, name, ref or branch)
         mirror = git.mirror_path(self.settings.home, name)
         try:
-            commit = git.ensure(mirror, repository.url, commit, check=self.check)
+            commit = git.ensure(mirror, repository.url, commit, check=self.check, login=git.login(own.git))
         except Failed:
             raise Refused(f"{name} has no commit {commit[:7]}") from None
         return MirrorFiles(mirror, commit, self, f"{name}@{ref}:" if ref else f"{name}:")
 
     def _tip(self, url: str, name: str, ref: str) -> str:
         wanted = f"refs/heads/{ref}", f"refs/tags/{ref}"
-        refs = git.ls_remote(url, *wanted)
+        refs = git.ls_remote(url, *wanted, login=git.login(self.settings.repository(name).git))
         for each in wanted:
             if each in refs:
                 return refs[each]

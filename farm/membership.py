@@ -11,9 +11,10 @@ from pathlib import Path
 from farm.errors import Refused
 
 NEEDED = ("FARM_ID", "FARM_REDIS_URL", "FARM_REGISTRY")
+ITS_OWN = ("FARM_WORKER_NAME", "FARM_SLOTS", "FARM_LABELS")  # what `farm join` was told of this machine
 OPTIONAL = (
     *("FARM_REGISTRY_PLAIN", "FARM_URL", "FARM_WEB_URL", "FARM_LEASE", "FARM_SECRET_KEYS"),
-    *("FARM_WORKER_NAME", "FARM_SLOTS", "FARM_LABELS"),
+    *ITS_OWN,
 )
 
 

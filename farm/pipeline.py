@@ -34,6 +34,7 @@ class Step:
     stage: str
     needs: Sequence[str] = ()
     queue: str = ""
+    skip: str = ""  # why it is skipped from the beginning
     priority: int = 0  # by how much the repository has on its way, 0 goes first, 9 last
 
 
@@ -103,6 +104,10 @@ class Pipeline:
     """How often it was opened: every retry counts one."""
     retried_by: str | None = None
     """Who opened the newest round, None for the first."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the push gave its jobs."""
+    by_hand: bool = False
+    """Whether nobody pushed it: `who` asked for it by hand, or is a schedule."""
     email: str = ""
     """The author's address as the commit has it; nobody has checked whose it is."""
     notes: Sequence[str] = ()

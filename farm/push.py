@@ -42,6 +42,11 @@ class Push:
         return set(self.new) == {"0"}
 
     @property
+    def by_hand(self) -> bool:
+        """Whether it moved no ref, but was asked for by a person or a schedule."""
+        return self.source == "manual"
+
+    @property
     def created(self) -> bool:
         """Whether the ref is new."""
         return set(self.old) == {"0"}

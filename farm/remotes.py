@@ -76,7 +76,7 @@ class Remotes:
         repository cannot be read.
         """
         before = self.ledger.tips(repository.name)
-        refs = git.ls_remote(repository.url)
+        refs = git.ls_remote(repository.url, login=self.intake.dispatcher.login(repository.name))
         moved = dict(_moved(before, self.ledger.tips(repository.name), refs))
         known, now = self._suspicions.get(repository.name, {}), time.monotonic()
         suspicions = {}

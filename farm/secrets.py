@@ -106,8 +106,8 @@ class Secrets:
         if not (protected or secret.unprotected):
             short = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
             raise Failed(
-                f"the secret {name} is only given on protected refs, and {short} is none; run it on those alone, or"
-                f" give it to every ref: farm secret set {repository} {name} --unprotected"
+                f"the secret {name} is only given on protected refs, and {short} is none; let it run on those"
+                f" alone (`when`), or give it to every ref: farm secret set {repository} {name} --unprotected"
             )
         return value
 

@@ -10,6 +10,7 @@ from farm.pipeline import Status
 from workers import bed, cache, cleanup
 from workers.engine import BuildSpec, Built
 from workers.source import context
+from workers.tree import Tree, gather
 from workers.workspace import Outcome, Workspace
 
 
@@ -20,11 +21,11 @@ def run(work: Workspace) -> Outcome:
     """
     claim = work.claim
     with bed.Preparation(work) as preparation:
-        commit = git.ensure(work.mirror, claim.url, claim.commit, check=work.check)
-        tag = f"build-{commit[:12]}"
+        tree = gather(work)
+        tag = f"build-{tree.commit[:12]}"
         for extra in work.definition.build.tags:
             _free(work, extra)
-        built = make(work, commit, (f"{work.repository}:{tag}",), cache_from=cache.sources(work))
+        built = make(work, tree, (f"{work.repository}:{tag}",), cache_from=cache.sources(work))
         work.guard()
         digest = work.engine.push(built.image_id, work.repository, (tag,), check=work.check)
         work.guard()
@@ -44,20 +45,20 @@ def run(work: Workspace) -> Outcome:
     return Outcome(Status.PASSED, result=result)
 
 
-def make(work: Workspace, commit: str, names: Sequence[str], *, cache_from: Sequence[str] | None = None) -> Built:
-    """Build the image of a commit that the mirror has and give it these names on the engine; nothing is pushed."""
+def make(work: Workspace, tree: Tree, names: Sequence[str], *, cache_from: Sequence[str] | None = None) -> Built:
+    """Build the image of a tree and give it these names on the engine; nothing is pushed."""
     build = work.definition.build
     spec = BuildSpec(
         dockerfile=build.dockerfile,
         target=build.target,
         args=build.args,
         secrets={name: value.encode() for name, value in work.secrets.items()},
-        labels={**_labels(work, commit), **build.labels},
+        labels={**_labels(work, tree.commit), **build.labels},
         tags=names,
         cache_from=cache_from,
     )
-    with context(work.mirror, commit, build) as tree:
-        return work.engine.build(tree, spec, log=work.log.write, check=work.check)
+    with context(tree, build) as stream:
+        return work.engine.build(stream, spec, log=work.log.write, check=work.check)
 
 
 def _free(work: Workspace, tag: str) -> None:

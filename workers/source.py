@@ -8,37 +8,36 @@ import posixpath
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO
 
 from docker.utils.build import PatternMatcher
 
-from farm import git
 from farm.definition import Build
 from farm.errors import Failed
+from workers.tree import END, Pieces, Tree, entry
 
 _CHUNK = 1 << 20
 
 
 @contextmanager
-def context(mirror: Path, commit: str, build: Build) -> Iterator[IO[bytes]]:
+def context(tree: Tree, build: Build) -> Iterator[IO[bytes]]:
     """Give the build context as a tar stream. Raises Failed when the commit has no such Dockerfile."""
     folder = posixpath.normpath(build.context)
     dockerfile = posixpath.normpath(posixpath.join(folder, build.dockerfile))
-    if git.show(mirror, commit, dockerfile, limit=0) is None:
-        raise Failed(f'no Dockerfile at "{dockerfile}" in {commit[:7]}; add one or set build.dockerfile')
-    ignore = _ignore(mirror, commit, folder, dockerfile)
-    with git.archive(mirror, commit, folder) as tree:
+    if tree.show(dockerfile, limit=0) is None:
+        raise Failed(f'no Dockerfile at "{dockerfile}" in {tree.commit[:7]}; add one or set build.dockerfile')
+    ignore = _ignore(tree, folder, dockerfile)
+    with tree.stream(folder) as stream:
         if ignore is None and folder == ".":
-            yield tree
+            yield stream
         else:
-            yield io.BufferedReader(_Stream(_pick(tree, folder, ignore)), _CHUNK)
+            yield io.BufferedReader(Pieces(_pick(stream, folder, ignore)), _CHUNK)
 
 
-def _ignore(mirror: Path, commit: str, folder: str, dockerfile: str) -> PatternMatcher | None:
+def _ignore(tree: Tree, folder: str, dockerfile: str) -> PatternMatcher | None:
     """Read the patterns: a file that belongs to the Dockerfile goes before the one of the context."""
     for path in (f"{dockerfile}.dockerignore", posixpath.join(folder, ".dockerignore")):
-        text = git.show(mirror, commit, posixpath.normpath(path))
+        text = tree.show(posixpath.normpath(path))
         if text is not None:
             lines = (line.strip() for line in text.decode("utf-8-sig", errors="replace").splitlines())
             patterns = [line for line in lines if line and not line.startswith("#")]
@@ -57,14 +56,9 @@ def _pick(tree: IO[bytes], folder: str, ignore: PatternMatcher | None) -> Iterat
             name = member.name.removeprefix(prefix)
             if ignore is not None and not _wanted(name, member.isdir(), ignore, ignored):
                 continue
-            member.name, member.pax_headers = name, {}
-            yield member.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
-            content = tar.extractfile(member) if member.isreg() else None
-            while content is not None and (chunk := content.read(_CHUNK)):
-                yield chunk
-            if member.isreg():
-                yield b"\0" * (-member.size % tarfile.BLOCKSIZE)
-    yield b"\0" * (2 * tarfile.BLOCKSIZE)
+            member.name = name
+            yield from entry(tar, member)
+    yield END
 
 
 def _wanted(name: str, folder: bool, ignore: PatternMatcher, ignored: set[str]) -> bool:
@@ -79,25 +73,3 @@ def _wanted(name: str, folder: bool, ignore: PatternMatcher, ignored: set[str]) 
     if folder and not any(each.exclusion and each.cleaned_pattern.startswith(name) for each in ignore.patterns):
         ignored.add(name)
     return False
-
-
-class _Stream(io.RawIOBase):
-    """Pieces of bytes, readable as a file."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = memoryview(piece)
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import IO, Any
 
-from farm import git
 from farm.definition import Job
 from farm.errors import Errored, Failed
 from farm.pipeline import Status
 from workers import bed, junit, secret_file, services, tries
 from workers.engine import Check, ContainerSpec, Exit, Limits
 from workers.mask import Mask, Stream
+from workers.tree import gather
 from workers.workspace import Outcome, Workspace
 
 REPORT_LIMIT = 32 << 20  # bytes of all reports of a job together
@@ -149,8 +149,7 @@ def _checkout(work: Workspace, folder: str | None) -> Iterator[Iterator[bytes] |
     if folder is None:
         yield None
         return
-    commit = git.ensure(work.mirror, work.claim.url, work.claim.commit, check=work.check)
-    with git.archive(work.mirror, commit, below=folder) as tree:
+    with gather(work).stream(below=folder) as tree:
         yield _pieces(tree, work.check)
 
 

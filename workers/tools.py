@@ -91,6 +91,7 @@ class Tools:
             owner_of=partial(self.record.owner_of, claim),
             secrets=secrets,
             hide=log.mask.text,
+            opened_by=settings.repository(claim.repository).git,
         )
 
     def _secrets(self, claim: Claim, names: Sequence[str]) -> Mapping[str, str]:

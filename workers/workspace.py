@@ -12,6 +12,7 @@ from farm.errors import Failed
 from farm.pipeline import Status
 from farm.record import Claim, TestResult
 from farm.registry import Registry
+from farm.settings import GitSettings
 from workers.engine import Check, Engine, Limits, Owner
 
 
@@ -61,11 +62,18 @@ class Workspace:
     """The values that the step is given, by name. The log hides them; what else comes out must be hidden."""
     hide: Callable[[str], str] = str
     """Return a text as it may be shown."""
+    opened_by: GitSettings | None = None
+    """What opens the repository for git on this machine."""
 
     @property
     def mirror(self) -> Path:
         """The bare mirror of the repository on this machine."""
         return git.mirror_path(self.home, self.claim.repository)
+
+    @property
+    def login(self) -> git.Login | None:
+        """What git is told to open the repository; Errored where a secret cannot be read."""
+        return git.login(self.opened_by)
 
     def granted(self, memory: int | None) -> Limits:
         """Return the limits of one container; a definition may ask for less than the farm gives, not more."""

@@ -8,7 +8,20 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
 
-from farm.api import config, metrics, pipelines, pushes, releases, repositories, secrets, tokens, webhooks, workers
+from farm.api import (
+    config,
+    metrics,
+    pipelines,
+    pushes,
+    releases,
+    reporters,
+    repositories,
+    secrets,
+    tokens,
+    triggers,
+    webhooks,
+    workers,
+)
 from farm.api.body import BodyLimit
 from farm.api.service import Farm, Service, away, errored, invalid, refused
 from farm.errors import Errored, Refused
@@ -24,7 +37,20 @@ def create(service: Service) -> FastAPI:
     # No pages of FastAPI's: they load scripts from elsewhere to where one types a token. docs/api.md is for people.
     api = FastAPI(title="farm dispatcher", summary=summary, version="1", docs_url=None, redoc_url=None)
     api.state.service = service
-    for part in (pushes, pipelines, releases, repositories, secrets, tokens, workers, config, metrics, webhooks):
+    for part in (
+        pushes,
+        pipelines,
+        triggers,
+        releases,
+        reporters,
+        repositories,
+        secrets,
+        tokens,
+        workers,
+        config,
+        metrics,
+        webhooks,
+    ):
         api.include_router(part.routes)
     api.add_api_route("/health", health, summary="Whether the dispatcher can work; 503 when it cannot", tags=["health"])
     api.add_middleware(BodyLimit, limit=BODY)

@@ -73,14 +73,15 @@ async def pushes(report: Report, farm: Farm, pusher: Pusher) -> dict[str, Any]:
     reflogs = {update.ref: update.reflog for update in report.updates if update.reflog}
     entries = await run_in_threadpool(farm.ledger.enter, report.repository, updates, reflogs)
     await run_in_threadpool(farm.intake.host, report.repository)  # Redis is asked here, not where all requests wait
-    outcomes = await _outcomes(farm.intake, updates, entries, report.wait)
+    found = await outcomes(farm.intake, updates, entries, report.wait)
     return {
-        "pipelines": [_brief(outcome, farm.settings.web_url) for outcome in outcomes],
-        "lines": compose(outcomes, farm.settings.web_url),
+        "pipelines": [brief(outcome, farm.settings.web_url) for outcome in found],
+        "lines": compose(found, farm.settings.web_url),
     }
 
 
-async def _outcomes(intake: Intake, updates: Sequence[Push], entries: Sequence[Entry], wait: float) -> list[Outcome]:
+async def outcomes(intake: Intake, updates: Sequence[Push], entries: Sequence[Entry], wait: float) -> list[Outcome]:
+    """Have pushes taken up, and return what became of them in so many seconds at most."""
     futures = [
         asyncio.wrap_future(intake.take(push.repository, entry.number))
         for push, entry in zip(updates, entries, strict=True)
@@ -89,10 +90,10 @@ async def _outcomes(intake: Intake, updates: Sequence[Push], entries: Sequence[E
         future.add_done_callback(lambda done: done.cancelled() or done.exception())  # the intake has logged it
     if futures:
         await asyncio.wait(futures, timeout=wait)
-    outcomes = []
+    found = []
     for push, entry, future in zip(updates, entries, futures, strict=True):
-        outcomes.append(replace(_outcome(push, entry.number, future), push=push, known=entry.known))
-    return outcomes
+        found.append(replace(_outcome(push, entry.number, future), push=push, known=entry.known))
+    return found
 
 
 def _outcome(push: Push, number: int, future: "asyncio.Future[Outcome]") -> Outcome:
@@ -104,7 +105,8 @@ def _outcome(push: Push, number: int, future: "asyncio.Future[Outcome]") -> Outc
     return Outcome(push, number) if error else future.result()
 
 
-def _brief(outcome: Outcome, web_url: str) -> dict[str, Any]:
+def brief(outcome: Outcome, web_url: str) -> dict[str, Any]:
+    """Return the JSON of what became of one push."""
     return {
         "id": outcome.push.id,
         "number": outcome.number,

@@ -41,6 +41,11 @@ def register(registration: Registration, farm: Farm, _: Owner) -> dict[str, Any]
     """
     git.mirror_path(farm.settings.home, registration.name)
     git.checked(registration.url)
+    if git.password(registration.url):
+        raise Refused(
+            f"{git.shown(registration.url)} is given with a password, which everybody would see; give it without, and"
+            f" name the place of a token in farm.yml: repositories.{registration.name}.git.token"
+        )
     secret = new_token() if registration.hook else ""
     try:
         there = farm.ledger.repository(registration.name).url
@@ -54,7 +59,9 @@ def register(registration: Registration, farm: Farm, _: Owner) -> dict[str, Any]
             " that it has moved (farm hook install --move)",
         )
     try:
-        refs = git.ls_remote(registration.url) if moves or registration.refs is None else registration.refs
+        login = git.login(farm.settings.repository(registration.name).git)
+        asked = moves or registration.refs is None
+        refs = git.ls_remote(registration.url, login=login) if asked else registration.refs or {}
     except Errored as error:
         raise HTTPException(422, str(error)) from error
     repository = farm.ledger.register(

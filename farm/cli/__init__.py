@@ -18,6 +18,7 @@ class Commands(LazyGroup):
     places = {  # noqa: RUF012 - a table, never changed
         "up": Place("farm.cli.up", "up", "Run everything on this machine; `--stop` ends it."),
         "hook": Place("farm.cli.hook", "hook_app", "Install, remove or check the hook of a bare repository."),
+        "register": Place("farm.cli.register", "register", "Register a repository without a hook, such as on a forge."),
         "lint": Place("farm.cli.lint", "lint", "Check a .farm.yml without a server."),
         "run": Place("farm.cli.run", "run", "Build and test what is checked out here; needs no server."),
         "replay": Place("farm.cli.replay", "replay", "Run a failed job of a pipeline again here, in its very image."),
@@ -26,6 +27,7 @@ class Commands(LazyGroup):
         "show": Place("farm.cli.pipelines", "show", "Show one pipeline: stages, failing tests, image."),
         "watch": Place("farm.cli.watch", "watch", "Follow a pipeline to its end; the exit code is its result."),
         "logs": Place("farm.cli.output", "logs", "Print the logs of a pipeline, `-f` follows them."),
+        "trigger": Place("farm.cli.trigger", "trigger", "Start a pipeline by hand, without a push."),
         "cancel": Place("farm.cli.pipelines", "cancel", "Cancel a pipeline."),
         "retry": Place("farm.cli.pipelines", "retry", "Try a finished pipeline again, or only what failed."),
         "releases": Place("farm.cli.releases", "releases", "Show what the tags are and were, by whom."),
@@ -37,6 +39,9 @@ class Commands(LazyGroup):
         "join": Place("farm.cli.join", "join", "Make this machine a build machine of a farm."),
         "doctor": Place("farm.cli.doctor", "doctor", "Check everything that the farm needs, with what mends it."),
         "config": Place("farm.cli.config", "config_app", "Check farm.yml, or show which settings hold and from where."),
+        "notify": Place(
+            "farm.cli.notify", "notify_app", "Try Slack, e-mail, webhooks: `test` sends a message by each."
+        ),
         "workers": Place("farm.cli.workers", "workers_app", "List the workers; `drain` keeps one from more work."),
         "queues": Place("farm.cli.workers", "queues", "List the queues: what waits, and who takes it."),
         "worker": Place("farm.cli.worker", "worker", "Run a worker on this machine."),

@@ -67,7 +67,7 @@ def _examine(settings: Settings, named: list[Path]) -> Iterator[Finding]:
         yield from ground.engine(settings)
         if alive:
             yield from parts.queues(record) if head else parts.worker(settings, record)
-        yield from ground.access(known)
+        yield from ground.access(known, settings)
         if head:
             yield from ground.hooks(named, known)
             yield from ground.shared(settings, known)

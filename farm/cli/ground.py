@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from farm import git
@@ -81,22 +82,22 @@ def disk(name: str, folder: Path, least: int) -> Iterator[Finding]:
         yield Finding.ok(name, words)
 
 
-def access(repositories: Sequence[Repository]) -> Iterator[Finding]:
+def access(repositories: Sequence[Repository], settings: Settings) -> Iterator[Finding]:
     """Ask each repository for its refs, as workers do before they fetch."""
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(_asked, [repository.url for repository in repositories]))
+        answers = list(pool.map(partial(_asked, settings), repositories))
     for repository, trouble in zip(repositories, answers, strict=True):
         shown = git.shown(repository.url)
         if trouble:
-            mend = f"let this machine's user read it (ssh key, mount); try: git ls-remote {shown}"
+            mend = f"let this machine read it (`git` in its farm.yml, ssh key); try: git ls-remote {shown}"
             yield Finding.error(f"git {repository.name}", f"{shown} cannot be read here: {trouble}", mend)
         else:
             yield Finding.ok(f"git {repository.name}", f"{shown} can be read")
 
 
-def _asked(url: str) -> str | None:
+def _asked(settings: Settings, repository: Repository) -> str | None:
     try:
-        git.ls_remote(url, timeout=_GIT)
+        git.ls_remote(repository.url, timeout=_GIT, login=git.login(settings.repository(repository.name).git))
     except FarmError as error:
         return str(error)
     return None

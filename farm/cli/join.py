@@ -13,7 +13,7 @@ import typer
 
 from farm.errors import Refused, Unreachable
 from farm.home import LOCAL, default_home, state_file
-from farm.membership import membership_file, parse, write
+from farm.membership import ITS_OWN, membership_file, parse, read_membership, write
 
 
 def join(
@@ -28,7 +28,10 @@ def join(
         raise Refused(
             f"this machine is a farm itself ({state_file(home)}); set FARM_HOME to another folder to join one"
         )
-    variables = dict(_read(file))
+    variables = _read(file)
+    known = read_membership(home)
+    if known.get("FARM_ID") == variables["FARM_ID"]:  # it joins again, for a new password or key
+        variables |= {key: known[key] for key in ITS_OWN if key in known}
     if name is not None:
         variables["FARM_WORKER_NAME"] = name if "@" in name else f"{name}@{socket.gethostname()}"
     if labels is not None:

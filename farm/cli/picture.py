@@ -37,6 +37,8 @@ def _build(definition: Definition, image: str) -> Iterator[Branch]:
     build = definition.build
     yield f"image: {image}", []
     yield f"dockerfile: {plain(build.dockerfile)} in {plain(build.context)}", []
+    if definition.source:
+        yield f"source: with {' and '.join(definition.source)}", []
     if build.target:
         yield f"target: {plain(build.target)}", []
     yield from _values("args", build.args)
@@ -67,12 +69,23 @@ def _job(job: Job) -> Iterator[Branch]:
     yield f"timeout: {duration(job.timeout)}", []
     if job.runs_on:
         yield f"runs_on: {', '.join(job.runs_on)}", []
+    if when := list(_when(job)):
+        yield "when", when
     if job.retry.max:
         causes = f" on {', '.join(map(str, job.retry.on))}" if job.retry.on else ""
         yield f"retry: {job.retry.max}{causes}", []
     if job.allow_failure:
         codes = job.allow_failure if isinstance(job.allow_failure, tuple) else ()
         yield f"allow_failure: {_codes(codes) if codes else 'any'}", []
+
+
+def _when(job: Job) -> Iterator[Branch]:
+    when = job.when
+    for name, values in (("branches", when.branches), ("tags", when.tags), ("paths", when.paths)):
+        if values:
+            yield f"{name}: {', '.join(map(plain, values))}", []
+    for variable, values in when.variables.items():
+        yield f"{variable}={plain(' or '.join(values))}", []
 
 
 def _codes(codes: Sequence[int]) -> str:

@@ -87,10 +87,12 @@ def describe(document: dict[str, Any], link: str) -> None:
     typer.echo(view.headline(document))
     author, pusher = document.get("author"), document.get("who")
     again = document.get("retried_by")
-    named = (("by", author), ("pushed by", pusher), ("retried by", again))
+    named = (("by", author), ("started by" if document.get("by_hand") else "pushed by", pusher), ("retried by", again))
     by = [f"{verb} {name}" if name else "" for verb, name in named]
     age = view.duration(now - document["created"])
     typer.echo(f"  {', '.join(plain(part) for part in [*by, f'{age} ago'] if part)}")
+    if given := document.get("variables"):
+        typer.echo(f"  with {', '.join(f'{name}={plain(value)}' for name, value in given.items())}")
     typer.echo(terminal.paint(view.summary(document, now), status))
     for line in view.why(document)[1:]:
         typer.echo(terminal.paint(f"  {line}", status))

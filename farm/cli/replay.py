@@ -45,6 +45,9 @@ def replay(
         steps = chosen(document, job)
         found = client.definition(number)
     definition = Definition.model_validate_json(json.dumps(found["definition"]))
+    for step in steps:
+        if (name := step.removeprefix("test/")) not in definition.jobs:
+            raise Refused(f"the job {name} was not for the push of pipeline #{number}, so there is nothing to replay")
     typer.echo(f"farm: replay of {view.headline(document)}")
     trial = Trial(
         repository=document["repository"],

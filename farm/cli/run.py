@@ -10,14 +10,14 @@ from typing import Annotated
 
 import typer
 
-from farm import decision
+from farm import applying, decision, variables
 from farm.cli.beside import Committed, Folder, folders
 from farm.cli.clone import Clone, clone
 from farm.cli.given import given
 from farm.cli.local import local
 from farm.cli.picture import tree
 from farm.definition import Definition, DefinitionError, parse
-from farm.errors import Refused
+from farm.errors import Failed, Refused
 from farm.push import ZERO, Push
 from farm.settings import Settings
 from farm.trial import Trial
@@ -43,6 +43,10 @@ def run(
     secret: Annotated[
         list[str] | None, typer.Option(metavar="NAME=FILE", help="A secret's value; without it the environment's.")
     ] = None,
+    var: Annotated[
+        list[str] | None,
+        typer.Option("--var", metavar="NAME=VALUE", help="A variable for the jobs, as git push -o farm.var gives it."),
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Only print the names of the steps.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would run, as a tree.")] = False,
 ) -> None:
@@ -52,9 +56,12 @@ def run(
     """
     found = clone(Path.cwd())
     definition = _definition(found, folders(with_ or ()), dirty=dirty)
-    steps = chosen(definition, what)
+    definition, left = _called_for(found, definition, var or (), everything=what is None)
+    steps = [step for step in chosen(definition, what) if step.removeprefix("test/") not in left]
     image = definition.image or decision.image_name(found.repository)
     tags, remark = _tags(found, definition)
+    if left and len(left) == len(definition.jobs):
+        remark = "no job of `test` is for this branch, so nothing was tested"
     if list_:
         for step in steps:
             typer.echo(step)
@@ -103,6 +110,27 @@ def chosen(definition: Definition, what: str | None) -> Sequence[str]:
         known = ", ".join(name.removeprefix("test/") for name in names)
         raise Refused(f'there is no stage or job "{what}"; there is {known}')
     return ["build", *tests]
+
+
+def _called_for(
+    found: Clone, definition: Definition, var: Sequence[str], *, everything: bool
+) -> tuple[Definition, Mapping[str, str]]:
+    """Give the jobs their variables, and return those that a push of this branch would leave out.
+
+    What has changed since a job passed only the farm knows, and a job that is named runs whatever its `when` says.
+    """
+    try:
+        brought = variables.variables([f"{variables.OPTION}={each}" for each in var])
+        definition = variables.applied(definition, brought)
+    except Failed as error:
+        raise Refused(str(error).replace(f"git push -o {variables.OPTION}=", "--var ", 1)) from None
+    if not everything:
+        return definition, {}
+    push = Push(id="local", repository=found.repository, ref=found.ref, old=ZERO, new=ZERO)
+    left = applying.left_out(definition, push, lambda *_: None)
+    for name, reason in left.items():
+        typer.echo(f"farm: {name} is left out: it {reason}", err=True)
+    return definition, left
 
 
 def _definition(found: Clone, others: Mapping[str, Path], *, dirty: bool) -> Definition:

@@ -11,7 +11,7 @@ from farm.definition import models
 from farm.definition.commands import Env, ImageLabels, Script
 from farm.definition.hooks import After, resolved
 from farm.definition.models import Value
-from farm.definition.names import Files, ImageName, Inside, RepositoryName, Revision, Secrets
+from farm.definition.names import Files, ImageName, Inside, RepositoryName, Revision, Secrets, Sources
 from farm.definition.templates import Branches, CacheRefs, Tags
 from farm.definition.testing import Nothing, Templates, Test, written_test
 from farm.definition.values import Given, Text, kind, wrong
@@ -158,6 +158,8 @@ class Document(Value):
 
     image: Annotated[ImageName | None, Given] = None
     """The name of the image; without it the repository's."""
+    source: Sources = ()
+    """What is fetched with the files of the commit: submodules, and what Git LFS holds (lfs)."""
     build: Build = Build()
     """How the image is built."""
     test: Annotated[Test | None, BeforeValidator(written_test, json_schema_input_type=Script | Test)] = None
@@ -177,6 +179,7 @@ class Document(Value):
         """Return the definition that the farm uses."""
         return models.Definition(
             image=self.image,
+            source=tuple(sorted(set(self.source))),
             build=self.build.resolve(),
             jobs=self.test.resolve() if self.test else {},
             untested=isinstance(self.test, Nothing),

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 Network = Literal["own", "shared"]
 SlackWhen = Literal["always", "change", "failure", "never"]
 Superseded = Literal["cancel", "finish"]
+Beside = Literal["lfs", "submodules"]
 AllowFailure = bool | tuple[int, ...]
 Cause = Literal["timeout", "service"] | int
 
@@ -56,6 +57,15 @@ class Service(Value):
     """Bytes; None is what the farm gives each container."""
 
 
+class When(Value):
+    """Which pushes call for a job: those of one of these refs, with these variables, and where a path has changed."""
+
+    branches: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    variables: dict[str, tuple[str, ...]] = {}
+
+
 class Retry(Value):
     """How often a failed job is tried again, and after which causes: exit codes and words. None named: any."""
 
@@ -82,6 +92,9 @@ class Job(Value):
     """The jobs that have to pass before this one starts."""
     runs_on: tuple[str, ...] = ()
     """The labels that a worker must have, sorted."""
+    when: When = When()
+    fixed: tuple[str, ...] = ()
+    """The variables that its matrix sets, which no push may."""
     retry: Retry = Retry()
     allow_failure: AllowFailure = False
     """Whether its failure holds up nothing: any, or only that with one of these exit codes."""
@@ -126,6 +139,8 @@ class Definition(Value):
     """What `.farm.yml` says. The default is the one of a repository without the file: built, nothing tested."""
 
     image: str | None = None
+    source: tuple[Beside, ...] = ()
+    """What belongs to the tree of a commit beside git's own files."""
     build: Build = Build()
     jobs: dict[str, Job] = {}
     untested: bool = False

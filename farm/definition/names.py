@@ -5,7 +5,7 @@ Whether what they name exists is not known here.
 
 import re
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
@@ -162,3 +162,5 @@ Revision = Annotated[
     BeforeValidator(_matching(_REVISION, "branch, tag or commit", "a short name such as main, or a full commit", 200)),
     _schema(_REVISION, 200),
 ]
+
+Sources = some(Literal["lfs", "submodules"], most=2)

@@ -16,6 +16,7 @@ from farm.definition.quantities import JobTimeout, Memory
 from farm.definition.retry import Retry, written_retry
 from farm.definition.services import Services
 from farm.definition.values import Given, wrong
+from farm.definition.when import When, written_when
 
 TIMEOUT = 1800.0
 
@@ -52,6 +53,8 @@ class Surroundings(Value):
     """Where the files of the commit are put; the script then starts there, not in the image's working directory."""
     runs_on: Labels = ()
     """Labels that the worker must have, all of them."""
+    when: Annotated[When | None, BeforeValidator(written_when, json_schema_input_type=When)] = None
+    """Which pushes call for the job; the others skip it."""
     retry: Annotated[Retry | None, Given, BeforeValidator(written_retry, json_schema_input_type=Tries | Retry)] = None
     """How often a failed job is tried again: a number, or {max: 2, on: [3, timeout]} for some causes alone."""
     allow_failure: Annotated[Allowed | None, Given] = None
@@ -114,7 +117,7 @@ class Test(Surroundings):
 
     def _variants(self, job: Job, needs: tuple[str, ...]) -> Iterator[tuple[str, models.Job]]:
         image, reports, services = job.image or self.image, job.reports or self.reports, self.services | job.services
-        retry = job.retry or self.retry
+        retry, when = job.retry or self.retry, job.when or self.when
         allow = self.allow_failure if job.allow_failure is None else job.allow_failure
         for word, values in variants(job.matrix, job.parallel):
             yield (
@@ -132,6 +135,8 @@ class Test(Surroundings):
                     checkout=job.checkout or self.checkout,
                     needs=needs,
                     runs_on=tuple(sorted(job.runs_on or self.runs_on)),
+                    when=when.resolve() if when else models.When(),
+                    fixed=tuple(job.matrix),
                     retry=retry.resolve() if retry else models.Retry(),
                     allow_failure=allow if allow is not None else False,
                 ),

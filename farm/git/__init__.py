@@ -4,13 +4,18 @@ Arguments from outside are checked before git sees them, and nothing of the call
 """
 
 from farm.git.history import among, commits, since
+from farm.git.lfs import fetch_lfs
+from farm.git.login import Login, login
 from farm.git.mirror import ensure, fetch, find, forget, mirror_path, mirrors
 from farm.git.reading import Commit, Look, after, archive, changed, describe, listed, look, ls_remote, paths, show
-from farm.git.urls import checked, host, local, oid, shown
+from farm.git.submodules import Submodule, submodules
+from farm.git.urls import checked, host, local, oid, password, server, shown
 
 __all__ = [
     "Commit",
+    "Login",
     "Look",
+    "Submodule",
     "after",
     "among",
     "archive",
@@ -20,18 +25,23 @@ __all__ = [
     "describe",
     "ensure",
     "fetch",
+    "fetch_lfs",
     "find",
     "forget",
     "host",
     "listed",
     "local",
+    "login",
     "look",
     "ls_remote",
     "mirror_path",
     "mirrors",
     "oid",
+    "password",
     "paths",
+    "server",
     "show",
     "shown",
     "since",
+    "submodules",
 ]

@@ -5,11 +5,12 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from farm.errors import Errored, Failed, Refused
+from farm.git.login import Login
 from farm.git.program import FETCH_TIMEOUT, run, upload_pack
 from farm.git.urls import checked, oid, shown
 
@@ -48,7 +49,9 @@ def forget(mirror: Path) -> bool:
     return True
 
 
-def ensure(mirror: Path, url: str, commit: str, *, check: Callable[[], None] = lambda: None) -> str:
+def ensure(
+    mirror: Path, url: str, commit: str, *, check: Callable[[], None] = lambda: None, login: Login | None = None
+) -> str:
     """Bring a commit into the mirror unless it is there and return its id; an annotated tag gives its commit.
 
     `check` is called a few times a second while git works and may raise to stop it. Raises Failed when the repository
@@ -56,11 +59,11 @@ def ensure(mirror: Path, url: str, commit: str, *, check: Callable[[], None] = l
     """
     found = find(mirror, commit)
     if found is None:
-        fetch(mirror, url, check=check)
+        fetch(mirror, url, check=check, login=login)
         found = find(mirror, commit)
     if found is None:  # no ref leads to it any more; while the server has not thrown it away, it gives it by its id
         with locked(mirror, check) as lock, suppress(Errored):
-            run(mirror, *_fetch_from(url), oid(commit), check=check, lock=lock)
+            run(mirror, *_fetch_from(url), oid(commit), check=check, lock=lock, env=_environment(url, login))
         found = find(mirror, commit)
     if found is None:
         raise Failed(f"commit {commit[:7]} is gone from {shown(url)}: it was force-pushed away; push it again")
@@ -69,19 +72,20 @@ def ensure(mirror: Path, url: str, commit: str, *, check: Callable[[], None] = l
     return found
 
 
-def fetch(mirror: Path, url: str, *, check: Callable[[], None] = lambda: None) -> None:
+def fetch(mirror: Path, url: str, *, check: Callable[[], None] = lambda: None, login: Login | None = None) -> None:
     """Make the mirror, or bring its branches and tags up to date. Raises Errored when the repository cannot be read."""
     command = (*_fetch_from(url), "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+    env = _environment(url, login)
     with locked(mirror, check) as lock:
         first = _init(mirror)
         try:
-            run(mirror, *command, check=check, lock=lock, timeout=FETCH_TIMEOUT if first else AGAIN_TIMEOUT)
+            run(mirror, *command, check=check, lock=lock, timeout=FETCH_TIMEOUT if first else AGAIN_TIMEOUT, env=env)
         except Errored as error:
             if not _BROKEN.search(str(error.__cause__)):
                 raise
             shutil.rmtree(mirror)
             _init(mirror)
-            run(mirror, *command, check=check, lock=lock)
+            run(mirror, *command, check=check, lock=lock, env=env)
 
 
 def find(mirror: Path, commit: str) -> str | None:
@@ -94,6 +98,10 @@ def find(mirror: Path, commit: str) -> str | None:
 
 def _fetch_from(url: str) -> tuple[str, ...]:
     return ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", *upload_pack(url), "--", checked(url))
+
+
+def _environment(url: str, login: Login | None) -> Mapping[str, str]:
+    return login.environment(url) if login else {}
 
 
 def _init(mirror: Path) -> bool:

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from farm.git.urls import local, shown
 FETCH_TIMEOUT = 900.0  # seconds; the first fetch of a large repository may take minutes
 LOOK_TIMEOUT = 30.0
 _POLL = 0.25
+# What ssh says before git's own "Could not read from remote repository", which says less.
+_SSH = re.compile(r"^(Host key verification failed|.*: Permission denied \(|Load key |ssh: |No .* host key is known)")
 _OPTIONS = (
     ("core.hooksPath", os.devnull),
     ("gc.autoDetach", "false"),  # inside the lock, so that nothing works on a mirror behind the farm's back
@@ -33,12 +35,13 @@ def run(
     timeout: float = FETCH_TIMEOUT,
     about: str = "",
     text: bytes = b"",
+    env: Mapping[str, str] | None = None,
 ) -> bytes:
     """Run git to its end and return what it printed; git's own words are the cause of the Errored that this raises.
 
     The text that it is given must fit into a pipe.
     """
-    git = start(mirror, command, lock, text=text)
+    git = start(mirror, command, lock, text=text, env=env)
     deadline = time.monotonic() + timeout
     try:
         while True:
@@ -63,11 +66,17 @@ def run(
 
 
 def start(
-    mirror: Path | None, command: Sequence[str], lock: int | None = None, *, text: bytes = b""
+    mirror: Path | None,
+    command: Sequence[str],
+    lock: int | None = None,
+    *,
+    text: bytes = b"",
+    env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start git on a mirror, or on none; whoever starts it calls `end`."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "FARM_"))}
-    env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    own = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "FARM_"))}
+    own |= {"GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    own |= {"LC_ALL": "C", **(env or {})}
     options = [word for key, value in _OPTIONS for word in ("-c", f"{key}={value}")]
     where = [f"--git-dir={mirror}"] if mirror else []
     try:
@@ -76,7 +85,7 @@ def start(
             stdin=subprocess.PIPE if text else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=env,
+            env=own,
             pass_fds=() if lock is None else (lock,),
             start_new_session=True,  # no terminal that ssh could ask for a password, and one group to kill
         )
@@ -101,9 +110,11 @@ def end(git: subprocess.Popen[bytes]) -> None:
 
 
 def last(words: bytes) -> str:
-    """Return the line of git's words that says most: the first fatal or error, else the last one."""
+    """Return the line of git's words that says most: ssh's own, the first fatal or error, else the last one."""
     lines = [line.strip() for line in words.decode(errors="replace").splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:"))]
+    telling = [line for line in lines if _SSH.search(line)] or [
+        line for line in lines if line.startswith(("fatal:", "error:"))
+    ]
     line = (telling or lines or ["it gave no reason"])[0 if telling else -1]
     line = line.removeprefix("fatal:").removeprefix("error:").strip().rstrip(".")
     return re.sub(r"//[^/@\s]+@", "//", line)

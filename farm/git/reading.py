@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import IO
 
 from farm.errors import Errored, Refused
+from farm.git.login import Login
 from farm.git.mirror import ensure, fetch, find
 from farm.git.program import LOOK_TIMEOUT, end, last, run, start, upload_pack
 from farm.git.urls import checked, oid
 from farm.push import check_ref
+
+# With LFS what `git lfs install` writes down, without it nothing of that: a machine's own settings have no say.
+_LFS = {
+    True: ("process=git-lfs filter-process", "smudge=git-lfs smudge -- %f", "required=true"),
+    False: ("process=", "smudge=", "required=false"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,16 @@ class Look:
     """Whether that was fetched for this look; else the ref may have moved since."""
 
 
-def look(mirror: Path, url: str, commit: str, ref: str, path: str, *, check: Callable[[], None] = lambda: None) -> Look:
+def look(
+    mirror: Path,
+    url: str,
+    commit: str,
+    ref: str,
+    path: str,
+    *,
+    check: Callable[[], None] = lambda: None,
+    login: Login | None = None,
+) -> Look:
     """Return what a commit says, a file at it, and where a ref is; it fetches when the mirror has no such commit.
 
     Raises what `ensure` raises.
@@ -48,10 +64,10 @@ def look(mirror: Path, url: str, commit: str, ref: str, path: str, *, check: Cal
     check_ref(ref)
     if found := _peek(mirror, oid(commit), ref, path):
         return Look(*found, fetched=False)
-    fetch(mirror, url, check=check)
+    fetch(mirror, url, check=check, login=login)
     found = _peek(mirror, commit, ref, path)
     if found is None:
-        ensure(mirror, url, commit, check=check)
+        ensure(mirror, url, commit, check=check, login=login)
         found = _peek(mirror, commit, ref, path)
     if found is None:
         raise Errored(f"the mirror {mirror} cannot be read; remove it, it is made anew")
@@ -88,18 +104,23 @@ def paths(mirror: Path, commit: str, *endings: str) -> list[str]:
 
 
 @contextmanager
-def archive(mirror: Path, commit: str, folder: str = ".", *, below: str = "") -> Iterator[IO[bytes]]:
+def archive(
+    mirror: Path, commit: str, folder: str = ".", *, below: str = "", path: str = "", lfs: bool = False
+) -> Iterator[IO[bytes]]:
     """Give the tree of a commit, or one folder of it with its full path, as a stream of tar.
 
-    With `below` all lies below that path, and everybody may write there: whoever unpacks it is not who uses it.
+    With `below` all lies below that path, and everybody may write there: whoever unpacks it is not who uses it. With
+    `path` it is the tree of a submodule at that path.
 
-    It has what a checkout has, so files with `export-ignore` too, but neither submodules nor what LFS holds. Raises
-    Errored at the end if git could not finish.
+    It has what a checkout has, so files with `export-ignore` too, but no submodules, and what LFS holds only where it
+    was fetched before and `lfs` says so. Raises Errored at the end if git could not finish.
     """
     paths = () if folder == "." else ("--", f":(literal){folder}")
     open_to_all = ("-c", "tar.umask=0") if below else ()
-    prefix = (f"--prefix={below.strip('/')}/",) if below else ()
-    git = start(mirror, (*open_to_all, "archive", "--format=tar", *prefix, oid(commit), *paths))
+    above = "/".join(filter(None, (below.strip("/"), path)))
+    prefix = (f"--prefix={above}/",) if above else ()
+    filters = tuple(word for each in _LFS[lfs] for word in ("-c", f"filter.lfs.{each}"))
+    git = start(mirror, (*open_to_all, *filters, "archive", "--format=tar", *prefix, oid(commit), *paths))
     assert git.stdout is not None and git.stderr is not None  # noqa: S101, PT018
     try:
         yield git.stdout
@@ -119,13 +140,14 @@ def changed(mirror: Path, old: str, new: str, *, paths: Sequence[str] = (), igno
     return bool(run(mirror, "diff-tree", "-r", "--name-only", "--no-renames", "-z", oid(old), oid(new), "--", *specs))
 
 
-def ls_remote(url: str, *refs: str, timeout: float = LOOK_TIMEOUT) -> Mapping[str, str]:
+def ls_remote(url: str, *refs: str, timeout: float = LOOK_TIMEOUT, login: Login | None = None) -> Mapping[str, str]:
     """Return the branches and tags of a repository, or some of them, with their ids, by asking it. Needs no mirror.
 
     Those whose names are not UTF-8 are left out: no pipeline can have such a name.
     """
+    env = login.environment(url) if login else {}
     command = ("ls-remote", "--quiet", "--refs", *upload_pack(url), "--", checked(url), *refs)
-    found = listed(run(None, *command, timeout=timeout, about=url), b"\t")
+    found = listed(run(None, *command, timeout=timeout, about=url, env=env), b"\t")
     return {ref: ident for ref, ident in found.items() if ref.startswith(("refs/heads/", "refs/tags/"))}
 
 

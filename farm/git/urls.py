@@ -46,6 +46,19 @@ def host(url: str) -> str:
     return url.partition(":")[0].rpartition("@")[2]
 
 
+def server(url: str) -> tuple[str, str, int | None]:
+    """Return by which means a clone URL leads to which host and port."""
+    if "://" not in url:
+        return "file" if local(url) else "ssh", host(url), None
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port
+
+
+def password(url: str) -> bool:
+    """Return whether the URL carries a password."""
+    return "://" in url and ":" in urlsplit(url).netloc.rpartition("@")[0]
+
+
 def shown(url: str) -> str:
     """Return the URL without the password that it may carry."""
     parts = urlsplit(url) if "://" in url else None

@@ -6,23 +6,45 @@
 -- A push is known by its UUID; else by its line in git's reflog; else it is the first of the same (old, new) of its ref
 -- that this source has not reported yet; else a guess (`ls-remote` saw only where the ref ended up) is taken over by the
 -- report with the same new id. Occurrences: "<old> <new>" -> "<number>/<letters of its sources>/<line of the reflog>" ...
+-- What is asked for by hand (source manual, old = new) is no push: it is known by its UUID alone and moves no tip.
 -- Its place in the ref's order: by git's reflog when that is given and tells, else behind the last push, unless the ids
 -- show that it is a late predecessor or successor of one that stands at a gap.
 local repository = ARGV[1]
 if call('EXISTS', 'farm:repository:' .. repository) == 0 then return '"unknown"' end
 local updates, reflogs = cjson.decode(ARGV[2]), cjson.decode(ARGV[3])
-local LETTERS = {hook = 'h', webhook = 'w', reflog = 'r', ['ls-remote'] = 's', manual = 'm'}
+local LETTERS = {hook = 'h', webhook = 'w', reflog = 'r', ['ls-remote'] = 's'}
 local SKEW = 120 -- s by which the clocks of git's host and of Redis may differ
 local WINDOWS = {120, 2000} -- newest pushes of a ref that are looked at; more only for one that comes very late
 
+-- The newest pushes of a ref in their order, and the same with what was asked for by hand, which moved nothing: that
+-- stands behind the push which had brought the ref where it was. `at` is the place of a push in the second list.
 local function neighbours(key, window)
-  local rows = {}
+  local rows, all = {}, {}
   local raw = call('ZREVRANGE', key, 0, window - 1, 'WITHSCORES')
   for i = #raw - 1, 1, -2 do
     local old, new, source = unpack(call('HMGET', pipeline_key(raw[i]), 'old', 'new', 'source'))
-    rows[#rows + 1] = {number = raw[i], position = tonumber(raw[i + 1]), old = old, new = new, source = source}
+    local row = {number = raw[i], position = tonumber(raw[i + 1]), old = old, new = new, source = source}
+    all[#all + 1] = row
+    if source ~= 'manual' then
+      row.at = #all
+      rows[#rows + 1] = row
+    end
   end
-  return rows
+  return rows, all
+end
+
+-- Past what was asked for by hand at an id.
+local function past_hand(all, at, id)
+  while all[at + 1] and all[at + 1].source == 'manual' and all[at + 1].new == id do at = at + 1 end
+  return at
+end
+
+-- Where a pipeline by hand belongs: behind the push that brought the ref to its commit, else before the one that took it
+-- away from there, else behind all, for a push on its way brought it there. So it never goes before what it is older than.
+local function place_by_hand(rows, all, id)
+  for i = #rows, 1, -1 do if rows[i].new == id then return past_hand(all, rows[i].at, id) end end
+  for i = #rows, 1, -1 do if rows[i].old == id then return rows[i].at - 1 end end
+  return #all
 end
 
 -- A guess stands for the line that ends where it ended.
@@ -117,14 +139,19 @@ local function create(update)
     'status', 'pending', 'created', stamp(NOW), 'round', 1)
   local key = ref_key(repository, update.ref)
   local lines = reflogs[update.ref]
-  local rows, index
+  local rows, all, index, at
   for _, window in ipairs(WINDOWS) do
-    rows = neighbours(key, window)
-    index = lines and place_by_reflog(rows, update, lines) or place_by_ids(rows, update)
-    if #rows < window or (index and index > 0) then break end
+    rows, all = neighbours(key, window)
+    if update.source == 'manual' then
+      at = place_by_hand(rows, all, update.new)
+    else
+      index = lines and place_by_reflog(rows, update, lines) or place_by_ids(rows, update)
+      at = index and past_hand(all, index > 0 and rows[index].at or 0, update.old)
+    end
+    if #all < window or (at and at > 0) then break end
   end
   local top = tonumber(call('HGET', 'farm:tops:' .. repository, update.ref) or 0)
-  call('ZADD', key, precise(position_behind(key, rows, index or #rows, top)), number)
+  call('ZADD', key, precise(position_behind(key, all, at or #all, top)), number)
   call('ZADD', 'farm:pipelines', number, number)
   call('ZADD', 'farm:pipelines:' .. repository, number, number)
   call('ZADD', 'farm:pipelines:' .. repository .. ':' .. update.ref, number, number)
@@ -209,7 +236,7 @@ local function taken_over(update, key, pair, found)
 end
 
 -- Who knows better says who pushed. What was pushed with it counts while nobody has looked at the push.
-local KNOWS = {['ls-remote'] = 1, reflog = 2, webhook = 3, hook = 4, manual = 5}
+local KNOWS = {['ls-remote'] = 1, reflog = 2, webhook = 3, hook = 4}
 local function tell_better(number, update)
   local key = pipeline_key(number)
   local before = call('HGET', key, 'source')
@@ -218,7 +245,20 @@ local function tell_better(number, update)
   if call('ZSCORE', 'farm:undispatched', number) then call('HSET', key, 'options', update.options) end
 end
 
+-- Where the newest push of a ref led.
+local function newest_of(ref)
+  local i = 0
+  while true do
+    local number = call('ZREVRANGE', ref_key(repository, ref), i, i)[1]
+    if not number then return nil end
+    local new, source = unpack(call('HMGET', pipeline_key(number), 'new', 'source'))
+    if source ~= 'manual' then return new end
+    i = i + 1
+  end
+end
+
 local function enter(update)
+  if update.source == 'manual' then return create(update), 0 end
   local key, tips = 'farm:occurrences:' .. repository .. ':' .. update.ref, 'farm:tips:' .. repository
   local pair, letter = update.old .. ' ' .. update.new, LETTERS[update.source]
   local found, one, known = occurrences_of(key, pair), nil, 1
@@ -233,8 +273,7 @@ local function enter(update)
   if not one then
     one, known = {number = create(update), letters = '', line = ''}, 0
     found[#found + 1] = one
-    local newest = call('ZREVRANGE', ref_key(repository, update.ref), 0, 0)[1]
-    call('HSET', tips, update.ref, call('HGET', pipeline_key(newest), 'new'))
+    call('HSET', tips, update.ref, newest_of(update.ref) or update.new)
   end
   if not string.find(one.letters, letter) then one.letters = one.letters .. letter end
   if one.line == '' then one.line = update.line end

@@ -2,7 +2,7 @@
 -- OPEN: create the steps of a pipeline and make those ready that need nothing.
 -- ARGV: number, definition (JSON), image repository, remark, lease (s), supersede (1: older pipelines of the same ref
 -- that are not at their end shall end now), protected (1: this push may have protected secrets), then each step's row
--- (JSON: name stage needs queue)
+-- (JSON: name stage needs queue, and skip: the reason for one that is not to run at all, which nothing else may need)
 -- Answers 1, or 0 when the pipeline is unknown, open already, or over.
 local number, definition, image, remark, lease, supersede, protected = unpack(ARGV, 1, 7)
 local MOST = 1000 -- pushes of a ref that are looked at to either side
@@ -33,7 +33,12 @@ for i = 8, #ARGV do
   call('DEL', step_key(number, row.name))
   call('HSET', step_key(number, row.name), 'stage', row.stage, 'status', 'pending', 'queue', row.queue,
     'needs', table.concat(row.needs, ' '), 'row', ARGV[i], 'attempts', 0, 'takeovers', 0, 'errors', 0)
-  call('SADD', 'farm:queues', row.queue)
+  if row.skip then
+    call('HSET', step_key(number, row.name), 'left_out', 1)
+    end_step(number, row.name, 'skipped', row.skip)
+  else
+    call('SADD', 'farm:queues', row.queue)
+  end
 end
 call('HSET', key, 'definition', definition, 'image_repository', image, 'steps', table.concat(names, ' '),
   'protected', protected)

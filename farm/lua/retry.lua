@@ -12,8 +12,9 @@ local steps = steps_of(number)
 local image, built = unpack(call('HMGET', key, 'image_repository', 'image'))
 local there = built and call('ZSCORE', images_key(image), string.match(built, '@(%S+)$') or built)
 for _, step in ipairs(steps) do
-  local stage, state = unpack(call('HMGET', step_key(number, step), 'stage', 'status'))
-  local kept = state == 'passed' and (stage == 'build' or failed == '1') and (stage ~= 'build' or there)
+  local stage, state, left = unpack(call('HMGET', step_key(number, step), 'stage', 'status', 'left_out'))
+  if left == '1' then state = 'passed' end
+  local kept = left == '1' or state == 'passed' and (stage == 'build' or failed == '1') and (stage ~= 'build' or there)
   for _, need in ipairs(needs_of(number, step)) do if has(again, need) then kept = false end end
   passed = passed and state == 'passed'
   if not kept then again[#again + 1] = step end

@@ -8,6 +8,7 @@ import structlog
 
 from farm.pipeline import Job, Pipeline, Stage, Status, sum_up
 from farm.record.values import WorkerInfo
+from farm.variables import shown
 
 Fields = Mapping[str, str]
 MINUTES = 100  # seconds from which on a pause is told in minutes
@@ -75,6 +76,8 @@ def pipeline(answer: Sequence[Any]) -> Pipeline:
         stages=tuple(_stage(name, members) for name, members in jobs.items()),
         round=int(top.get("round", 1)),
         retried_by=top.get("retried_by"),
+        variables=shown(json.loads(top.get("options") or "[]")),
+        by_hand=top.get("source") == "manual",
         email=top.get("email", ""),
         notes=tuple(json.loads(top.get("notes", "[]"))),
     )

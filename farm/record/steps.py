@@ -45,6 +45,7 @@ class Steps(Base):
         """
         rows = [
             {"name": step.name, "stage": step.stage, "needs": list(step.needs), "queue": step.queue or step.stage}
+            | ({"skip": step.skip} if step.skip else {})
             for step in steps
         ]
         for row in rows:
@@ -113,7 +114,7 @@ class Steps(Base):
 
 def step_of(row: Mapping[str, Any]) -> Step:
     """Return a step from what a script says about it."""
-    return Step(row["name"], row["stage"], tuple(row["needs"]), row["queue"], row["priority"])
+    return Step(row["name"], row["stage"], tuple(row["needs"]), row["queue"], priority=row["priority"])
 
 
 def judge(claim: Claim, answer: str) -> None:

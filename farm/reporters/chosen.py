@@ -7,6 +7,8 @@ from redis import Redis
 from farm.ledger import Ledger
 from farm.record import Record
 from farm.reporters import Reporter, slack
+from farm.reporters.email import Email
+from farm.reporters.forge import Statuses
 from farm.reporters.tracker import Tracker
 from farm.reporters.tracker.issues import GitHub, GitLab
 from farm.reporters.tracker.jira import Jira
@@ -15,7 +17,7 @@ from farm.reporters.tracker.pivotal import Pivotal
 from farm.reporters.tracker.posts import Posts
 from farm.reporters.tracker.reporter import Stories
 from farm.reporters.webhook import Webhook
-from farm.settings import Settings, TrackerSettings
+from farm.settings import KINDS, Settings, TrackerSettings
 
 TRACKERS: Mapping[str, Callable[[TrackerSettings], Tracker]] = {
     "pivotal": Pivotal,
@@ -32,6 +34,12 @@ def reporters_of(settings: Settings, database: Redis) -> Iterator[Reporter]:
         yield slack.Bot(database, settings.slack, web_url=settings.web_url)
     elif settings.slack and settings.slack.webhook:
         yield slack.Webhook(database, settings.slack, web_url=settings.web_url)
+    if settings.email:
+        yield Email(database, settings.email, web_url=settings.web_url)
+    for kind in KINDS:
+        projects = [own.forge for own in settings.repositories.values() if own.forge and own.forge.kind == kind]
+        if any(settings.forge_token(project) for project in projects):
+            yield Statuses(kind, database, settings)
     for name, webhook in settings.webhooks.items():
         yield Webhook(name, webhook, web_url=settings.web_url)
     for name, tracker in settings.trackers.items():

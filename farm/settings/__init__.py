@@ -2,7 +2,8 @@
 
 from farm.settings.email import EmailSettings
 from farm.settings.files import config_file
-from farm.settings.forges import ForgeSettings, ProjectSettings
+from farm.settings.forges import KINDS, ForgeSettings, ProjectSettings
+from farm.settings.git import GitSettings
 from farm.settings.live import Live
 from farm.settings.mistakes import SettingsError
 from farm.settings.repositories import RepositorySettings
@@ -13,8 +14,10 @@ from farm.settings.trackers import TrackerSettings
 from farm.settings.webhooks import WebhookSettings
 
 __all__ = [
+    "KINDS",
     "EmailSettings",
     "ForgeSettings",
+    "GitSettings",
     "Live",
     "ProjectSettings",
     "RepositorySettings",

@@ -1,9 +1,9 @@
 """What a farm says about e-mail. It sends none."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from farm.settings.secret import Secret
 from farm.settings.values import FilePath, Values
@@ -28,6 +28,16 @@ class EmailSettings(Values):
     """The address that mail comes from."""
     domains: Mapping[str, tuple[str, ...]] = Field(min_length=1)
     """Whose authors are written to: repository, or `*` for all others, to the domains of their addresses."""
+
+    @model_validator(mode="after")
+    def _in_the_open(self) -> Self:
+        if self.password and not self.user:
+            raise ValueError("a `password` needs the `user` whose it is")
+        if self.security == "none" and (self.password or self.host not in ("localhost", "127.0.0.1", "::1")):
+            raise ValueError(
+                "`security: none` is for a server on this machine, without a password; use starttls or tls"
+            )
+        return self
 
     def allows(self, repository: str, domain: str) -> bool:
         """Return whether authors with an address in the domain hear of this repository."""

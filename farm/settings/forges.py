@@ -1,6 +1,6 @@
 """What a farm says about forges: where each is, and what proves who asks. It speaks to none."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -8,6 +8,7 @@ from farm.settings.secret import Secret
 from farm.settings.values import Values
 
 Kind = Literal["github", "gitlab", "gitea", "forgejo"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class ForgeSettings(Values):
@@ -15,6 +16,10 @@ class ForgeSettings(Values):
 
     secret: Secret | None = None
     """What signs webhooks; of a repository, without it that of `forges`."""
+    token: Secret | None = None
+    """An API token that may write commit statuses; of a repository, without it that of `forges`; none without both."""
+    url: str | None = Field(default=None, pattern=r"^https?://[^\s@]+$")
+    """Where people see the forge; without it github.com and gitlab.com."""
 
 
 class ProjectSettings(ForgeSettings):

@@ -3,6 +3,7 @@
 from fnmatch import fnmatchcase
 
 from farm.settings.forges import ProjectSettings
+from farm.settings.git import GitSettings
 from farm.settings.values import Values
 
 
@@ -17,6 +18,8 @@ class RepositorySettings(Values):
     """Where it is on a forge."""
     included_by: tuple[str, ...] = ()
     """Names and patterns of repositories whose definitions may include files of this one; none unless said."""
+    git: GitSettings | None = None
+    """What opens it for git on this machine."""
 
     def protects(self, ref: str, default_branch: str) -> bool:
         """Return whether a push of the full ref may release: by default the default branch and tags `v*`."""

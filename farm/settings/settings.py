@@ -10,6 +10,7 @@ from farm.errors import Refused
 from farm.home import default_home
 from farm.settings.document import Document
 from farm.settings.files import config_file
+from farm.settings.forges import ForgeSettings, ProjectSettings
 from farm.settings.reader import read
 from farm.settings.repositories import RepositorySettings
 from farm.settings.secret import Secret, advice
@@ -51,8 +52,18 @@ class Settings(Document):
     def webhook_secret(self, kind: str, name: str | None) -> Secret | None:
         """Return what signs the webhooks of a repository, or of all forges of a kind where it has none of its own."""
         own = self.repository(name).forge if name else None
-        shared = next((each for key, each in self.forges.items() if key == kind), None)
-        return (own and own.secret) or (shared and shared.secret) or None
+        return (own and own.secret) or self._forge(kind).secret
+
+    def forge_token(self, project: ProjectSettings) -> Secret | None:
+        """Return what may write commit statuses of a project, None where nothing may."""
+        return project.token or self._forge(project.kind).token
+
+    def forge_url(self, kind: str) -> str | None:
+        """Return where the forge of a kind is, None for the public one."""
+        return self._forge(kind).url
+
+    def _forge(self, kind: str) -> ForgeSettings:
+        return next((each for key, each in self.forges.items() if key == kind), ForgeSettings())
 
     def may_call(self, url: str) -> bool:
         """Return whether a hook of a release may call a URL: it begins as the settings say, its host being whole."""

@@ -16,6 +16,7 @@ from farm.ledger import Ledger
 from farm.pipeline import Status
 from farm.push import ZERO, Push
 from farm.record import Record
+from farm.secrets import Secrets
 from farm.settings import RepositorySettings, Settings
 
 pytestmark = pytest.mark.redis
@@ -461,3 +462,40 @@ def test_a_repository_that_is_away_is_waited_for(house: House, origin: Origin) -
     assert (outcome.status, outcome.stages) == (Status.PENDING, ())
     other.path.with_name("away").rename(other.path)
     assert house.dispatcher.dispatch(number).stages == ("build", "test", "release")
+
+
+def test_a_secret_that_there_is_not_is_told_before_anything_runs(house: House, origin: Origin) -> None:
+    named = "build: {secrets: TOKEN}\ntest:\n  script: make\n  secrets: [SMOKE_PASWORD]\n"
+    number = house.push(origin.commit(named))
+    secrets = Secrets(house.client, ["0" * 64])
+    secrets.set("thyme", "SMOKE_PASSWORD", "hunter22", unprotected=False, who="ada")
+    secrets.set("mint", "TOKEN", "hunter22", unprotected=False, who="ada")
+    outcome = house.dispatcher.dispatch(number)
+    assert (outcome.status, outcome.reason) == (Status.FAILED, "definition")
+    assert outcome.messages == [
+        '.farm.yml:1:18: there is no secret "TOKEN" (make it: farm secret set REPO TOKEN)',
+        '.farm.yml:4:13: there is no secret "SMOKE_PASWORD" (did you mean "SMOKE_PASSWORD"?)',
+    ]
+    assert house.sent == []
+    for name in ("TOKEN", "SMOKE_PASWORD"):
+        secrets.set("thyme", name, "hunter22", unprotected=False, who="ada")
+    house.dispatcher.retry(number, "ada")
+    assert house.dispatcher.dispatch(number).stages == ("build", "test", "release")
+    assert "hunter22" not in str(house.record.claim(number, "build", "w1"))
+
+
+@pytest.mark.parametrize(("branch", "protected"), [("main", True), ("side", False)])
+def test_what_the_server_protects_may_have_protected_secrets(
+    house: House, origin: Origin, branch: str, protected: bool
+) -> None:
+    number = house.push(origin.commit(branch=branch), f"refs/heads/{branch}")
+    house.dispatcher.dispatch(number)
+    assert house.record.claim(number, "build", "w1").protected is protected
+
+
+def test_a_push_that_git_does_not_bear_out_has_no_protected_secrets(house: House, origin: Origin) -> None:
+    origin.commit()
+    aside = origin.commit(message="Steal the token", branch="side")
+    number = house.push(aside, "refs/heads/main")
+    house.dispatcher.dispatch(number)
+    assert house.record.claim(number, "build", "w1").protected is False

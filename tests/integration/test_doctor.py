@@ -106,7 +106,7 @@ def test_a_clock_that_is_off_and_a_queue_that_nobody_serves(redis_server, tmp_pa
 
 def test_a_repository_that_cannot_be_read_is_named_without_its_password(tmp_path):
     repository = ground.Repository("thyme", "https://ada:secret@127.0.0.1:1/thyme.git", "main", "", 0.0)
-    (finding,) = ground.access([repository])
+    (finding,) = ground.access([repository], ground.Settings(home=tmp_path))
     assert finding.verdict == "error"
     assert "secret" not in f"{finding.words} {finding.mend}"
     assert [*ground.disk("disk", tmp_path / "elsewhere", 1)] == []

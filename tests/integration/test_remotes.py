@@ -165,7 +165,7 @@ def test_one_that_hangs_holds_up_neither_the_others_nor_itself_twice(
         house.ledger.register(name, f"ssh://dead.example/{name}.git", "main", {})
     real, hung, over = git.ls_remote, [], threading.Event()
 
-    def ls_remote(url: str) -> Any:
+    def ls_remote(url: str, **_: Any) -> Any:
         if "dead" not in url:
             return real(url)
         hung.append(url)
@@ -197,7 +197,7 @@ def test_what_nobody_expected_is_told_once(house: House, poll: Any, monkeypatch:
     house.register()
     asked: list[str] = []
 
-    def ls_remote(url: str) -> Any:
+    def ls_remote(url: str, **_: Any) -> Any:
         asked.append(url)
         raise ZeroDivisionError("a mistake")
 

@@ -55,7 +55,7 @@ def test_a_text_where_a_number_belongs_is_a_mistake_in_a_file() -> None:
 
 
 def test_groups_are_read_with_all_that_they_can_say() -> None:
-    parse(b"email: {host: x, sender: a@b.c, domains: {'*': [x]}, ca: /x/y, password: {env: A}}\n", "farm.yml")
+    parse(b"email: {host: x, sender: a@b.c, domains: {'*': [x]}, ca: /x/y, user: u, password: {env: A}}\n", "farm.yml")
     with pytest.raises(SettingsError, match=r"^farm.yml:1:8: a `token` needs a `channel`"):
         parse(b"slack: {token: {env: A}}\n", "farm.yml")
 

@@ -42,6 +42,14 @@ def snapshot(mirror: Path, folder: Path, parent: str) -> str:
     return _git(folder, "commit-tree", tree, *parents, "-m", "uncommitted changes", environment=environment)
 
 
+def origin(folder: Path) -> str | None:
+    """Return where the repository of a work tree was cloned from, or None where that is not known."""
+    try:
+        return _git(folder, "remote", "get-url", "origin") or None
+    except Refused:
+        return None
+
+
 def _git(folder: Path, *command: str, environment: Mapping[str, str] | None = None) -> str:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     options = ("-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false")

@@ -20,6 +20,7 @@ from workers.local import borrowed, shell
 from workers.local.scratch import Scratch
 from workers.local.voice import Voice
 from workers.masked import MaskedLog
+from workers.tree import gather
 from workers.workspace import Outcome, Workspace
 
 _BUILD = 6 * 3600  # seconds after which nothing of a step can still be wanted, its own timeout aside
@@ -41,6 +42,7 @@ class LocalRun:
     jobs: dict[str, Job] = field(default_factory=dict)
     image: str | None = None
     commit: str = ""
+    url: str = ""
 
     @property
     def repository(self) -> str:
@@ -50,7 +52,7 @@ class LocalRun:
     def pipeline(self) -> Pipeline:
         """Do all steps and return how they ended."""
         begun = time.time()
-        self.image, self.commit = self.trial.image, self.trial.commit
+        self.image, self.commit, self.url = self.trial.image, self.trial.commit, self.trial.url
         self._prepare()
         canceled = False
         for step in self.trial.steps:
@@ -73,6 +75,8 @@ class LocalRun:
         if self.trial.folder is not None:
             mirror.parent.mkdir(parents=True, exist_ok=True)
             borrowed.borrow(mirror, Path(self.trial.folder))
+            if self.trial.definition.source:
+                self.url = borrowed.origin(Path(self.trial.folder)) or self.url
             if self.trial.dirty:
                 self.commit = borrowed.snapshot(mirror, Path(self.trial.folder), self.trial.commit)
 
@@ -134,10 +138,10 @@ class LocalRun:
         return outcome
 
     def _build(self, work: Workspace) -> Outcome:
-        commit = git.ensure(work.mirror, work.claim.url, work.claim.commit, check=work.check)
+        tree = gather(work)
         mine = f"{self.repository}:run-{self.scratch.fence}"  # while this run lasts no other one takes it away
         self.last.callback(self.engine.remove_image, mine)
-        built = build.make(work, commit, (f"{self.repository}:latest", mine))
+        built = build.make(work, tree, (f"{self.repository}:latest", mine))
         self.image = built.image_id
         return Outcome(Status.PASSED, result={"image_id": built.image_id, "builder": built.builder})
 
@@ -200,7 +204,7 @@ class LocalRun:
             fence=self.scratch.fence,
             attempt=1,
             repository=trial.repository,
-            url=trial.url,
+            url=self.url,
             ref=trial.ref,
             commit=self.commit,
             image_repository=trial.image_repository,

@@ -21,6 +21,7 @@ from farm.intake import Intake
 from farm.registry import Registry
 from farm.remotes import Remotes
 from farm.settings import Settings
+from farm.webhooks import Webhooks
 from tests.records import Farm
 
 PROGRAM = Path(sys.executable).parent / "farm"
@@ -105,9 +106,8 @@ def cli(
     images = Registry(image_registry)
     garbage = Garbage(farm.record, images, "0" * 12, keep=1)
     remotes = Remotes(farm.ledger, intake, 0)
-    service = Service(
-        settings, farm.record, farm.ledger, farm.logs, intake, Access("all", farm.ledger), garbage, remotes
-    )
+    rest = (Access("all", farm.ledger), garbage, remotes, Webhooks(farm.ledger, intake))
+    service = Service(settings, farm.record, farm.ledger, farm.logs, intake, *rest)
     server = uvicorn.Server(uvicorn.Config(create(service), port=port, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()

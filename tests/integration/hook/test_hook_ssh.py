@@ -1,46 +1,23 @@
 """A push over ssh, through a private sshd: the same lines, the same limits, and nothing that holds the connection."""
 
-import getpass
-import os
-import shutil
-import subprocess
-from pathlib import Path
-
 import pytest
+
+from tests.gitserver import sshd
 
 SILENT = "warning: the farm does not answer; the push is safe, its pipeline will start by itself"
 
 
 @pytest.fixture
-def sshd(git, tmp_path, need, ports, poll):
+def ssh(git, tmp_path, need, ports, poll):
     """A private sshd that lets this user in with a key of the test's; `git` then pushes through it."""
-    program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin") or need("sshd")
-    for name in ("host", "user"):
-        subprocess.run([need("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
-    (port,) = ports(1)
-    config = tmp_path / "sshd_config"
-    config.write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {tmp_path}/host\nAuthorizedKeysFile {tmp_path}/user.pub\n"
-        f"PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n"
-    )
-    empty = Path("/run/sshd")  # sshd started by root locks itself in there; a package's service would make it
-    made = os.geteuid() == 0 and not empty.exists()
-    if made:
-        empty.mkdir(mode=0o755)
-    with (tmp_path / "sshd.log").open("wb") as log:
-        process = subprocess.Popen([program, "-D", "-e", "-f", config], stderr=log)
-    client = "ssh -F /dev/null -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
-    git.env["GIT_SSH_COMMAND"] = f"{client} -i {tmp_path}/user"
-    git("remote", "set-url", "origin", f"ssh://{getpass.getuser()}@127.0.0.1:{port}{git.bare}")
-    poll(lambda: "Server listening" in (tmp_path / "sshd.log").read_text(), what="sshd to listen")
-    yield process
-    process.kill()
-    process.wait()
-    if made:
-        empty.rmdir()
+    with sshd(tmp_path, need, ports(1)[0], poll) as base:
+        client = f"ssh -F /dev/null -o UserKnownHostsFile={tmp_path}/known_hosts -o LogLevel=ERROR"
+        git.env["GIT_SSH_COMMAND"] = f"{client} -i {tmp_path}/user"
+        git("remote", "set-url", "origin", f"{base}{git.bare}")
+        yield
 
 
-@pytest.mark.usefixtures("sshd")
+@pytest.mark.usefixtures("ssh")
 def test_over_ssh(git, door):
     door.lines = ["success: pipeline #218 queued"]
     git.commit()

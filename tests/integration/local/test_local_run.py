@@ -55,6 +55,18 @@ def test_a_failing_pipeline_names_the_tests_and_goes_on_where_it_can(here: Here)
     assert "farm run bad --shell" in ran.out
 
 
+def test_when_and_variables_are_the_farms(here: Here) -> None:
+    when = "b: {script: echo b, when: {variables: {X: 2}}}, c: {script: a, when: {tags: v*}}"
+    here.commit(f"test: {{jobs: {{a: 'echo X is $X', {when}}}}}")
+    assert here("--list").out.split() == ["build", "test/a"]
+    ran = here("--var", "X=2")
+    assert ran.code == 0, ran.out
+    assert "X is 2\n" in ran.out
+    assert "✓ b" in ran.out
+    assert "c is left out: it runs for tags v*" in ran.err
+    assert "--var 1X=2" in here("--var", "1X=2").err
+
+
 def test_a_later_try_is_told(here: Here) -> None:
     here.commit("test: {script: 'echo try $FARM_TRY; test $FARM_TRY = 2', retry: 1}")
     ran = here()

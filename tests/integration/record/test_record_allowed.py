@@ -75,3 +75,32 @@ def test_a_retry_forgets_that_it_was_allowed(farm: Farm) -> None:
     farm.record.retry(number, "jo")
     fail(farm, number, "test/a")
     assert not farm.record.pipeline(number).stages[1].jobs[0].allowed
+
+
+LEFT = (
+    Step("build", "build", (), "build"),
+    Step("test/a", "test", (), "test", skip="runs for tags v*"),
+    Step("test/b", "test", ("build",), "test"),
+    Step("release", "release", ("test/b",), "release"),
+)
+
+
+def test_a_job_that_is_left_out_is_skipped_and_waited_for_by_nobody(farm: Farm) -> None:
+    number = farm.open(steps=LEFT)
+    assert farm.record.claim(number, "test/a", "w1").verdict == "dead"
+    for step in ("build", "test/b", "release"):
+        farm.pass_step(number, step)
+    pipeline = farm.record.pipeline(number)
+    assert (pipeline.status, pipeline.reason) == (Status.PASSED, None)
+    left = pipeline.stages[1].jobs[0]
+    assert (left.status, left.reason, left.attempts) == (Status.SKIPPED, "runs for tags v*", 0)
+    assert pipeline.stages[1].status is Status.PASSED
+
+
+def test_a_retry_leaves_it_out_again(farm: Farm) -> None:
+    number = farm.open(steps=LEFT)
+    farm.pass_step(number, "build")
+    fail(farm, number, "test/b")
+    assert [step.name for wake in farm.record.retry(number, "jo") for step in wake.steps] == ["test/b", "release"]
+    job = farm.record.pipeline(number).stages[1].jobs[0]
+    assert (job.status, job.reason) == (Status.SKIPPED, "runs for tags v*")

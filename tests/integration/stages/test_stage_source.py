@@ -12,6 +12,7 @@ from farm import git
 from farm.definition import Build
 from farm.errors import Failed
 from workers.source import context
+from workers.tree import Tree
 
 FILES = {
     "Dockerfile": "FROM scratch\n",
@@ -50,7 +51,10 @@ class Repository:
         return git.ensure(self.mirror, str(self.tree), self.git("rev-parse", "HEAD"))
 
     def sent(self, commit: str, build: Build | None = None) -> dict[str, tarfile.TarInfo]:
-        with context(self.mirror, commit, build or Build()) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        with (
+            context(Tree.of(self.mirror, commit), build or Build()) as stream,
+            tarfile.open(fileobj=stream, mode="r|") as tar,
+        ):
             return {member.name: member for member in tar}
 
 
@@ -88,7 +92,7 @@ def test_contents_modes_and_links_survive(repository):
     (repository.tree / "run").chmod(0o755)
     (repository.tree / "link").symlink_to("app/main.py")
     commit = repository.commit({**FILES, ".dockerignore": "*.log\n", "big": "x" * 3_000_001})
-    with context(repository.mirror, commit, Build()) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+    with context(Tree.of(repository.mirror, commit), Build()) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
         files = {member.name: (member, tar.extractfile(member).read() if member.isreg() else b"") for member in tar}
     assert files["run"][0].mode & 0o111
     assert files["link"][0].linkname == "app/main.py"
@@ -124,6 +128,6 @@ def test_no_dockerfile(repository, build, path):
     commit = repository.commit({"sub/a": "1"})
     with (
         pytest.raises(Failed, match=rf'^no Dockerfile at "{path}" in {commit[:7]}; add one or set build.dockerfile$'),
-        context(repository.mirror, commit, build),
+        context(Tree.of(repository.mirror, commit), build),
     ):
         pass

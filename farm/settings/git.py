@@ -1,0 +1,31 @@
+"""What a machine of the farm says about reading a repository. It reads none."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from farm.settings.secret import Secret
+from farm.settings.values import Values
+
+
+def _whole(path: Path) -> Path:
+    if not path.expanduser().is_absolute() or '"' in str(path):
+        raise ValueError("a file is given by its whole path, such as /etc/farm/thyme_ed25519")
+    return path.expanduser()
+
+
+File = Annotated[Path, AfterValidator(_whole)]
+
+
+class GitSettings(Values):
+    """What opens a repository for git on this machine: `token` over https, `key` over ssh."""
+
+    user: str = Field(default="git", pattern=r"^[^\s:]+$")
+    """The name that goes with the token; most forges take any."""
+    token: Secret | None = None
+    """A token that may read the repository, for a clone URL that begins with https://."""
+    key: File | None = None
+    """The file of a private key without a passphrase, such as a deploy key, for a clone URL over ssh."""
+    known_hosts: File | None = None
+    """The file with the keys of the hosts that may be spoken to over ssh; without it the user's own."""
