@@ -8,8 +8,9 @@ from farm.definition import reserved
 from farm.errors import Failed
 from farm.pipeline import Status
 from workers import bed, cache, cleanup
+from workers.bases import registries
 from workers.engine import BuildSpec, Built
-from workers.source import context
+from workers.source import context, dockerfile
 from workers.tree import Tree, gather
 from workers.workspace import Outcome, Workspace
 
@@ -56,6 +57,7 @@ def make(work: Workspace, tree: Tree, names: Sequence[str], *, cache_from: Seque
         labels={**_labels(work, tree.commit), **build.labels},
         tags=names,
         cache_from=cache_from,
+        registries=registries(dockerfile(tree, build), build.args),
     )
     with context(tree, build) as stream:
         return work.engine.build(stream, spec, log=work.log.write, check=work.check)

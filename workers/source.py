@@ -34,6 +34,12 @@ def context(tree: Tree, build: Build) -> Iterator[IO[bytes]]:
             yield io.BufferedReader(Pieces(_pick(stream, folder, ignore)), _CHUNK)
 
 
+def dockerfile(tree: Tree, build: Build) -> str:
+    """Return the text of the Dockerfile, "" where there is none."""
+    text = tree.show(posixpath.normpath(posixpath.join(build.context, build.dockerfile)))
+    return (text or b"").decode(errors="replace")
+
+
 def _ignore(tree: Tree, folder: str, dockerfile: str) -> PatternMatcher | None:
     """Read the patterns: a file that belongs to the Dockerfile goes before the one of the context."""
     for path in (f"{dockerfile}.dockerignore", posixpath.join(folder, ".dockerignore")):

@@ -53,7 +53,7 @@ class Tools:
             settings=settings,
             record=Record(client, settings.lease),
             logs=Logs(client, head=settings.log_head, tail=settings.log_tail, budget=settings.log_budget),
-            engine=engine or DockerEngine(),
+            engine=engine or DockerEngine(registries=settings.registries),
             registry=Registry(
                 settings.registry,
                 plain=settings.registry_plain,

@@ -6,6 +6,7 @@ from farm.settings.forges import KINDS, ForgeSettings, ProjectSettings
 from farm.settings.git import GitSettings
 from farm.settings.live import Live
 from farm.settings.mistakes import SettingsError
+from farm.settings.registries import RegistrySettings
 from farm.settings.repositories import RepositorySettings
 from farm.settings.secret import Secret
 from farm.settings.settings import Settings
@@ -20,6 +21,7 @@ __all__ = [
     "GitSettings",
     "Live",
     "ProjectSettings",
+    "RegistrySettings",
     "RepositorySettings",
     "Secret",
     "Settings",

@@ -12,6 +12,7 @@ from pydantic import ByteSize, Field
 
 from farm.settings.email import EmailSettings
 from farm.settings.forges import ForgeSettings, Kind
+from farm.settings.registries import Host, RegistrySettings
 from farm.settings.repositories import RepositorySettings
 from farm.settings.slack import SlackSettings
 from farm.settings.trackers import TrackerSettings
@@ -87,6 +88,8 @@ class Document(Values):
     """Addresses that are told what happens to pipelines, by a name of your choice."""
     trackers: Mapping[Name, TrackerSettings] = Field(default_factory=dict)
     """Trackers whose stories follow the commits that name them, by a name of your choice."""
+    registries: Mapping[Host, RegistrySettings] = Field(default_factory=dict)
+    """Logins for the registries of base images, services and job images, by host; Docker Hub is docker.io."""
     hook_urls: tuple[str, ...] = ()
     """Beginnings of URLs, host and a slash at least, that hooks of a release may call; none unless said."""
     repositories: Mapping[str, RepositorySettings] = Field(default_factory=dict)

@@ -12,7 +12,6 @@ from typing import Any
 import docker
 import requests
 import urllib3
-from docker.auth import get_config_header, resolve_repository_name
 from docker.utils import kwargs_from_env
 
 from farm.errors import Errored
@@ -152,13 +151,6 @@ class DockerApi:
                 yield client
             finally:
                 client.close()
-
-    def credentials(self, reference: str) -> dict[str, str]:
-        """Return the header with what `docker login` has stored for the registry of an image."""
-        registry, _ = resolve_repository_name(reference)
-        header = get_config_header(self._client(), registry)
-        value = header.decode() if isinstance(header, bytes) else header
-        return {"X-Registry-Auth": value or "e30="}  # `{}`: the engine wants the header even so
 
     def _ask(self, request: Request, *, stream: bool) -> requests.Response:
         client = self._client()

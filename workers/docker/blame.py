@@ -18,6 +18,13 @@ _STEP = (
 _NO_DOCKERFILE = re.compile(r"failed to read dockerfile|Cannot locate specified Dockerfile")
 _MISTAKE = re.compile(r"dockerfile parse error (?:on )?line (?P<line>\d+): (?P<what>.*)", re.DOTALL)
 _NO_FILE = re.compile(r'"(?P<file>/[^"]*)"(?: not found)?: not found|stat (?P<stat>[^:]+): file does not exist')
+# "no active sessions": BuildKit would ask the docker program for a login, and there is none behind the API.
+_SHUT = re.compile(
+    r"unauthorized|authentication required|authorization failed|no basic auth|access denied|no active sessions"
+    r"|\b401 |\b403 ",
+    re.IGNORECASE,
+)
+_LOGIN = "if it needs a login, put one for its host under `registries` in farm.yml on this worker"
 _PREFIX = re.compile(
     r"^(ERROR: |error: )?(failed to solve[^:]*: )?((rpc error|code|desc)[^:]*: )*(failed to create LLB definition: )?"
 )
@@ -46,6 +53,8 @@ def of_build(message: str, dockerfile: str) -> Failed | Errored:
     if missing := _NO_FILE.search(message):
         name = missing["file"] or missing["stat"]
         return Failed(f"build failed: COPY or ADD of {name}: it is not in the build context (see .dockerignore)")
+    if _SHUT.search(message):
+        return Failed(f"build failed: {_brief(_PREFIX.sub('', message))}; check the name of the image, and {_LOGIN}")
     return away(message) or Failed(f"build failed: {_brief(_PREFIX.sub('', message))}")
 
 
@@ -53,6 +62,8 @@ def of_pull(reference: str, message: str) -> Failed | Errored:
     """Return the error that a pull ends with."""
     if error := away(message):
         return Errored(f"image {reference} cannot be pulled: {error}")
+    if _SHUT.search(message):
+        return Failed(f"image {reference} cannot be pulled: {_brief(message)}; check its name, and {_LOGIN}")
     return Failed(
         f"image {reference} cannot be pulled: {_brief(message)}; check its name and whether workers may read it"
     )

@@ -24,6 +24,7 @@ from docker.utils.build import tar
 from farm.errors import Errored
 from workers.docker.api import DockerApi, Refusal, Request, messages
 from workers.docker.blame import of_build
+from workers.docker.logins import Logins
 from workers.docker.trace import Trace
 from workers.engine import BuildSpec, Built, Check, Output
 from workers.stream import watched
@@ -39,14 +40,23 @@ def builder(api: DockerApi) -> str:
     return API if api.version >= _API_SINCE else CLASSIC
 
 
-def build(api: DockerApi, context: IO[bytes] | Path, spec: BuildSpec, *, log: Output, check: Check, by: str) -> Built:
+def build(
+    api: DockerApi,
+    context: IO[bytes] | Path,
+    spec: BuildSpec,
+    logins: Logins,
+    *,
+    log: Output,
+    check: Check,
+    by: str,
+) -> Built:
     """Build by the builder named, see Engine.build."""
     if isinstance(context, Path):
         with _directory(context, spec.dockerfile) as stream:
-            return build(api, stream, spec, log=log, check=check, by=by)
+            return build(api, stream, spec, logins, log=log, check=check, by=by)
     log(f"builder: {by}\n".encode())
     if by == COMMAND:
-        return Built(_by_command(api.url, context, spec, log, check), by)
+        return Built(_by_command(api.url, context, spec, logins, log=log, check=check), by)
     return Built(_by_api(api, context, spec, log, check, classic=by == CLASSIC), by)
 
 
@@ -100,7 +110,7 @@ def _text(message: dict[str, Any], trace: Trace) -> bytes:
     return str(message.get("stream", "")).encode()
 
 
-def _by_command(url: str, context: IO[bytes], spec: BuildSpec, log: Output, check: Check) -> str:
+def _by_command(url: str, context: IO[bytes], spec: BuildSpec, logins: Logins, *, log: Output, check: Check) -> str:
     program = command()
     if program is None:
         raise Errored("this build has secrets, and no `docker` here has BuildKit; install docker-buildx on this worker")
@@ -118,6 +128,8 @@ def _by_command(url: str, context: IO[bytes], spec: BuildSpec, log: Output, chec
             arguments.append(f"--secret=id={name},src={path}")
         own = {name: value for name, value in os.environ.items() if not name.startswith("FARM_")}
         environment = {**own, "DOCKER_HOST": url, "DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default"}
+        if logins.file(Path(folder), spec.registries):
+            environment["DOCKER_CONFIG"] = folder
         process = subprocess.Popen(
             [program, "build", *arguments, "-"],
             env=environment,

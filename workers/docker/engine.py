@@ -1,23 +1,31 @@
 """The Docker Engine behind workers.engine's Protocol, put together. The calls are in api.py."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from farm.errors import Errored
+from farm.settings import RegistrySettings
 from workers.docker import buildkit, holder, values
 from workers.docker.api import DockerApi, Request
 from workers.docker.containers import Containers
 from workers.docker.images import Images
+from workers.docker.logins import Logins
 from workers.engine import ContainerSpec, EngineInfo, Owner
 
 
 class DockerEngine(Images, Containers):
     """An Engine (see there) at DOCKER_HOST or an address such as `unix:///var/run/docker.sock`."""
 
-    def __init__(self, url: str | None = None, *, builder: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        builder: str | None = None,
+        registries: Mapping[str, RegistrySettings] | None = None,
+    ) -> None:
         api = DockerApi(url)
-        Images.__init__(self, api, builder)
+        Images.__init__(self, api, builder, Logins(registries))
         Containers.__init__(self, api)
         self._holder: tuple[tuple[str, bytes] | None] | None = None  # asked for once
 

@@ -9,24 +9,31 @@ from typing import IO
 from farm.errors import Errored
 from workers.docker import blame, buildkit, values
 from workers.docker.api import CONFLICT, MISSING, DockerApi, Refusal, Request, filters, messages
+from workers.docker.logins import Logins
 from workers.engine import BuildSpec, Built, Check, Image, Output
 
 
 class Images:
     """The part of an Engine (see there) that concerns images."""
 
-    def __init__(self, api: DockerApi, builder: str | None) -> None:
+    def __init__(self, api: DockerApi, builder: str | None, logins: Logins) -> None:
         self._api = api
         self._builder = builder
+        self._logins = logins
 
     def build(self, context: IO[bytes] | Path, spec: BuildSpec, *, log: Output, check: Check) -> Built:
         """Make an image."""
-        by = self._builder or (buildkit.COMMAND if spec.secrets else buildkit.builder(self._api))
+        by = self._builder or self._by(spec)
         before = {image.id for image in map(self.image, spec.tags) if image}
-        built = buildkit.build(self._api, context, spec, log=log, check=check, by=by)
+        built = buildkit.build(self._api, context, spec, self._logins, log=log, check=check, by=by)
         for replaced in before - {built.image_id}:
             self._forget(replaced)
         return built
+
+    def _by(self, spec: BuildSpec) -> str:
+        """Return the builder: BuildKit hears of logins, as of secrets, only from a docker program."""
+        wanted = spec.secrets or (any(map(self._logins.of, spec.registries)) and buildkit.command())
+        return buildkit.COMMAND if wanted else buildkit.builder(self._api)
 
     def _forget(self, image_id: str) -> None:
         """Remove an image that has lost its last tag to a newer one, unless a container needs it."""
@@ -44,7 +51,7 @@ class Images:
 
     def _push(self, repository: str, tag: str, check: Check) -> str:
         name = f"{repository}:{tag}"
-        headers, digest = self._api.credentials(repository), ""
+        headers, digest = self._headers(repository), ""
         try:
             path = f"/images/{repository}/push"
             request = Request("POST", path, params={"tag": tag}, headers=headers)
@@ -58,11 +65,14 @@ class Images:
             raise Errored(f"the Docker Engine broke the push of {name} off without a word; see its own log")
         return digest
 
+    def _headers(self, image: str) -> dict[str, str]:
+        return {"X-Registry-Auth": self._logins.header(image)}
+
     def pull(self, reference: str, *, check: Check, log: Output | None = None) -> Image:
         """Return the image, fetched if need be."""
         if image := self.image(reference):
             return image
-        headers = self._api.credentials(re.split(r"[@]|:(?=[^/]*$)", reference)[0])
+        headers = self._headers(re.split(r"[@]|:(?=[^/]*$)", reference)[0])
         named = reference if re.search(r"@|:[^/]*$", reference) else f"{reference}:latest"
         try:
             request = Request("POST", "/images/create", params={"fromImage": named}, headers=headers)

@@ -88,6 +88,8 @@ class BuildSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     tags: Sequence[str] = ()
     cache_from: Sequence[str] | None = None
+    registries: Sequence[str] = ()
+    """Hosts of the images that the Dockerfile names; the engine shows each the login that it has for it."""
 
 
 @dataclass(frozen=True, slots=True)

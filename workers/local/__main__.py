@@ -25,7 +25,8 @@ def main() -> int:
     interruption = Interruption()
     try:
         with Scratch.open(settings.home) as scratch, ExitStack() as last:
-            run = LocalRun(trial, settings, DockerEngine(), scratch, check=interruption.check, last=last)
+            engine = DockerEngine(registries=settings.registries)
+            run = LocalRun(trial, settings, engine, scratch, check=interruption.check, last=last)
             pipeline = run.pipeline()
     except FarmError as error:
         sys.stdout.flush()
