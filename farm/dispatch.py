@@ -184,6 +184,7 @@ class Dispatcher:
             reason=plan.remark,
             supersede=plan.definition.on.superseded == "cancel",
             protected=plan.protected,
+            timeout=plan.definition.timeout,
         )
         if not opened:  # canceled or superseded meanwhile, or another dispatcher was faster
             return self._standing(push, self.record.pipeline(number))

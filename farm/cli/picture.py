@@ -23,6 +23,8 @@ def tree(definition: Definition, image: str, steps: Sequence[str], release: str)
         branches.append(("test", [(step.removeprefix("test/"), list(_job(job))) for step, job in tests]))
     after = [(f"after: {name}", list(_hook(hook))) for name, hook in definition.release.after.items()]
     branches.append(("release", [(release, []), *after]))
+    if definition.timeout:
+        branches.append((f"timeout: {duration(definition.timeout)} for all of it", []))
     yield from _drawn(branches, "")
 
 

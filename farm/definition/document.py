@@ -12,6 +12,7 @@ from farm.definition.commands import Env, ImageLabels, Script
 from farm.definition.hooks import After, resolved
 from farm.definition.models import Value
 from farm.definition.names import Files, ImageName, Inside, RepositoryName, Revision, Secrets, Sources
+from farm.definition.quantities import PipelineTimeout
 from farm.definition.templates import Branches, CacheRefs, Tags
 from farm.definition.testing import Nothing, Templates, Test, written_test
 from farm.definition.values import Given, Text, kind, wrong
@@ -170,6 +171,8 @@ class Document(Value):
     """What releases, and under which tags, or `none`. Without it what the server protects releases `latest`."""
     notify: Notify = Notify()
     """Who hears of the pipeline's end."""
+    timeout: Annotated[PipelineTimeout | None, Given] = None
+    """How long the whole pipeline may take from the start of its first step; then it fails."""
     include: Includes = ()
     """Other files, each a definition or a part of one; what stands here goes before, a later file before an earlier."""
     templates: Templates = Field(default_factory=dict)
@@ -186,4 +189,5 @@ class Document(Value):
             release=self.release.resolve(),
             notify=self.notify.resolve(),
             on=self.on.resolve(),
+            timeout=self.timeout,
         )

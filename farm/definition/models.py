@@ -148,6 +148,8 @@ class Definition(Value):
     release: Release = Release()
     notify: Notify = Notify()
     on: On = On()
+    timeout: float | None = None
+    """Seconds for the whole pipeline, from the start of its first step."""
 
     @property
     def releasable(self) -> bool:

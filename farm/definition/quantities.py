@@ -55,6 +55,7 @@ def duration(least: float, most: float) -> Any:
 
 ReadyTimeout = duration(1, HOUR)
 JobTimeout = duration(1, 24 * HOUR)
+PipelineTimeout = duration(1, 7 * 24 * HOUR)
 
 
 def _bytes(value: object) -> object:

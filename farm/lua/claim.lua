@@ -39,7 +39,10 @@ if status == 'pending' or asked ~= request then
   call('ZADD', 'farm:running:' .. queue, stamp(NOW), member(number, step))
   call('ZADD', 'farm:deadlines', stamp(NOW + tonumber(lease)), member(number, step))
   call('ZREM', 'farm:logs', member(number, step))
-  call('HSETNX', parent, 'started', stamp(NOW))
+  if call('HSETNX', parent, 'started', stamp(NOW)) == 1 then
+    local timeout = call('HGET', parent, 'timeout')
+    if timeout then call('ZADD', 'farm:timeouts', stamp(NOW + tonumber(timeout)), number) end
+  end
   call('HSET', parent, 'status', 'running')
   tell(number, 'step', step, 'running')
 end

@@ -1,10 +1,11 @@
 #!lua
 -- OPEN: create the steps of a pipeline and make those ready that need nothing.
 -- ARGV: number, definition (JSON), image repository, remark, lease (s), supersede (1: older pipelines of the same ref
--- that are not at their end shall end now), protected (1: this push may have protected secrets), then each step's row
--- (JSON: name stage needs queue, and skip: the reason for one that is not to run at all, which nothing else may need)
+-- that are not at their end shall end now), protected (1: this push may have protected secrets), timeout (s, 0 for
+-- none), then each step's row (JSON: name stage needs queue, and skip: the reason for one that is not to run at all,
+-- which nothing else may need)
 -- Answers 1, or 0 when the pipeline is unknown, open already, or over.
-local number, definition, image, remark, lease, supersede, protected = unpack(ARGV, 1, 7)
+local number, definition, image, remark, lease, supersede, protected, timeout = unpack(ARGV, 1, 8)
 local MOST = 1000 -- pushes of a ref that are looked at to either side
 local key = pipeline_key(number)
 local status, steps, repository, ref, round = unpack(
@@ -24,7 +25,7 @@ if round == '1' and position then
 end
 
 local names = {}
-for i = 8, #ARGV do
+for i = 9, #ARGV do
   local row = cjson.decode(ARGV[i])
   for _, need in ipairs(row.needs) do
     if not has(names, need) then return redis.error_reply('ERR step ' .. row.name .. ' comes before ' .. need) end
@@ -42,6 +43,7 @@ for i = 8, #ARGV do
 end
 call('HSET', key, 'definition', definition, 'image_repository', image, 'steps', table.concat(names, ' '),
   'protected', protected)
+if tonumber(timeout) > 0 then call('HSET', key, 'timeout', timeout) end
 if remark ~= '' then call('HSET', key, 'reason', remark, 'remark', remark) end
 call('HDEL', key, 'note')
 call('ZREM', 'farm:undispatched', number)

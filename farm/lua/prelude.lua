@@ -108,6 +108,7 @@ local function end_pipeline(number, status, reason)
   call('HSET', key, 'status', status, 'finished', stamp(NOW))
   if reason and reason ~= '' then call('HSET', key, 'reason', reason) end
   call('ZREM', 'farm:undispatched', number)
+  call('ZREM', 'farm:timeouts', number)
   call('ZREM', 'farm:unfinished:' .. (call('HGET', key, 'repository') or ''), number)
   call('ZADD', 'farm:finished', stamp(NOW), number)
   count('pipelines ' .. (call('HGET', key, 'repository') or '?') .. ' ' .. status)

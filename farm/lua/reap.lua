@@ -25,6 +25,21 @@ local function queued(queue)
   return count
 end
 
+-- A pipeline whose time is up ends, whether its workers are there or not; its steps keep their fences, so that those hear
+-- it. What is being released is let be.
+for _, number in ipairs(call('ZRANGEBYSCORE', 'farm:timeouts', '-inf', stamp(NOW), 'LIMIT', 0, 100)) do
+  call('ZREM', 'farm:timeouts', number)
+  local status, releasing, timeout = unpack(call('HMGET', pipeline_key(number), 'status', 'releasing', 'timeout'))
+  if status and not final(status) and not releasing then
+    local reason = 'timed out: the pipeline did not end within the ' .. tonumber(timeout) .. ' s that its `timeout` gives it'
+    for _, step in ipairs(steps_of(number)) do
+      local state = call('HGET', step_key(number, step), 'status')
+      if not final(state) then end_step(number, step, state == 'running' and 'failed' or 'skipped', reason) end
+    end
+    end_pipeline(number, 'failed', reason)
+  end
+end
+
 local wakes = {}
 for _, due in ipairs(call('ZRANGEBYSCORE', 'farm:deadlines', '-inf', stamp(NOW), 'LIMIT', 0, 200)) do
   local number, step = string.match(due, '^(%S+) (.+)$')

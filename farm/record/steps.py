@@ -36,12 +36,14 @@ class Steps(Base):
         reason: str | None = None,
         supersede: bool = False,
         protected: bool = False,
+        timeout: float | None = None,
     ) -> bool:
         """Create the steps of a pipeline and make the first ones ready; False if it was open or over already.
 
         A reason stays on the pipeline when it passes ("nothing was tested, so nothing was released"). With `supersede`
         older pipelines of the same ref end, all but those whose release has begun; it is False, too, when a newer
-        pipeline did that to this one. `protected` lets its steps have protected secrets.
+        pipeline did that to this one. `protected` lets its steps have protected secrets. So many seconds
+        after its first step began it ends as failed, unless its release has begun.
         """
         rows = [
             {"name": step.name, "stage": step.stage, "needs": list(step.needs), "queue": step.queue or step.stage}
@@ -51,7 +53,7 @@ class Steps(Base):
         for row in rows:
             if any(letter.isspace() for letter in str(row["name"])) or not row["name"]:
                 raise Refused(f"{row['name']!r} is no name for a step; use letters without blanks")
-        told = (definition, image_repository, reason or "", self.lease, int(supersede), int(protected))
+        told = (definition, image_repository, reason or "", self.lease, int(supersede), int(protected), timeout or 0)
         answer = self.scripts.run("open", number, *told, *map(dumps, rows))
         return bool(answer)
 

@@ -43,7 +43,7 @@ def test_mistakes_of_the_definition():
 def test_a_misspelt_push_option_is_said_and_those_of_other_hooks_are_not():
     options = ("farm.skp", "farm.watch", "ci.skip")
     lines = compose([Outcome(replace(push(), options=options), number) for number in (1, 2)], WEB)
-    assert lines.count("warning: the push option farm.skp is unknown (known: farm.skip, farm.watch)") == 1
+    assert lines.count("warning: the push option farm.skp is unknown (known: farm.skip, farm.watch, farm.var)") == 1
     assert "ci.skip" not in "".join(lines)
 
 

@@ -43,6 +43,7 @@ class LocalRun:
     image: str | None = None
     commit: str = ""
     url: str = ""
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def repository(self) -> str:
@@ -61,6 +62,12 @@ class LocalRun:
             self.jobs[step] = job
         released = self._release() if self.trial.tags and self._passed() else ()
         return self._summed_up(begun, released)
+
+    def _check(self) -> None:
+        self.check()
+        limit = self.trial.definition.timeout
+        if limit is not None and time.monotonic() > self.begun + limit:
+            raise Failed(f"timed out: the pipeline did not end within the {limit:g} s that its `timeout` gives it")
 
     def _prepare(self) -> None:
         if self.trial.shell:
@@ -119,7 +126,7 @@ class LocalRun:
         with ExitStack() as teardown, closing(MaskedLog(voice, secrets.values())) as log:
             work = self._workspace(step, log, secrets, teardown)
             try:
-                self.check()
+                self._check()
                 outcome = self._build(work) if step == "build" else self._test(work)
             except Failed as error:
                 outcome = Outcome(Status.FAILED, str(error))
@@ -216,8 +223,8 @@ class LocalRun:
             engine=self.engine,
             registry=teardown.enter_context(Registry(settings.registry, plain=settings.registry_plain)),
             log=log,
-            check=self.check,
-            guard=self.check,
+            check=self._check,
+            guard=self._check,
             owner=Owner(self.scratch.farm_id, trial.number, step, self.scratch.fence, expires),
             home=self.scratch.folder,
             limits=Limits(memory=settings.memory, cpus=settings.cpus, pids=settings.pids),

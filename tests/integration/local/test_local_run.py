@@ -67,6 +67,14 @@ def test_when_and_variables_are_the_farms(here: Here) -> None:
     assert "--var 1X=2" in here("--var", "1X=2").err
 
 
+def test_the_time_of_the_whole(here: Here) -> None:
+    here.commit("timeout: 3s\ntest: {jobs: {a: sleep 600, b: {script: 'true', needs: a}}}")
+    ran = here()
+    assert ran.code == 1, ran.out
+    assert "timed out: the pipeline did not end within the 3 s that its `timeout` gives it" in ran.out
+    assert here.left() == []
+
+
 def test_a_later_try_is_told(here: Here) -> None:
     here.commit("test: {script: 'echo try $FARM_TRY; test $FARM_TRY = 2', retry: 1}")
     ran = here()
