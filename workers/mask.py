@@ -5,8 +5,9 @@ escaped for JSON, for a shell, for XML, and in hex.
 """
 
 import json
+import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
@@ -24,6 +25,12 @@ class Mask:
         parts = {part for value in values for part in (value, *(line.strip() for line in value.splitlines()))}
         found = {form for part in parts if len(part.encode()) >= SHORTEST for form in _forms(part)}
         self.forms = sorted((form for form in found if len(form) >= SHORTEST), key=len, reverse=True)
+        self._by_head: dict[bytes, list[bytes]] = {}  # so that a value of a thousand lines takes no longer than one
+        for form in self.forms:
+            self._by_head.setdefault(form[:_HEAD], []).append(form)
+        self._place = re.compile(b"(?=%s)" % b"".join(map(_any_of, zip(*self._by_head, strict=True))))
+        self._beginnings = {form[:length] for form in self.forms for length in range(1, _HEAD)}
+        self._longest = max(map(len, self.forms), default=0)
 
     def text(self, text: str) -> str:
         """Return a whole text with stars in place of each value."""
@@ -34,9 +41,8 @@ class Mask:
 
     def spans(self, data: bytes) -> list[Span]:
         """Return where forms stand, in order, those that overlap as one."""
-        found = sorted(span for form in self.forms for span in _places(form, data))
         joined: list[Span] = []
-        for start, end in found:
+        for start, end in self._found(data):
             if joined and start < joined[-1][1]:
                 joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
             else:
@@ -45,7 +51,25 @@ class Mask:
 
     def begun(self, data: bytes) -> int:
         """Return where the first form begins that the end of the data cuts off, or the length of the data."""
-        return min((_begun(form, data) for form in self.forms), default=len(data))
+        size = len(data)
+        for place in self._place.finditer(data, max(0, size - self._longest + 1)):
+            start = place.start()
+            for form in self._by_head.get(data[start : start + _HEAD], ()):
+                if len(form) > size - start and form.startswith(data[start:]):
+                    return start
+        for start in range(max(0, size - _HEAD + 1), size):
+            if data[start:] in self._beginnings:
+                return start
+        return size
+
+    def _found(self, data: bytes) -> Iterator[Span]:
+        """Give the longest form that stands at each place where one does."""
+        for place in self._place.finditer(data):
+            start = place.start()
+            for form in self._by_head.get(data[start : start + _HEAD], ()):
+                if data.startswith(form, start):
+                    yield start, start + len(form)
+                    break
 
 
 class Stream:
@@ -92,27 +116,8 @@ def _starred(data: bytes, spans: Iterable[Span], cut: int, done: int) -> Iterato
     yield data[at:cut]
 
 
-def _places(form: bytes, data: bytes) -> Iterator[Span]:
-    start = data.find(form)
-    while start >= 0:
-        yield start, start + len(form)
-        start = data.find(form, start + 1)
-
-
-def _begun(form: bytes, data: bytes) -> int:
-    """Return where the longest beginning of the form stands that ends the data without being the whole form."""
-    start = max(0, len(data) - len(form) + 1)
-    while len(data) - start >= _HEAD:
-        start = data.find(form[:_HEAD], start)
-        if start < 0:
-            break
-        if form.startswith(data[start:]):
-            return start
-        start += 1
-    for length in range(min(_HEAD, len(form), len(data) + 1) - 1, 0, -1):
-        if data.endswith(form[:length]):
-            return len(data) - length
-    return len(data)
+def _any_of(letters: Sequence[int]) -> bytes:
+    return b"[%s]" % b"".join(re.escape(bytes([letter])) for letter in sorted(set(letters)))
 
 
 def _forms(value: str) -> Iterator[bytes]:

@@ -113,7 +113,7 @@ def test_without_secrets_output_goes_by_untouched():
     assert said[0] is piece
 
 
-values = st.lists(st.text("ab\n'/ +%ö", min_size=4, max_size=12), min_size=1, max_size=3)
+values = st.lists(st.text("ab]^-\\\n'/ +%ö", min_size=4, max_size=12), min_size=1, max_size=3)
 
 
 @settings(max_examples=300, deadline=None)
