@@ -3,12 +3,14 @@
 import json
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from farm import git
 from farm.definition import Build, Definition, Job
+from farm.errors import Canceled
 from farm.pipeline import Status
 from workers import build, test
 from workers.docker import DockerEngine
@@ -32,6 +34,15 @@ class Watched(DockerEngine):
         done = subprocess.run(["docker", "inspect", name], capture_output=True, text=True, check=True)
         self.inspected += done.stdout
         return name
+
+
+def processes() -> str:
+    """Return the arguments and variables of all programs on this machine, as far as they may be seen."""
+    found = b""
+    for process in (each for each in Path("/proc").iterdir() if each.name.isdigit()):
+        with suppress(OSError):  # it has ended
+            found += (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+    return found.decode(errors="replace")
 
 
 def hiding(said: Any, values: Mapping[str, str]) -> dict[str, Any]:
@@ -78,16 +89,13 @@ def test_a_script_has_its_secrets_and_neither_log_nor_engine_nor_report_show_the
 
 def test_a_script_that_any_user_runs_beside_a_checkout_has_them_too(repository, workspace, images, said):
     commit = repository.commit({"Dockerfile": f"FROM {images.busybox}\nUSER nobody\n", "sub/a": "from the commit\n"})
-    building = workspace(commit)
-    git.ensure(building.mirror, repository.url, commit)
-    image = build.make(building, commit, ()).image_id
+    image = build.run(workspace(commit)).document()["image"]
     script = ("cat sub/a", 'test "$TOKEN" = hunter22', "test ! -s /.farm-secrets", "id -un")
     job = Job(script=script, checkout="/src", secrets=("TOKEN",))
     work = workspace(
         commit, Definition(jobs={"test": job}), step="test", image=image, **hiding(said, {"TOKEN": "hunter22"})
     )
     assert test.run(work).status is Status.PASSED, said.text
-    DockerEngine().remove_image(image)
     assert "from the commit\nnobody\n" in said.text
 
 
@@ -111,3 +119,21 @@ def test_a_build_has_its_secrets_and_the_image_shows_nothing_of_them(
     for shown in (said.text, json.dumps(made.attrs), json.dumps(made.history()), saved.decode("latin-1")):
         assert "hunter" not in shown
         assert "lines of" not in shown
+
+
+def test_no_program_has_a_secret_among_its_arguments_or_variables(repository, workspace, images, image_name, said):
+    run = f"RUN --mount=type=secret,id=TOKEN echo {image_name} has beg''un; sleep 60\n"
+    commit = repository.commit({"Dockerfile": f"FROM {images.busybox}\n{run}"})
+    seen: list[str] = []
+
+    def look() -> None:
+        if "has begun" in said.text:
+            seen.append(processes())
+            raise Canceled("enough was seen")
+
+    named = Definition(build=Build(secrets=("TOKEN",)))
+    with pytest.raises(Canceled):
+        build.run(workspace(commit, named, check=look, **hiding(said, {"TOKEN": VALUE})))
+    [shown] = seen
+    assert "--secret=id=TOKEN,src=/" in shown
+    assert "hunter" not in shown

@@ -4,18 +4,21 @@ import gc
 import json
 import zlib
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from farm.definition import Build, Definition, Job
+from farm.errors import Errored, Failed
 from farm.home import new_key
 from farm.logs import Logs
 from farm.pipeline import Status
 from farm.secrets import Secrets
 from farm.settings import Settings
-from tests.records import CHAIN, MAIN, Farm
+from tests.records import CHAIN, MAIN, Farm, oid
 from workers.attempt import Ended, attempt
+from workers.docker import DockerEngine
 from workers.tools import Tools
 
 pytestmark = [pytest.mark.redis, pytest.mark.registry, pytest.mark.engine]
@@ -31,8 +34,9 @@ class Door:
         self.redis, self.repository = client, repository
         self.secrets = Secrets(client, settings.secret_keys)
 
-    def open(self, definition: Definition, letter: str, *, protected: bool, ref: str = MAIN) -> int:
-        [number] = self.farm.enter(self.farm.push("-", letter, ref=ref))
+    def open(self, definition: Definition, commit: str = "", *, protected: bool, ref: str = MAIN) -> int:
+        push = replace(self.farm.push("-", "a", ref=ref), new=commit or oid("a"))
+        [number] = self.farm.enter(push)
         steps = [step for step in CHAIN if step.stage != "release"]
         assert self.farm.record.open(
             number,
@@ -106,7 +110,7 @@ def test_what_a_job_prints_and_how_it_ends_show_no_secret(door, images):
     door.secrets.set("thyme", "TOKEN", VALUE, unprotected=False, who="ada")
     script = ('printf "%s" "$TOKEN" | cut -c1-9; echo "it is $TOKEN"', '"no-such-$TOKEN"')
     job = Job(script=script, image=images.busybox, secrets=("TOKEN",))
-    number = door.open(Definition(jobs={"test": job}), "a", protected=True)
+    number = door.open(Definition(jobs={"test": job}), protected=True)
     door.farm.pass_step(number, "build")
     ended = door.try_(number, "test")
     assert ended.status is Status.FAILED
@@ -124,7 +128,7 @@ def test_a_ref_that_is_not_protected_is_told_so_and_one_with_leave_is_not(door, 
     door.secrets.set("thyme", "TOKEN", VALUE, unprotected=False, who="ada")
     job = Job(script=('test "$TOKEN" = ' + VALUE,), image=images.busybox, secrets=("TOKEN",))
     side = "refs/heads/side"
-    refused = door.open(Definition(jobs={"test": job}), "a", protected=False, ref=side)
+    refused = door.open(Definition(jobs={"test": job}), protected=False, ref=side)
     door.farm.pass_step(refused, "build")
     assert door.try_(refused, "test").reason == (
         "the secret TOKEN is only given on protected refs, and side is none; let it run on those alone (`when`), or"
@@ -141,8 +145,29 @@ def test_a_machine_without_the_key_leaves_the_step_to_another(door, images, monk
     monkeypatch.setenv("FARM_SECRET_KEYS", new_key())
     build = Build(secrets=("TOKEN",))
     number = door.open(
-        Definition(build=build, jobs={"test": Job(script=("true",), image=images.busybox)}), "a", protected=True
+        Definition(build=build, jobs={"test": Job(script=("true",), image=images.busybox)}), protected=True
     )
     ended = door.try_(number, "build")
     assert ended.status is Status.PENDING
     assert "no key on this machine opens the secret TOKEN of thyme" in str(ended.reason)
+
+
+@pytest.mark.parametrize(("fault", "status"), [(Failed, Status.FAILED), (Errored, Status.PENDING)])
+def test_what_a_builder_says_and_blames_shows_no_secret(door, fault, status):
+    class Indiscreet(DockerEngine):
+        def build(self, context: Any, spec: Any, *, log: Any, check: Any) -> Any:  # noqa: ARG002
+            log(b"it was given " + spec.secrets["TOKEN"][:7])
+            log(spec.secrets["TOKEN"][7:] + b"\n")
+            raise fault(f"{spec.secrets['TOKEN'].decode()} does not open the door")
+
+    commit = door.repository.commit({"Dockerfile": "FROM scratch\n"})
+    door.farm.ledger.register("thyme", door.repository.url, "main", {}, moved=True)
+    door.secrets.set("thyme", "TOKEN", VALUE, unprotected=False, who="ada")
+    door.tools = replace(door.tools, engine=Indiscreet())
+    number = door.open(Definition(build=Build(secrets=("TOKEN",))), commit, protected=True)
+    ended = door.try_(number, "build")
+    assert (ended.status, ended.reason) == (status, "*** does not open the door")
+    assert "it was given ***\n" in door.log(number, "build")
+    held = kept(door.redis)
+    assert "*** does not open the door" in held
+    assert VALUE not in held
