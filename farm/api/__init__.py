@@ -10,6 +10,8 @@ from redis.exceptions import RedisError
 
 from farm.api import (
     config,
+    events,
+    logs,
     metrics,
     pipelines,
     pushes,
@@ -40,6 +42,8 @@ def create(service: Service) -> FastAPI:
     for part in (
         pushes,
         pipelines,
+        logs,
+        events,
         triggers,
         releases,
         reporters,

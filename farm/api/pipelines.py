@@ -1,24 +1,16 @@
 """Pipelines are listed, shown, canceled and tried again, and their logs are read."""
 
-import asyncio
 import json
-from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, HTTPException, Query
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from farm import git
-from farm.api.service import LONGEST_WAIT, Actor, Farm, Reader, Service, Who, admit, seen
+from farm.api.service import Actor, Farm, Reader, Service, Who, admit, seen
 from farm.errors import Refused
-from farm.logs import Logs
 from farm.pipeline import Pipeline, Status
-
-LOG_LOOK = 0.2  # seconds between two looks into a log that somebody follows
 
 log = structlog.get_logger()
 routes = APIRouter(tags=["pipelines"])
@@ -97,43 +89,5 @@ def retry(number: int, again: Retry, farm: Farm, actor: Actor) -> dict[str, Any]
     return _shown(farm, farm.record.pipeline(number))
 
 
-@routes.get("/pipelines/{number}/logs/{step:path}", summary="A step's log, from a cursor on, waiting for more if asked")
-async def read_log(
-    *,
-    number: int,
-    step: str,
-    farm: Farm,
-    reader: Reader,
-    after: Annotated[str, Query(pattern=r"^[0-9-]{1,40}$")] = "0",
-    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT)] = 0.0,
-    raw: bool = False,
-) -> Any:
-    """Give lines, or with `raw` the whole log so far as text, escapes and all; a stranger's data."""
-    found = await run_in_threadpool(seen, farm, reader, number)
-    if step not in _statuses(found):
-        raise HTTPException(404, f"#{number} has no step {step!r}; it has {', '.join(_statuses(found)) or 'none'}")
-    if raw:
-        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
-        return StreamingResponse(_text(farm.logs, number, step), media_type="text/plain", headers=headers)
-    deadline = asyncio.get_running_loop().time() + wait
-    while True:
-        over = _statuses(found)[step].final
-        page = await run_in_threadpool(farm.logs.read, number, step, after)
-        complete = page.complete or (over and not page.chunks)
-        if page.chunks or complete or asyncio.get_running_loop().time() >= deadline:
-            return asdict(page) | {"complete": complete}
-        await asyncio.sleep(LOG_LOOK)
-        found = await run_in_threadpool(farm.record.pipeline, number)
-
-
-def _text(logs: Logs, number: int, step: str) -> Iterator[bytes]:
-    for piece in logs.text(number, step):
-        yield piece.encode(errors="replace")
-
-
 def _shown(farm: Service, found: Pipeline) -> dict[str, Any]:
     return found.document() | {"waiting": farm.record.waiting(found.number)}
-
-
-def _statuses(found: Pipeline) -> dict[str, Status]:
-    return {job.name: job.status for stage in found.stages for job in stage.jobs}

@@ -1,6 +1,6 @@
 """What all routes of the dispatcher's HTTP service share: its parts, who may ask, and how errors are said."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import structlog
@@ -11,6 +11,8 @@ from pydantic import Field
 from redis.exceptions import OutOfMemoryError
 
 from farm.access import Access, Holder, Scope
+from farm.api.feed import Feed
+from farm.api.stream import Shared
 from farm.errors import Refused
 from farm.garbage import Garbage
 from farm.intake import Intake
@@ -22,6 +24,7 @@ from farm.remotes import Remotes
 from farm.settings import Live, Settings
 from farm.webhooks import Webhooks
 
+LOG_LOOK = 0.2  # seconds between two looks into a log that somebody follows
 LONGEST_WAIT = 30.0  # seconds that a request is held at most
 
 log = structlog.get_logger()
@@ -42,6 +45,12 @@ class Service:
     webhooks: Webhooks
     live: Live | None = None
     """What is known about a farm.yml that may change; None where nobody looks."""
+    feed: Feed = field(init=False)
+    looks: Shared = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.feed = Feed(self.settings.redis_url)
+        self.looks = Shared(LOG_LOOK)
 
 
 _bearer = HTTPBearer(

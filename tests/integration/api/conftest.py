@@ -34,10 +34,11 @@ class Served:
     farm: Farm
     access: Access
     url: str
+    http: httpx.Client
 
     def ask(self, method: str, path: str, token: str | None = OWN, **more: Any) -> httpx.Response:
         headers = ({"Authorization": f"Bearer {token}"} if token else {}) | more.pop("headers", {})
-        return httpx.request(method, self.url + path, headers=headers, timeout=30, **more)
+        return self.http.request(method, path, headers=headers, **more)
 
     def get(self, path: str, token: str | None = OWN, **more: Any) -> httpx.Response:
         return self.ask("GET", path, token, **more)
@@ -87,7 +88,8 @@ def served(
     thread = threading.Thread(target=server.run)
     thread.start()
     poll(lambda: server.started)
-    yield Served(api, farm, access, url)
+    with httpx.Client(base_url=url, timeout=30) as http:
+        yield Served(api, farm, access, url, http)
     server.should_exit = True
     thread.join()
     intake.close()
