@@ -364,3 +364,17 @@ def test_included_files_are_those_of_the_commit_and_of_the_folders_that_are_name
     assert "ci/jobs.yml:1:10: where shared is has to be said here" in here("--list").err
     ran = here(*given)
     assert (ran.code, "shared\n" in ran.out) == (0, True)
+
+
+def test_submodules_come_from_where_the_clone_came_from(here: Here, tmp_path: Path) -> None:
+    library, origin = tmp_path / "library.git", tmp_path / "origin.git"
+    here.commit(**{"word.txt": "of the library\n"})
+    here.git("clone", "-q", "--bare", ".", str(library))
+    here.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library), "lib")
+    here.git("config", "--file", ".gitmodules", "submodule.lib.url", "../library.git")
+    here.git("remote", "add", "origin", str(origin))
+    here.commit("source: submodules\ntest: cat lib/word.txt\n")
+    ran = here()
+    assert ran.code == 0, ran.out
+    assert "of the library" in ran.out
+    assert "source: with submodules" in here("--dry-run").out
