@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from farm.cli.reporters import reporters
 from farm.pipeline import Status
 from farm.record import Record
 from farm.reporters.standing import OUTBOX, Book
+from farm.settings import Settings
 from tests import mail, slack
 from tests.integration.test_api_dispatcher import TOKEN, Running
 from tests.receiver import Answer, Receiver, receiving
@@ -21,6 +23,7 @@ pytestmark = pytest.mark.redis
 
 FARM = str(Path(sys.executable).parent / "farm")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+NAMES = ("slack", "email", "webhook-deploy")
 
 
 class Told:
@@ -89,15 +92,14 @@ def test_from_a_push_that_fails_to_one_that_mends(told: Told, redis_client: Any,
     record.commit(record.claim(second, "build", "w1"), Status.PASSED, result=result)
     record.commit(record.claim(second, "test", "w1"), Status.PASSED)
     record.commit(record.claim(second, "release", "w1"), Status.PASSED)
-    names = ("slack", "email", "webhook-deploy")
-    poll(lambda: all(Book(redis_client, name).read().behind == 0 for name in names), deadline=30)
+    poll(lambda: all(Book(redis_client, name).read().behind == 0 for name in NAMES), deadline=30)
     (root,) = told.slack.roots
     assert f"|#{second} passed>" in slack.head(root)
     assert "green again" in slack.head(told.slack.replies(root["ts"])[-1])
     assert [each["Subject"].partition(":")[2].strip() for each in told.mailbox.mails] == ["Break VAT", "Mend VAT"]
     sent = [json.loads(request.body)["data"]["status"] for request in told.receiver.requests]
     assert sent == ["failed", "passed"]
-    assert redis_client.xinfo_stream(OUTBOX)["groups"] == len(names)
+    assert redis_client.xinfo_stream(OUTBOX)["groups"] == len(NAMES)
 
 
 def test_each_is_tried_and_says_what_was_answered(told: Told, redis_client: Any) -> None:
@@ -114,6 +116,8 @@ def test_each_is_tried_and_says_what_was_answered(told: Told, redis_client: Any)
     told.slack.channels = {}
     done = told.notify("slack")
     assert done.returncode == 1
+    findings = {each.name: each for each in reporters(Settings.load(told.running.folder / "home"), redis_client)}
+    assert {name: each.words for name, each in findings.items()} == dict.fromkeys(NAMES, "has heard everything")
     assert "slack: the channel C1 is not there, or the bot may not see it" in done.stdout
     done = told.notify("pigeon")
     assert done.returncode == 2

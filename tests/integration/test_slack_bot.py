@@ -111,6 +111,10 @@ def test_a_retry_is_said_in_the_thread_and_may_mend_the_branch(room: Room, fake:
     room.delivery.deliver()
     assert f"|#{number} passed>" in head(root)
     assert "1 push" in head(fake.replies(root["ts"])[-1])
+    posted = len(fake.messages)
+    room.run(passes=True)
+    room.delivery.deliver()
+    assert len(fake.messages) == posted
 
 
 def test_a_canceled_retry_says_nothing_of_the_branch(room: Room, fake: FakeSlack) -> None:
@@ -133,6 +137,26 @@ def test_an_event_that_is_told_again_posts_nothing_again(room: Room, fake: FakeS
     room.listen().deliver()
     assert len(fake.messages) == posted
     assert Book(room.client, "slack").read().behind == 0
+
+
+def test_a_failure_without_a_log_that_is_told_again_is_no_second_failure(room: Room, fake: FakeSlack) -> None:
+    (number,) = room.farm.enter(room.farm.push("-", "a"))
+    room.farm.record.close(number, Status.FAILED, "definition: no such key")
+    room.delivery.deliver()
+    room.client.xgroup_setid(OUTBOX, "slack", "0")
+    room.delivery.deliver()
+    assert len(fake.messages) == 1
+    assert fake.edits == 1
+
+
+def test_a_tag_that_drifted_is_said_once_and_is_no_part_of_the_branch_s_story(room: Room, fake: FakeSlack) -> None:
+    room.farm.release(room.open())
+    (intent,) = room.farm.record.intents()
+    room.farm.record.drifted(intent, "thyme:latest was <sha256:1> in the registry and is put back")
+    room.delivery.deliver()
+    room.client.xgroup_setid(OUTBOX, "slack", "0")
+    room.delivery.deliver()
+    assert [":warning: thyme:latest was &lt;sha256:1&gt; in the registry" in shown for shown in fake.heads] == [True]
 
 
 def test_a_post_whose_answer_was_lost_is_found_again(room: Room, fake: FakeSlack) -> None:
