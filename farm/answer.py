@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from farm.pipeline import Status
 from farm.plain import plain
 from farm.push import Push
+from farm.refs import short
 
 REFS = 5  # refs of one `git push` that get lines of their own
 MESSAGES = 10  # mistakes of a definition that are printed
@@ -49,7 +50,7 @@ def compose(outcomes: Sequence[Outcome], web_url: str) -> list[str]:
 
 def _about(outcome: Outcome, web_url: str) -> list[str]:
     push, name = outcome.push, f"pipeline #{outcome.number}"
-    ref = push.branch or push.tag or push.ref
+    ref = short(push.ref)
     subject = plain(outcome.subject)
     shown = subject if len(subject) <= SUBJECT else subject[: SUBJECT - 1] + "…"
     commit = "" if push.deleted else f" {push.new[:7]}"

@@ -156,6 +156,10 @@ class Client:
         """Open a finished pipeline once more and return it; refused while it runs."""
         return dict(self._json("POST", f"/pipelines/{number}/retry", json={"who": who, "failed": failed}))
 
+    def approve(self, number: int, who: str) -> Document:
+        """Let a pull request from a fork run and return its pipeline."""
+        return dict(self._json("POST", f"/pipelines/{number}/approve", json={"who": who}))
+
     def releases(self, *, repository: str | None = None, tag: str | None = None) -> list[Document]:
         """Return what tags are and were, by image and name, the history of each newest first."""
         asked = {"repository": repository, "tag": tag}

@@ -11,6 +11,7 @@ from farm.errors import Failed
 from farm.git import Commit
 from farm.pipeline import Status, Step
 from farm.push import Push
+from farm.refs import short
 
 FILE = ".farm.yml"
 SKIP_OPTION = "farm.skip"
@@ -43,12 +44,18 @@ class Plan:
     """Whether its steps may have protected secrets."""
 
 
-def unseen(push: Push) -> Close | None:
-    """Return why a push has no stages, as far as that needs no look into the repository."""
+def unseen(push: Push, number: int = 0, approved_by: str = "") -> Close | None:
+    """Return why a push has no stages, as far as that needs no look into the repository.
+
+    Commits of a fork run for nobody but who was told so: they are strangers' code.
+    """
     if push.deleted:
         kind = "branch" if push.branch else "tag" if push.tag else "ref"
         return Close(Status.SKIPPED, f"the {kind} was deleted")
-    if push.branch is None and push.tag is None:
+    if push.pull_request and push.fork and not approved_by:
+        reason = f"it comes from {push.fork}; a maintainer who has read it lets it run by `farm approve {number}`"
+        return Close(Status.SKIPPED, reason)
+    if push.branch is None and push.tag is None and push.pull_request is None:
         return Close(Status.SKIPPED, f"{push.ref} is neither a branch nor a tag")
     if SKIP_OPTION in push.options:
         return Close(Status.SKIPPED, f"git push -o {SKIP_OPTION}")
@@ -100,7 +107,7 @@ def decide(
     if left and len(left) == len(definition.jobs):  # what nothing has tested is not for `latest`
         tags, remark = (), _NO_JOB
     release = definition.release.model_copy(update={"tags": tags})
-    extra = _filled(definition.build.tags, push, number, commit, date)
+    extra = () if push.pull_request else _filled(definition.build.tags, push, number, commit, date)
     build = definition.build.model_copy(update={"tags": extra})
     return Plan(
         steps=steps(definition, release=bool(tags), left=left),
@@ -118,7 +125,7 @@ def releases(
 
     The server says which refs are protected and so may release; the definition can only narrow that to some branches.
     """
-    name = push.branch or push.tag or push.ref
+    name = short(push.ref)
     branches = definition.release.branches
     if not definition.releasable:
         return (), _NOTHING_TESTED

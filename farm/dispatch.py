@@ -84,8 +84,20 @@ class Dispatcher:
         for wake in wakes:
             self._send(push, number, wake.steps)
 
+    def approve(self, number: int, who: str) -> None:
+        """Let the commits of a fork run, these very ones; raises Refused for any other pipeline."""
+        push, pipeline = self.ledger.push(number), self.record.pipeline(number)
+        if not (push.pull_request and push.fork):
+            raise Refused(f"#{number} is no pull request from a fork, so it waits for nobody's word")
+        if pipeline.stages:
+            raise Refused(f"#{number} was approved before; `farm retry {number}` runs it again")
+        self.ledger.approve(number, who)
+        log.info("pipeline.approved", pipeline=number, who=who, fork=push.fork)
+        if pipeline.status.final:
+            self.retry(number, who)
+
     def _verdict(self, push: Push, number: int) -> tuple[Plan | Close, str]:
-        if close := unseen(push):
+        if close := unseen(push, number, self.ledger.approved_by(number)):
             return close, ""
         repository = self.ledger.repository(push.repository)
         mirror = git.mirror_path(self.settings.home, push.repository)
@@ -99,7 +111,7 @@ class Dispatcher:
             email=commit.email,
             commit="" if commit.id == push.new else commit.id,
         )
-        protected = self._protected(push, repository)
+        protected = push.pull_request is None and self._protected(push, repository)
         doubt = self._doubt(push, number, mirror, repository, look) if protected else None
         verdict = decide(
             push,

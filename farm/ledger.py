@@ -58,6 +58,15 @@ class Ledger(Base):
             source=fields["source"],
         )
 
+    def approve(self, number: int, who: str) -> None:
+        """Note who let a pull request from a fork run."""
+        if not self.scripts.run("approve", number, who):
+            raise Refused(f"there is no pipeline #{number}; `farm list` shows those that there are")
+
+    def approved_by(self, number: int) -> str:
+        """Return who let a pull request from a fork run, "" if nobody did."""
+        return self.redis.hget(f"farm:pipeline:{number}", "approved_by") or ""
+
     def register(
         self,
         repository: str,

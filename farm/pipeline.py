@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from farm.refs import short
+
 STAGES = ("build", "test", "release")
 
 
@@ -115,8 +117,8 @@ class Pipeline:
 
     @property
     def branch(self) -> str:
-        """The branch or tag by its short name."""
-        return self.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+        """The branch, tag or pull request by its short name."""
+        return short(self.ref)
 
     def document(self, *, jobs: bool = True) -> dict[str, Any]:
         """Return the JSON that `farm show --json` prints; without jobs it is an element of `farm list --json`.

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from farm.errors import Refused
+from farm.refs import pull_request
 
 ZERO = "0" * 40
+FORK = "farm.fork="  # an option of the farm's own; what follows is the project that the commits come from
 Source = Literal["hook", "webhook", "reflog", "ls-remote", "manual"]
 
 _HEX = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -60,6 +62,17 @@ class Push:
     def tag(self) -> str | None:
         """The git tag's name, or None for anything else."""
         return self.ref.removeprefix("refs/tags/") if self.ref.startswith("refs/tags/") else None
+
+    @property
+    def pull_request(self) -> int | None:
+        """The number of the pull request that a forge's webhook told of; others who push such a ref make none."""
+        return pull_request(self.ref) if self.source == "webhook" else None
+
+    @property
+    def fork(self) -> str | None:
+        """The project that a pull request comes from, where it is another than the asked one."""
+        told = next((option for option in self.options if option.startswith(FORK)), None)
+        return told and (told.removeprefix(FORK) or "a fork that is gone")
 
 
 def check_ref(ref: str) -> None:

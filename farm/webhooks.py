@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from threading import Lock
 
 import structlog
@@ -17,7 +17,7 @@ from farm.errors import Refused
 from farm.forges import Moved, Proposed
 from farm.intake import Intake
 from farm.ledger import Ledger
-from farm.push import ZERO, Push
+from farm.push import FORK, ZERO, Push
 from farm.record.values import dumps
 
 GRACE = 30.0  # seconds that the hook of the same repository has to tell the push with its options
@@ -66,11 +66,10 @@ class Webhooks:
         document = json.loads(told)
         repository, fields = document["repository"], document["message"]
         try:
-            moved = Moved(**fields) if document["kind"] == "moved" else self._head(repository, Proposed(**fields))
-            if moved is None:
-                return
-            identity = str(uuid.uuid5(_NAMESPACE, f"{document['id']} {moved.ref}"))
-            push = Push(identity, repository, moved.ref, moved.old, moved.new, moved.who, source="webhook")
+            if document["kind"] == "moved":
+                push = _push(repository, Moved(**fields), document["id"])
+            else:
+                push = self._head(repository, Proposed(**fields))
             (entry,) = self.ledger.enter(repository, [push])
         except Refused as refusal:
             log.warning("webhook.refused", repository=repository, error=str(refusal))
@@ -79,7 +78,14 @@ class Webhooks:
             log.info("webhook.entered", pipeline=entry.number, repository=repository, ref=push.ref, who=push.who)
             self.intake.take(repository, entry.number)
 
-    def _head(self, repository: str, proposed: Proposed) -> Moved | None:
-        """Return how the head of a pull request moved, None when the ledger knows it there already."""
+    def _head(self, repository: str, proposed: Proposed) -> Push:
+        """Return how the head of a pull request moved; the same commit is one push, however often it is proposed."""
         was = self.ledger.tips(repository).get(proposed.ref, ZERO)
-        return None if was == proposed.commit else Moved(proposed.ref, was, proposed.commit, proposed.who)
+        moved = Moved(proposed.ref, ZERO if was == proposed.commit else was, proposed.commit, proposed.who)
+        push = _push(repository, moved, f"{repository} {proposed.commit}")
+        return replace(push, options=(f"{FORK}{proposed.source}",)) if proposed.fork else push
+
+
+def _push(repository: str, moved: Moved, identity: str) -> Push:
+    unique = str(uuid.uuid5(_NAMESPACE, f"{identity} {moved.ref}"))
+    return Push(unique, repository, moved.ref, moved.old, moved.new, moved.who, source="webhook")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel
 
 from farm import git
-from farm.api.service import Actor, Farm, Reader, Service, Who, admit, seen
+from farm.api.service import Actor, Farm, Owner, Reader, Service, Who, admit, seen
 from farm.errors import Refused
 from farm.pipeline import Pipeline, Status
 
@@ -18,6 +18,12 @@ routes = APIRouter(tags=["pipelines"])
 
 class Cancellation(BaseModel):
     """Who cancels."""
+
+    who: Who = None
+
+
+class Word(BaseModel):
+    """Who gives it."""
 
     who: Who = None
 
@@ -86,6 +92,18 @@ def retry(number: int, again: Retry, farm: Farm, actor: Actor) -> dict[str, Any]
         raise HTTPException(409, str(refusal)) from refusal
     if not found.stages:
         farm.intake.take(found.repository, number)
+    return _shown(farm, farm.record.pipeline(number))
+
+
+@routes.post("/pipelines/{number}/approve", summary="Let a pull request from a fork run")
+def approve(number: int, word: Word, farm: Farm, owner: Owner) -> dict[str, Any]:
+    """Run the commits of this pipeline, and no later ones; 409 when it is none from a fork or has run."""
+    found = seen(farm, owner, number)
+    try:
+        farm.intake.dispatcher.approve(number, owner.acting(word.who))
+    except Refused as refusal:
+        raise HTTPException(409, str(refusal)) from refusal
+    farm.intake.take(found.repository, number)
     return _shown(farm, farm.record.pipeline(number))
 
 

@@ -30,6 +30,7 @@ class Commands(LazyGroup):
         "trigger": Place("farm.cli.trigger", "trigger", "Start a pipeline by hand, without a push."),
         "cancel": Place("farm.cli.pipelines", "cancel", "Cancel a pipeline."),
         "retry": Place("farm.cli.pipelines", "retry", "Try a finished pipeline again, or only what failed."),
+        "approve": Place("farm.cli.pipelines", "approve", "Let a pull request from a fork run."),
         "releases": Place("farm.cli.releases", "releases", "Show what the tags are and were, by whom."),
         "rollback": Place("farm.cli.releases", "rollback", "Point a tag back to what it was before."),
         "gc": Place("farm.cli.releases", "gc", "Remove from the registry the images that nobody needs."),

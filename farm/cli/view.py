@@ -6,6 +6,7 @@ from typing import Any
 from rich.cells import cell_len, set_cell_size
 
 from farm.plain import plain
+from farm.refs import short
 
 Document = Mapping[str, Any]
 
@@ -48,8 +49,8 @@ def spent(row: Document, now: float) -> str:
 
 
 def branch(document: Document) -> str:
-    """Return the branch or tag by its short name."""
-    return plain(str(document["ref"]).removeprefix("refs/heads/").removeprefix("refs/tags/"))
+    """Return the branch, tag or pull request by its short name."""
+    return plain(short(str(document["ref"])))
 
 
 def fit(text: str, width: int) -> str:

@@ -202,18 +202,25 @@ local function guess_of(update)
   end
 end
 
+-- What is neither a branch nor a tag is a pull request to a webhook and nothing to others, so they tell of two things.
+local function another(one, update)
+  if string.find(update.ref, '^refs/heads/') or string.find(update.ref, '^refs/tags/') then return false end
+  local webhook = call('HGET', pipeline_key(one.number), 'source') == 'webhook'
+  return webhook ~= (update.source == 'webhook')
+end
+
 -- The occurrence that this report is about, or nil. A hook reports a push once, so a line that a hook has claimed already
 -- is that of an equal push, and this one has another.
 local function reported(found, update, letter)
   for _, one in ipairs(found) do
-    if update.line ~= '' and one.line == update.line then
+    if update.line ~= '' and one.line == update.line and not another(one, update) then
       if letter == 'r' or not string.find(one.letters, letter) then return one end
       update.line = ''
     end
   end
   for _, one in ipairs(found) do
     local free = (update.line == '' or one.line == '') and not string.find(one.letters, letter)
-    if free and not guessed(one.number) and may_be(one.number, update) then return one end
+    if free and not guessed(one.number) and may_be(one.number, update) and not another(one, update) then return one end
   end
 end
 

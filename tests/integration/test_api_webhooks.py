@@ -43,7 +43,9 @@ class Door:
         farm.ledger.register("rota", str(self.origin), "main", {})
         known = {"kind": "github", "project": PROJECT, "secret": SECRET}
         repositories = settings.pop("repositories", {"rota": {"forge": known}})
-        own = Settings.model_validate({"home": folder / "home", "repositories": repositories, **settings})
+        own = self.settings = Settings.model_validate(
+            {"home": folder / "home", "repositories": repositories, **settings}
+        )
         intake = Intake(Dispatcher(farm.record, farm.ledger, own, publish=lambda *_: None))
         self.webhooks = Webhooks(farm.ledger, intake)
         registry = Registry("127.0.0.1:1", plain=True)
@@ -76,6 +78,10 @@ class Door:
     def post(self, sent: forges.Sent, forge: str = "github", **headers: str) -> tuple[int, str]:
         answer = self.client.post(f"/webhooks/{forge}", content=sent[1], headers=sent[0] | headers)
         return answer.status_code, answer.json()["detail"]
+
+    def everything_is_protected(self) -> None:
+        own = self.settings.repository("rota").model_copy(update={"protected": ("refs/*",)})
+        self.intake.dispatcher.settings = self.settings.model_copy(update={"repositories": {"rota": own}})
 
     def grace_is_over(self) -> None:
         for told in self.farm.redis.zrange("farm:held", 0, -1):
@@ -140,6 +146,48 @@ def test_hook_and_webhook_make_one_pipeline_with_the_options_of_the_hook(door: D
     assert door.farm.ledger.enter("rota", [late])[0].known, "it came after its time, and nobody has looked yet"
     told = [(one["new"], one["who"], one["options"], one["source"]) for one in door.pipelines()]
     assert told == [(new, "ada over ssh", '["farm.skip"]', "hook") for new in (first, second)]
+
+
+def test_a_pull_request_is_built_and_tested_and_releases_nothing(door: Door, poll: Any) -> None:
+    door.everything_is_protected()
+    pull = "refs/pull/7/head"
+    first, second = door.commit(pull), door.commit(pull)
+    by_hook = Push("by-hook-1", "rota", pull, ZERO, first, "ada", ("farm.fork=",))
+    assert not door.farm.ledger.enter("rota", [by_hook])[0].known
+    door.intake.take("rota", 1)
+    assert door.post(forges.github("pull_request", forges.github_pull("opened", first), "d-1"))[0] == 202
+    assert door.post(forges.github("pull_request", forges.github_pull("reopened", first), "d-2"))[0] == 202
+    assert door.post(forges.github("pull_request", forges.github_pull("synchronize", second), "d-3"))[0] == 202
+    poll(lambda: [one.get("steps") for one in door.pipelines()][1:] == ["build test"] * 2, deadline=30)
+    hooked, one, two = door.pipelines()
+    assert (hooked["status"], hooked["reason"]) == ("skipped", f"{pull} is neither a branch nor a tag")
+    assert (one["new"], one["reason"], one["protected"]) == (first, "pull request 7 does not release", "0")
+    assert (two["old"], two["new"], two["who"]) == (first, second, "bob")
+
+
+def test_commits_of_a_fork_run_only_at_a_word_and_these_alone(door: Door, poll: Any) -> None:
+    door.everything_is_protected()
+    first, second = door.commit("refs/pull/7/head"), door.commit("refs/pull/7/head")
+    headers = {"Authorization": "Bearer admin"}
+    opened = forges.github_pull("opened", first, "bob/thyme")
+    assert door.post(forges.github("pull_request", opened, "d-1"))[0] == 202
+    sentence = "it comes from bob/thyme; a maintainer who has read it lets it run by `farm approve 1`"
+    poll(lambda: door.pipelines()[0].get("reason") == sentence, deadline=30)
+    assert door.client.post("/pipelines/1/retry", headers=headers, json={"who": "eve"}).status_code == 200
+    poll(lambda: door.pipelines()[0].get("reason") == sentence, deadline=30)
+    assert door.client.post("/pipelines/1/approve", json={"who": "eve"}).status_code == 401
+    assert door.client.post("/pipelines/1/approve", headers=headers, json={"who": "ada"}).status_code == 200
+    poll(lambda: door.pipelines()[0].get("steps") == "build test", deadline=30)
+    told = door.pipelines()[0]
+    assert (told["approved_by"], told["protected"]) == ("ada", "0")
+    again = door.client.post("/pipelines/1/approve", headers=headers, json={"who": "ada"})
+    assert (again.status_code, "approved before" in again.text) == (409, True)
+    newer = forges.github_pull("synchronize", second, None)
+    assert door.post(forges.github("pull_request", newer, "d-2"))[0] == 202
+    poll(lambda: "a fork that is gone; a maintainer" in door.pipelines()[1].get("reason", ""), deadline=30)
+    assert door.post(forges.github("push", forges.github_push(ZERO, second), "d-3"))[0] == 202
+    refused = door.client.post("/pipelines/3/approve", headers=headers, json={"who": "ada"})
+    assert (refused.status_code, "no pull request from a fork" in refused.text) == (409, True)
 
 
 def test_what_is_kept_outlives_a_dispatcher_and_is_entered_once(door: Door) -> None:

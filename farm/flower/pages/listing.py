@@ -8,6 +8,7 @@ from farm.flower.pages.parts import version_of
 from farm.flower.site import Page, Site, render
 from farm.pipeline import Pipeline, Status
 from farm.record import Record
+from farm.refs import meant
 
 PER_PAGE = 30
 
@@ -57,10 +58,7 @@ def _found(record: Record, query: Query, repositories: Sequence[str]) -> tuple[l
     A status has no index: after so many pipelines the search pauses, so that no page grows with the history.
     """
     status = query.status if query.status in _STATUSES else ""
-    branch = query.branch
-    refs = (
-        [] if not branch else [branch] if branch.startswith("refs/") else [f"refs/{kind}/{branch}" for kind in _KINDS]
-    )
+    refs = meant(query.branch) if query.branch else []
     named = [query.repository] if query.repository else repositories if refs else []
     chosen: list[int] = []
     before, looked, size = query.before, 0, _LOOK if status else PER_PAGE + 1
