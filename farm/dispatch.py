@@ -162,7 +162,7 @@ class Dispatcher:
             now = git.ls_remote(repository.url, push.ref, login=login).get(push.ref)
             if now != tip:
                 git.fetch(mirror, repository.url, check=self.check, login=login)
-                tip = git.look(mirror, repository.url, commit, push.ref, FILE).tip
+                tip = git.look(mirror, repository.url, commit, push.ref, FILE, login=login).tip
         if tip == commit:
             return None
         later = git.after(mirror, commit, tip) if tip and push.branch else frozenset()
