@@ -4,9 +4,11 @@ Answers are the JSON documents of the API (farm/api). What goes wrong is one sen
 Refused when the farm says no, Unreachable when it does not answer.
 """
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 from urllib.parse import quote
 
 import httpx
@@ -144,6 +146,23 @@ class Client:
         """Return one pipeline, and in `waiting` one sentence on why it waits, or None."""
         return dict(self._json("GET", f"/pipelines/{number}"))
 
+    def artifacts(self, number: int) -> list[Document]:
+        """Return the artifacts of a pipeline by step: `step`, `files` (path, size), `bytes`, `expires`."""
+        return list(self._json("GET", f"/pipelines/{number}/artifacts", timeout=SYNC))
+
+    @contextmanager
+    def artifact_tar(self, number: int, step: str) -> Iterator[IO[bytes]]:
+        """Give the artifacts of a step as a tar to be read once."""
+        path = f"/pipelines/{number}/artifacts/{quote(step)}"
+        try:
+            with self._http.stream("GET", path, timeout=SYNC) as answer:
+                if not answer.is_success:
+                    answer.read()
+                self._check(answer)
+                yield cast("IO[bytes]", _Body(answer.iter_bytes()))
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
     def definition(self, number: int) -> Document:
         """Return the resolved `definition` of a pipeline and the `url` where its commit is."""
         return dict(self._json("GET", f"/pipelines/{number}/definition"))
@@ -253,6 +272,23 @@ class Client:
 
 def _secret(repository: str, name: str) -> str:
     return f"/repositories/{quote(repository)}/secrets/{quote(name, safe='')}"
+
+
+class _Body(io.RawIOBase):
+    """What comes in pieces as a file that can be read once."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self._rest = pieces, b""
+
+    def read(self, size: int = -1) -> bytes:
+        while size < 0 or len(self._rest) < size:
+            piece = next(self._pieces, None)
+            if piece is None:
+                break
+            self._rest += piece
+        end = len(self._rest) if size < 0 else size
+        taken, self._rest = self._rest[:end], self._rest[end:]
+        return taken
 
 
 def _log(number: int, step: str) -> str:

@@ -36,6 +36,8 @@ class Trial(BaseModel):
     """Whether a person gets a shell where a job has failed."""
     secrets: dict[str, str] = Field(default={}, repr=False)
     """The values of the secrets that the steps name."""
+    artifacts: str | None = None
+    """The folder below which artifacts are put; None where none are kept."""
     registry: str | None = None
     """Where the image goes in the end, if all has passed, and under which tags."""
     tags: tuple[str, ...] = ()

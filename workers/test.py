@@ -13,7 +13,7 @@ from typing import IO, Any
 from farm.definition import Job
 from farm.errors import Errored, Failed
 from farm.pipeline import Status
-from workers import bed, junit, secret_file, services, tries
+from workers import artifacts, bed, junit, secret_file, services, tries
 from workers.engine import Check, ContainerSpec, Exit, Limits
 from workers.mask import Mask, Stream
 from workers.tree import gather
@@ -85,7 +85,8 @@ def judge(work: Workspace, place: Place, container: str) -> Outcome:
     reason = _reason(ended, report, said.last, place.limits.memory)
     if reason:
         services.fallen(work, place.beside)
-    return Outcome(Status.FAILED if reason else Status.PASSED, reason, result)
+    outcome = Outcome(Status.FAILED if reason else Status.PASSED, reason, result)
+    return artifacts.keep(work, job.artifacts, container, outcome)
 
 
 def forgiven(job: Job, outcome: Outcome) -> Outcome:

@@ -18,6 +18,7 @@ from farm.record import Claim, Record
 from farm.registry import Registry
 from farm.secrets import Secrets
 from farm.settings import Settings
+from workers.artifacts import to_dispatcher
 from workers.docker import DockerEngine
 from workers.engine import Engine, Limits, Owner
 from workers.lease import Lease
@@ -88,6 +89,7 @@ class Tools:
             limits=Limits(memory=settings.memory, cpus=settings.cpus, pids=settings.pids),
             teardown=teardown,
             remember=partial(self.record.remember, claim),
+            keep=to_dispatcher(settings, self.record, claim),
             owner_of=partial(self.record.owner_of, claim),
             secrets=secrets,
             hide=log.mask.text,

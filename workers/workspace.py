@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from farm import git
 from farm.definition import Definition
+from farm.definition.models import Artifacts
 from farm.errors import Failed
 from farm.pipeline import Status
 from farm.record import Claim, TestResult
@@ -24,6 +25,14 @@ class Log(Protocol):
 
     def line(self, text: str) -> None:
         """Take one line of the farm's own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Where artifacts go: how many bytes of a job at most, and what sends a tar and says what the record keeps."""
+
+    limit: int
+    send: Callable[["Workspace", Artifacts, IO[bytes]], Mapping[str, Any]]
 
 
 Remember = Callable[[str, Sequence[TestResult]], Mapping[str, Any]]  # the job's name, its results
@@ -64,6 +73,9 @@ class Workspace:
     """Return a text as it may be shown."""
     opened_by: GitSettings | None = None
     """What opens the repository for git on this machine."""
+
+    keep: Keep | None = None
+    """Where artifacts go; None where nobody keeps any."""
 
     @property
     def mirror(self) -> Path:

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
 
 from farm.api import (
+    artifacts,
     config,
     events,
     logs,
@@ -44,6 +45,7 @@ def create(service: Service) -> FastAPI:
         pipelines,
         logs,
         events,
+        artifacts,
         triggers,
         releases,
         reporters,
@@ -57,7 +59,7 @@ def create(service: Service) -> FastAPI:
     ):
         api.include_router(part.routes)
     api.add_api_route("/health", health, summary="Whether the dispatcher can work; 503 when it cannot", tags=["health"])
-    api.add_middleware(BodyLimit, limit=BODY)
+    api.add_middleware(BodyLimit, limit=BODY, streamed=("/artifacts",))
     api.add_exception_handler(Refused, refused)
     api.add_exception_handler(Errored, errored)
     api.add_exception_handler(RequestValidationError, invalid)

@@ -1,18 +1,24 @@
 """A bound on the size of what is sent to the HTTP service. It understands none of it."""
 
+from collections.abc import Collection
+
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class BodyLimit:
-    """Answers 413 to a request whose body is longer than `limit` bytes, declared or not."""
+    """Answers 413 to a request whose body is longer than `limit` bytes, declared or not.
 
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+    Those to the paths in `streamed` are passed on as they come; they have a bound of their own.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: int, streamed: Collection[str] = ()) -> None:
         self._app = app
+        self._streamed = streamed
         self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI's own
-        if scope["type"] != "http":
+        if scope["type"] != "http" or (scope["path"] in self._streamed and scope["method"] == "PUT"):
             await self._app(scope, receive, send)
             return
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")

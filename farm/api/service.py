@@ -13,6 +13,7 @@ from redis.exceptions import OutOfMemoryError
 from farm.access import Access, Holder, Scope
 from farm.api.feed import Feed
 from farm.api.stream import Shared
+from farm.artifacts import Store
 from farm.errors import Refused
 from farm.garbage import Garbage
 from farm.intake import Intake
@@ -43,6 +44,7 @@ class Service:
     garbage: Garbage
     remotes: Remotes
     webhooks: Webhooks
+    artifacts: Store
     live: Live | None = None
     """What is known about a farm.yml that may change; None where nobody looks."""
     feed: Feed = field(init=False)
@@ -67,6 +69,16 @@ def service_of(request: Request) -> Service:
 
 
 Farm = Annotated[Service, Depends(service_of)]
+
+
+def word_of(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str:
+    """Return what a request is sent with, which need not be a token; 401 without it."""
+    if credentials is None:
+        raise HTTPException(401, "send the word of a grant: `Authorization: Bearer …`", _CHALLENGE)
+    return credentials.credentials
+
+
+Word = Annotated[str, Depends(word_of)]
 
 
 def holder_of(

@@ -29,6 +29,7 @@ class Commands(LazyGroup):
         "logs": Place("farm.cli.output", "logs", "Print the logs of a pipeline, `-f` follows them."),
         "trigger": Place("farm.cli.trigger", "trigger", "Start a pipeline by hand, without a push."),
         "cancel": Place("farm.cli.pipelines", "cancel", "Cancel a pipeline."),
+        "artifacts": Place("farm.cli.artifacts", "artifacts", "List or download the files that jobs have left."),
         "retry": Place("farm.cli.pipelines", "retry", "Try a finished pipeline again, or only what failed."),
         "approve": Place("farm.cli.pipelines", "approve", "Let a pull request from a fork run."),
         "releases": Place("farm.cli.releases", "releases", "Show what the tags are and were, by whom."),

@@ -14,6 +14,7 @@ from redis.retry import Retry
 from farm import reconcile
 from farm.access import Access
 from farm.api import Service
+from farm.artifacts import Expiry, Store
 from farm.dispatch import Dispatcher
 from farm.errors import Errored
 from farm.garbage import Garbage
@@ -57,8 +58,9 @@ class House:
         garbage = Garbage(record, registry, settings.farm_id, settings.keep_images)
         remotes = Remotes(ledger, intake, settings.poll)
         webhooks, access = Webhooks(ledger, intake), Access(settings.token, ledger)
+        artifacts = Store(settings.artifacts_url)
         self.service = Service(
-            settings, record, ledger, logs, intake, access, garbage, remotes, webhooks, live=self.live
+            settings, record, ledger, logs, intake, access, garbage, remotes, webhooks, artifacts, live=self.live
         )
         work = [
             Loop("reaper", partial(reconcile.reap, record, ledger)),
@@ -69,6 +71,7 @@ class House:
             Loop("tags", partial(reconcile.settle_tags, record, registry)),
             Loop("forget", self._forget),
             Loop("images", garbage.loop),
+            Loop("artifacts", Expiry(record, artifacts).loop),
             Loop("settings", self._look, shared=False),
         ]
         self.loops = Loops(record.hold, work)

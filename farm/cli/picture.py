@@ -64,8 +64,7 @@ def _job(job: Job) -> Iterator[Branch]:
     if job.checkout:
         yield f"checkout: {plain(job.checkout)}", []
     yield from _script(job.script)
-    if job.junit:
-        yield f"reports: {', '.join(map(plain, job.junit))}", []
+    yield from _left(job)
     if job.memory:
         yield f"memory: {job.memory >> 20} MiB", []
     yield f"timeout: {duration(job.timeout)}", []
@@ -79,6 +78,14 @@ def _job(job: Job) -> Iterator[Branch]:
     if job.allow_failure:
         codes = job.allow_failure if isinstance(job.allow_failure, tuple) else ()
         yield f"allow_failure: {_codes(codes) if codes else 'any'}", []
+
+
+def _left(job: Job) -> Iterator[Branch]:
+    if job.junit:
+        yield f"reports: {', '.join(map(plain, job.junit))}", []
+    if kept := job.artifacts:
+        days = f"{kept.expire / 86400:g} days"
+        yield f"artifacts: {', '.join(map(plain, kept.paths))} ({kept.when}), kept for {days}", []
 
 
 def _when(job: Job) -> Iterator[Branch]:

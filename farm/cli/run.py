@@ -34,6 +34,9 @@ def run(
     shell: Annotated[
         bool, typer.Option("--shell", help="Where a job fails, open a shell beside its services.")
     ] = False,
+    artifacts: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to put what the jobs leave to be kept.")
+    ] = None,
     release: Annotated[bool, typer.Option("--release", help="Push the image if all passes; needs --registry.")] = False,
     registry: Annotated[str | None, typer.Option(help="Where --release pushes, such as registry.example.")] = None,
     with_: Annotated[
@@ -87,6 +90,7 @@ def run(
         steps=tuple(steps),
         shell=shell,
         secrets=dict(given(definition, steps, secret or ())),
+        artifacts=str(artifacts.absolute()) if artifacts else None,
         registry=registry,
         tags=tags if release else (),
     )

@@ -10,7 +10,7 @@ from farm.definition import models
 from farm.definition.commands import Env, Script
 from farm.definition.models import Value
 from farm.definition.names import JobName
-from farm.definition.quantities import JobTimeout
+from farm.definition.quantities import HookTimeout
 from farm.definition.values import Given, shown, text, wrong
 
 TIMEOUT = 600.0
@@ -46,7 +46,7 @@ class Hook(Value):
     """A URL that gets a POST with what was released as JSON; the server has to allow it."""
     env: Env = Field(default_factory=dict)
     """The environment of the script."""
-    timeout: JobTimeout = TIMEOUT
+    timeout: HookTimeout = TIMEOUT
     """How long it may take; 10m unless said."""
 
     def resolve(self) -> models.Hook:

@@ -73,6 +73,14 @@ class Retry(Value):
     on: tuple[Cause, ...] = ()
 
 
+class Artifacts(Value):
+    """Files of a job that are kept for `expire` seconds, after which end of it."""
+
+    paths: tuple[str, ...]
+    expire: float = 2592000.0
+    when: Literal["passed", "failed", "always"] = "passed"
+
+
 class Job(Value):
     """One unit of the test stage. Without an image of its own it runs in the one that was built."""
 
@@ -98,6 +106,8 @@ class Job(Value):
     retry: Retry = Retry()
     allow_failure: AllowFailure = False
     """Whether its failure holds up nothing: any, or only that with one of these exit codes."""
+    artifacts: Artifacts | None = None
+    """Files that are kept beyond its end."""
 
 
 class Hook(Value):

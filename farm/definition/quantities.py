@@ -56,6 +56,7 @@ def duration(least: float, most: float) -> Any:
 ReadyTimeout = duration(1, HOUR)
 JobTimeout = duration(1, 24 * HOUR)
 PipelineTimeout = duration(1, 7 * 24 * HOUR)
+HookTimeout = duration(1, 4 * HOUR)  # less than the time after which a sweep takes what a step has left
 
 
 def _bytes(value: object) -> object:

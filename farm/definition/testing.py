@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from farm.definition import models
 from farm.definition.commands import Env, Script
+from farm.definition.keeping import Artifacts, written_artifacts
 from farm.definition.matrix import Matrix, Shards, fill, variants
 from farm.definition.models import Value
 from farm.definition.names import Absolute, ImageTemplate, JobName, Labels, Needs, Parents, Patterns, Secrets
@@ -43,6 +44,10 @@ class Surroundings(Value):
     """Containers beside the job: name to image, or name to image, env, command and ready."""
     reports: Annotated[Reports | None, Given] = None
     """What the tests report, so that a failure names the failing test."""
+    artifacts: Annotated[
+        Artifacts | None, BeforeValidator(written_artifacts, json_schema_input_type=Patterns | Artifacts), Given
+    ] = None
+    """Files that the farm keeps for people to download: paths, or paths with expire and when."""
     timeout: Annotated[JobTimeout | None, Given] = None
     """How long the script may take; 30m unless said."""
     memory: Annotated[Memory | None, Given] = None
@@ -118,6 +123,7 @@ class Test(Surroundings):
     def _variants(self, job: Job, needs: tuple[str, ...]) -> Iterator[tuple[str, models.Job]]:
         image, reports, services = job.image or self.image, job.reports or self.reports, self.services | job.services
         retry, when = job.retry or self.retry, job.when or self.when
+        artifacts = job.artifacts or self.artifacts
         allow = self.allow_failure if job.allow_failure is None else job.allow_failure
         for word, values in variants(job.matrix, job.parallel):
             yield (
@@ -129,6 +135,7 @@ class Test(Surroundings):
                     secrets=tuple(dict.fromkeys((*self.secrets, *job.secrets))),
                     services={name: service.resolve(values) for name, service in services.items()},
                     junit=reports.junit if reports else (),
+                    artifacts=artifacts.resolve() if artifacts else None,
                     timeout=job.timeout or self.timeout or TIMEOUT,
                     memory=job.memory or self.memory,
                     network=job.network or self.network or "own",

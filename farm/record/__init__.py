@@ -5,12 +5,13 @@ All changes of more than one thing are Lua scripts (farm/lua) with Redis's own c
 """
 
 from farm.record.course import Course
+from farm.record.grants import Grants
 from farm.record.images import Images
 from farm.record.loads import LAST, SPANS, Loads, Slot, Span, Times, bound
 from farm.record.releases import Releases
 from farm.record.steps import Steps
 from farm.record.tests import TestHistory, TestOutcome, TestResult, TestRun, Tests, test_id
-from farm.record.values import SCHEMA, Claim, Intent, Queue, Repository, Tag, Wake, WorkerInfo
+from farm.record.values import SCHEMA, Claim, Intent, Queue, Repository, Sent, Tag, Wake, WorkerInfo
 from farm.record.views import Views
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Queue",
     "Record",
     "Repository",
+    "Sent",
     "Slot",
     "Span",
     "Tag",
@@ -37,5 +39,5 @@ __all__ = [
 ]
 
 
-class Record(Steps, Course, Releases, Images, Tests, Loads, Views):
+class Record(Steps, Course, Releases, Images, Grants, Tests, Loads, Views):
     """All that may be done to a pipeline, over a `redis.Redis` with decode_responses=True; safe in threads."""

@@ -145,6 +145,15 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """The artifacts that one attempt at a step has sent; they count if the record took that attempt."""
+
+    number: int
+    step: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Repository:
     """One registered name with one clone URL that workers can reach."""
 

@@ -90,6 +90,10 @@ class Document(Values):
     """Trackers whose stories follow the commits that name them, by a name of your choice."""
     registries: Mapping[Host, RegistrySettings] = Field(default_factory=dict)
     """Logins for the registries of base images, services and job images, by host; Docker Hub is docker.io."""
+    artifacts: str = ""
+    """Where artifacts are kept: file:///folder, s3://bucket/folder, or what fsspec knows; else FARM_HOME/artifacts."""
+    artifact_max: Size = ByteSize(256 << 20)
+    """How many bytes of artifacts one job may leave; the workers' own setting and the dispatcher's count both."""
     hook_urls: tuple[str, ...] = ()
     """Beginnings of URLs, host and a slash at least, that hooks of a release may call; none unless said."""
     repositories: Mapping[str, RepositorySettings] = Field(default_factory=dict)

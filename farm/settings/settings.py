@@ -65,6 +65,11 @@ class Settings(Document):
     def _forge(self, kind: str) -> ForgeSettings:
         return next((each for key, each in self.forges.items() if key == kind), ForgeSettings())
 
+    @property
+    def artifacts_url(self) -> str:
+        """Where artifacts are kept."""
+        return self.artifacts or (self.home / "artifacts").as_uri()
+
     def may_call(self, url: str) -> bool:
         """Return whether a hook of a release may call a URL: it begins as the settings say, its host being whole."""
         return any(url.startswith(each) for each in self.hook_urls if each.count("/") > 2)  # noqa: PLR2004

@@ -16,6 +16,7 @@ import uvicorn
 from farm import webhooks
 from farm.access import Access
 from farm.api import Service, create
+from farm.artifacts import Store
 from farm.dispatch import Dispatcher
 from farm.forges import Moved
 from farm.garbage import Garbage
@@ -49,7 +50,12 @@ class Door:
         intake = Intake(Dispatcher(farm.record, farm.ledger, own, publish=lambda *_: None))
         self.webhooks = Webhooks(farm.ledger, intake)
         registry = Registry("127.0.0.1:1", plain=True)
-        rest = (Garbage(farm.record, registry, "", 1), Remotes(farm.ledger, intake, 0), self.webhooks)
+        rest = (
+            Garbage(farm.record, registry, "", 1),
+            Remotes(farm.ledger, intake, 0),
+            self.webhooks,
+            Store("memory://"),
+        )
         service = Service(own, farm.record, farm.ledger, farm.logs, intake, Access("admin", farm.ledger), *rest)
         self.intake, self._socket = intake, socket.create_server(("127.0.0.1", 0))
         self._server = uvicorn.Server(uvicorn.Config(create(service), log_config=None, lifespan="off"))

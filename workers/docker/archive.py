@@ -9,7 +9,7 @@ from typing import IO, cast
 from docker.utils.fnmatch import fnmatchcase
 
 from farm.errors import Failed
-from workers.engine import File
+from workers.engine import Entry, File
 
 _WILD = frozenset("*?[")
 SCAN = 1 << 30  # bytes of files walked over to find those that match
@@ -24,6 +24,17 @@ def root(pattern: str) -> str:
 
 def pick(chunks: Iterator[bytes], folder: str, pattern: str, limit: int) -> Iterator[File]:
     """Give the regular files under `folder` that match; the stream's names begin with the folder's last part."""
+    for entry in walk(chunks, folder, pattern, ""):
+        if entry.content is None or not fnmatchcase(entry.path, pattern):
+            continue
+        limit -= entry.size
+        if limit < 0:
+            raise Failed(f"the files of `{pattern}` are bigger than allowed; the last one was {entry.path}")
+        yield File(entry.path, entry.content.read())
+
+
+def walk(chunks: Iterator[bytes], folder: str, pattern: str, home: str) -> Iterator[Entry]:
+    """Give what under `folder` matches, or lies in what matches, folders aside; each can be read until the next one."""
     above = posixpath.dirname(folder)
     reader = _Reader(chunks)
     with tarfile.open(fileobj=cast("IO[bytes]", reader), mode="r|") as archive:
@@ -31,13 +42,9 @@ def pick(chunks: Iterator[bytes], folder: str, pattern: str, limit: int) -> Iter
             if reader.taken > SCAN:
                 raise Failed(f"`{pattern}` looks through more than {SCAN >> 30} GiB; name a folder in it")
             path = posixpath.join(above, entry.name)
-            if not entry.isreg() or not fnmatchcase(path, pattern):
-                continue
-            limit -= entry.size
-            if limit < 0:
-                raise Failed(f"the files of `{pattern}` are bigger than allowed; the last one was {path}")
-            content = archive.extractfile(entry)
-            yield File(path, content.read() if content else b"")
+            if not entry.isdir() and (fnmatchcase(path, pattern) or fnmatchcase(path, f"{pattern}/**")):
+                content = archive.extractfile(entry) if entry.isreg() else None
+                yield Entry(path, home, entry.size, entry.mtime, content)
 
 
 class _Reader(io.RawIOBase):

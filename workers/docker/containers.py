@@ -3,7 +3,7 @@
 import posixpath
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -11,7 +11,7 @@ from urllib.parse import quote
 from farm.errors import Errored
 from workers.docker import archive, blame, values
 from workers.docker.api import CONFLICT, MISSING, DockerApi, Refusal, Request, filters, frames
-from workers.engine import Check, ContainerSpec, ContainerState, Exit, File, Kind, Object, Output, Owner
+from workers.engine import Check, ContainerSpec, ContainerState, Entry, Exit, File, Kind, Object, Output, Owner
 
 if TYPE_CHECKING:
     import requests
@@ -112,21 +112,32 @@ class Containers:
 
     def read(self, container: str, patterns: Sequence[str], *, limit: int, check: Check) -> Sequence[File]:
         """Read the files that match."""
-        home = self._api.call("GET", f"/containers/{container}/json")["Config"]["WorkingDir"] or "/"
         files: dict[str, File] = {}
+        for pattern, _, folder, chunks in self._streams(container, patterns, check):
+            left = limit - sum(len(file.content) for file in files.values())
+            files |= {file.path: file for file in archive.pick(chunks, folder, pattern, left)}
+        return tuple(files.values())
+
+    def walk(self, container: str, patterns: Sequence[str], *, check: Check) -> Iterator[Entry]:
+        """Give what matches, as a stream."""
+        for pattern, home, folder, chunks in self._streams(container, patterns, check):
+            yield from archive.walk(chunks, folder, pattern, home)
+
+    def _streams(
+        self, container: str, patterns: Sequence[str], check: Check
+    ) -> Iterator[tuple[str, str, str, Iterator[bytes]]]:
+        """Give for each pattern, as a whole path, the home that it is of, the folder to look into, and its tar."""
+        home = self._api.call("GET", f"/containers/{container}/json")["Config"]["WorkingDir"] or "/"
         for relative in patterns:
             pattern = posixpath.normpath(posixpath.join(home, relative))
-            folder, left = archive.root(pattern), limit - sum(len(file.content) for file in files.values())
-            path, params = f"/containers/{container}/archive", {"path": folder}
+            folder = archive.root(pattern)
             try:
-                response = self._api.open(Request("GET", path, params))
+                response = self._api.open(Request("GET", f"/containers/{container}/archive", {"path": folder}))
             except Refusal as refusal:
                 if refusal.status == MISSING:
                     continue
                 raise
-            chunks = self._api.follow(response, check=check)
-            files |= {file.path: file for file in archive.pick(chunks, folder, pattern, left)}
-        return tuple(files.values())
+            yield pattern, home, folder, self._api.follow(response, check=check)
 
     def objects(self, labels: Mapping[str, str]) -> Sequence[Object]:
         """List what farms made."""

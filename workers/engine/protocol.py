@@ -1,6 +1,6 @@
 """What the stages ask of whatever runs containers: the contract, for every engine that is to come."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Protocol
@@ -12,6 +12,7 @@ from workers.engine.values import (
     ContainerSpec,
     ContainerState,
     EngineInfo,
+    Entry,
     Exit,
     File,
     Image,
@@ -125,6 +126,12 @@ class Engine(Protocol):
 
         Failed: they hold more than `limit` bytes together. A pattern without a match is no error. Files on a tmpfs
         are not seen.
+        """
+
+    def walk(self, container: str, patterns: Sequence[str], *, check: Check) -> Iterator[Entry]:
+        """Give what matches a glob, or lies in a folder that does, one after the other as a stream; as `read` sees it.
+
+        Folders themselves are left out. What matches several patterns comes several times.
         """
 
     def objects(self, labels: Mapping[str, str]) -> Sequence[Object]:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import IO, Literal, Self
 
 Kind = Literal["container", "network", "volume"]
 Check = Callable[[], None]
@@ -181,6 +181,18 @@ class File:
 
     path: str
     content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a walk finds in a container; `content` can be read until the next one, None for what is no regular file."""
+
+    path: str
+    home: str
+    """The working directory of the container."""
+    size: int
+    time: float
+    content: IO[bytes] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,13 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import IO, Any
 
 from farm import git
+from farm.artifacts import unpack
+from farm.definition.models import Artifacts
 from farm.errors import Canceled, Errored, Failed
 from farm.pipeline import Job, Pipeline, Stage, Status, sum_up
 from farm.record import Claim
@@ -21,7 +25,7 @@ from workers.local.scratch import Scratch
 from workers.local.voice import Voice
 from workers.masked import MaskedLog
 from workers.tree import gather
-from workers.workspace import Outcome, Workspace
+from workers.workspace import Keep, Outcome, Workspace
 
 _BUILD = 6 * 3600  # seconds after which nothing of a step can still be wanted, its own timeout aside
 _SHELL = 7 * 24 * 3600
@@ -228,6 +232,7 @@ class LocalRun:
             owner=Owner(self.scratch.farm_id, trial.number, step, self.scratch.fence, expires),
             home=self.scratch.folder,
             limits=Limits(memory=settings.memory, cpus=settings.cpus, pids=settings.pids),
+            keep=Keep(int(settings.artifact_max), partial(_kept, Path(trial.artifacts))) if trial.artifacts else None,
             teardown=teardown,
             secrets=secrets,
             hide=log.mask.text,
@@ -268,3 +273,11 @@ class LocalRun:
             released=released,
             stages=stages,
         )
+
+
+def _kept(folder: Path, work: Workspace, _: Artifacts, file: IO[bytes]) -> Mapping[str, Any]:
+    """Put artifacts below a folder, in one for each job."""
+    place = folder / work.claim.step.removeprefix("test/")
+    place.mkdir(parents=True, exist_ok=True)
+    unpack(file, place)
+    return {}

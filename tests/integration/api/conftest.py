@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from farm.access import Access, Scope, hashed
 from farm.api import Service, create
+from farm.artifacts import Store
 from farm.dispatch import Dispatcher
 from farm.garbage import Garbage
 from farm.intake import Intake
@@ -79,6 +80,7 @@ def served(
             garbage,
             remotes,
             Webhooks(farm.ledger, intake),
+            Store(settings.artifacts_url),
         )
     )
     port = int(url.rpartition(":")[2])

@@ -15,6 +15,7 @@ import uvicorn
 
 from farm.access import Access
 from farm.api import Service, create
+from farm.artifacts import Store
 from farm.dispatch import Dispatcher
 from farm.garbage import Garbage
 from farm.intake import Intake
@@ -106,7 +107,7 @@ def cli(
     images = Registry(image_registry)
     garbage = Garbage(farm.record, images, "0" * 12, keep=1)
     remotes = Remotes(farm.ledger, intake, 0)
-    rest = (Access("all", farm.ledger), garbage, remotes, Webhooks(farm.ledger, intake))
+    rest = (Access("all", farm.ledger), garbage, remotes, Webhooks(farm.ledger, intake), Store(settings.artifacts_url))
     service = Service(settings, farm.record, farm.ledger, farm.logs, intake, *rest)
     server = uvicorn.Server(uvicorn.Config(create(service), port=port, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)

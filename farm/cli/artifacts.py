@@ -1,0 +1,49 @@
+"""`farm artifacts`: the files that a pipeline's jobs have left to be kept, listed or downloaded."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from farm.artifacts import unpack
+from farm.cli import view
+from farm.cli.here import choose
+from farm.cli.pipelines import AsJson, Number
+from farm.client import Client
+from farm.plain import plain
+from farm.settings import Settings
+
+
+def artifacts(
+    number: Number = None,
+    download: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write them below this folder, one folder for each job.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the files that the jobs of a pipeline have left to be kept, or download them."""
+    settings = Settings.load()
+    with Client(settings.url, settings.token) as client:
+        chosen = choose(client, number)
+        found = client.artifacts(chosen)
+        if download:
+            for row in found:
+                folder = download / row["step"].removeprefix("test/")
+                folder.mkdir(parents=True, exist_ok=True)
+                with client.artifact_tar(chosen, row["step"]) as stream:
+                    unpack(stream, folder)
+    if as_json:
+        typer.echo(json.dumps(found))
+    elif not found:
+        typer.echo(f"no artifacts of pipeline #{chosen}: none were kept, or their time is over", err=True)
+    for row in () if as_json else found:
+        _print(row)
+
+
+def _print(row: dict[str, Any]) -> None:
+    left = view.duration(max(row["expires"] - time.time(), 0))
+    typer.echo(f"{row['step']}: {len(row['files'])} files, {row['bytes'] / 1e6:.1f} MB, kept for {left}")
+    for file in row["files"]:
+        typer.echo(f"  {file['size']:>12,}  {plain(file['path'])}")
