@@ -33,7 +33,7 @@ def start(
     """Start services and return their containers by name once all are ready.
 
     Shared: all live in the network of the first, so that each reaches the others on localhost, and under the names too.
-    Begun are containers that run already: all services or none.
+    Begun are containers that run already. One that needs others starts when those are ready.
 
     Failed: one has ended or did not get ready in its time; its last lines are in the log then.
     """
@@ -46,8 +46,10 @@ def start(
             raise LeaseLost("the other services are given up")
 
     ways = [_Coming(work, name, service, network, check) for name, service in services.items()]
+    named = {way.name: way for way in ways}
     for way in ways:
         way.container = (begun or {}).get(way.name)
+        way.needs = [named[need] for need in services[way.name].needs]
     if shared:
         ways[0].hold(ways[1:], work.check)
     with ThreadPoolExecutor(len(services), thread_name_prefix="service") as pool:
@@ -59,14 +61,15 @@ def start(
 
 
 def begin(work: Workspace, services: Mapping[str, Service], network: str, *, shared: bool) -> Mapping[str, str]:
-    """Start services and return their containers by name, without waiting until one is ready."""
+    """Start the services that need no other, return their containers by name, and do not wait until one is ready."""
     if not services:
         return {}
     ways = [_Coming(work, name, service, network, work.check) for name, service in services.items()]
     if shared:
         ways[0].hold(ways[1:], work.check)
     with ThreadPoolExecutor(len(services), thread_name_prefix="service") as pool:
-        return {way.name: container for way, container in zip(ways, pool.map(_Coming.begin, ways), strict=True)}
+        free = [way for way in ways if not services[way.name].needs]
+        return {way.name: container for way, container in zip(free, pool.map(_Coming.begin, free), strict=True)}
 
 
 def fallen(work: Workspace, containers: Mapping[str, str]) -> None:
@@ -126,6 +129,8 @@ class _Coming:
         self.container: str | None = None
         self._holder: str | None = None
         self._check = check
+        self.needs: Sequence[_Coming] = ()
+        self._ready = threading.Event()
 
     def hold(self, others: Sequence["_Coming"], check: Check) -> None:
         """Start now and let the others live in this one's network."""
@@ -136,8 +141,12 @@ class _Coming:
             other._network, other._names = f"container:{container}", ()  # noqa: SLF001
 
     def __call__(self) -> str:
+        for other in self.needs:
+            while not other._ready.wait(BEAT):  # noqa: SLF001 - of the same class
+                self._check()
         container = self.begin()
         self._until_ready(container)
+        self._ready.set()
         return container
 
     def begin(self, check: Check | None = None) -> str:

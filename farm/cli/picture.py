@@ -120,6 +120,8 @@ def _script(script: Sequence[str]) -> Iterator[Branch]:
 def _service(service: Service) -> Iterator[Branch]:
     yield f"image: {plain(service.image)}", []
     yield from _values("env", service.env)
+    if service.needs:
+        yield f"needs: {', '.join(service.needs)}", []
     if service.command:
         yield f"command: {plain(' '.join(service.command))}", []
     ready = service.ready

@@ -4,18 +4,18 @@ It looks at the data as written and passes over what has no proper shape; that i
 """
 
 from collections.abc import Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from farm.definition import order
 from farm.definition.hints import nearest
 from farm.definition.matrix import MOST, fill, places
 from farm.definition.names import is_image
+from farm.definition.order import Finding
 from farm.definition.templates import reserved
 from farm.definition.testing import Test
 from farm.definition.tree import Loc
 from farm.definition.values import shown, written
 
-Finding = tuple[Loc, str, str]
 Written = Mapping[str, Any]
 Jobs = dict[Loc, Written]
 _WILD = frozenset("*?[")
@@ -34,6 +34,7 @@ def check(data: Any) -> Iterator[Finding]:
     jobs: Jobs = named if "jobs" in test else {("test",): test}
     yield from _form(test)
     yield from _needs(_mapping(test.get("jobs")))
+    yield from _service_needs(jobs, test)
     yield from _count(jobs)
     for loc, job in jobs.items():
         yield from _matrix(loc, job, test)
@@ -90,35 +91,24 @@ def _form(test: Written) -> Iterator[Finding]:
 
 
 def _needs(jobs: Written) -> Iterator[Finding]:
-    graph: dict[str, list[str]] = {}
-    for name, job in jobs.items():
-        written = _mapping(job).get("needs", ())
-        graph[name] = []
-        for index, need in enumerate(_several(written)):
-            if not isinstance(need, str):
-                continue
-            if need in jobs:
-                graph[name].append(need)
-                continue
-            close = nearest(need, jobs)
-            hint = f'did you mean "{close}"?' if close else f"known: {', '.join(shown(other) for other in jobs)}"
-            hint = "every job comes after the build" if need == "build" else hint
-            yield ("test", "jobs", name, "needs", index), f'there is no job "{shown(need)}"', hint
-    yield from _circles(graph)
+    needs = {name: _several(_mapping(job).get("needs", ())) for name, job in jobs.items()}
+    yield from order.check("job", needs, lambda name: ("test", "jobs", name))
 
 
-def _circles(graph: dict[str, list[str]]) -> Iterator[Finding]:
-    for _ in graph:
-        try:
-            TopologicalSorter(graph).prepare()
-        except CycleError as error:
-            after, first = error.args[1][-2:]
-            circle = " -> ".join(shown(name) for name in reversed(error.args[1]))
-            hint = f'take "{shown(after)}" out of the needs of "{shown(first)}"'
-            yield ("test", "jobs", first, "needs"), f"these jobs wait for each other: {circle}", hint
-            graph[first].remove(after)
-        else:
-            return
+def _service_needs(jobs: Jobs, test: Written) -> Iterator[Finding]:
+    """Look at the services as each job has them, its own and the shared ones; what is shared is told once."""
+    told: set[Finding] = set()
+    shared = _mapping(test.get("services"))
+    for loc, job in jobs.items():
+        own = _mapping(job.get("services"))
+        needs = {name: _several(_mapping(each).get("needs", ())) for name, each in (*shared.items(), *own.items())}
+
+        def place(name: str, loc: Loc = loc, own: Written = own) -> Loc:
+            return (*(loc if name in own else ("test",)), "services", name)
+
+        found = [finding for finding in order.check("service", needs, place) if finding not in told]
+        told.update(found)
+        yield from found
 
 
 def _count(jobs: Jobs) -> Iterator[Finding]:

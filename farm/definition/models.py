@@ -53,6 +53,8 @@ class Service(Value):
     timeout: float = 60.0
     tmpfs: tuple[str, ...] = ()
     """Folders that are kept in memory."""
+    needs: tuple[str, ...] = ()
+    """The services that have to be ready before this one starts."""
     memory: int | None = None
     """Bytes; None is what the farm gives each container."""
 

@@ -85,6 +85,7 @@ def _host(value: object) -> object:
 
 
 HostName = Annotated[str, BeforeValidator(_host), _schema(_HOST, 63)]
+HostNames = some(HostName, most=20)
 
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 Variable = Annotated[

@@ -9,7 +9,7 @@ from farm.definition import models
 from farm.definition.commands import Arguments, Command, Env
 from farm.definition.matrix import fill
 from farm.definition.models import Value
-from farm.definition.names import Absolutes, HostName, ImageTemplate
+from farm.definition.names import Absolutes, HostName, HostNames, ImageTemplate
 from farm.definition.quantities import Memory, ReadyTimeout
 from farm.definition.values import Given, Text, kind, text, wrong
 
@@ -47,6 +47,8 @@ class Service(Value):
     ready: Annotated[Ready, BeforeValidator(_ready, json_schema_input_type=Text | Ready)] = Ready()
     """When it is ready: a command, {command: ...} or {port: ...}. Without it the image's HEALTHCHECK decides."""
 
+    needs: HostNames = ()
+    """Services that have to be ready before this one starts."""
     tmpfs: Absolutes = ()
     """Folders of it that are kept in memory: a database there is faster."""
     memory: Annotated[Memory | None, Given] = None
@@ -61,6 +63,7 @@ class Service(Value):
             ready=models.Ready(command=self.ready.command, port=self.ready.port),
             timeout=self.ready.timeout,
             tmpfs=self.tmpfs,
+            needs=self.needs,
             memory=self.memory,
         )
 

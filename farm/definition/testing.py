@@ -12,6 +12,7 @@ from farm.definition.keeping import Artifacts, written_artifacts
 from farm.definition.matrix import Matrix, Shards, fill, variants
 from farm.definition.models import Value
 from farm.definition.names import Absolute, ImageTemplate, JobName, Labels, Needs, Parents, Patterns, Secrets
+from farm.definition.order import ordered
 from farm.definition.outcomes import Allowed, Tries
 from farm.definition.quantities import JobTimeout, Memory
 from farm.definition.retry import Retry, written_retry
@@ -125,6 +126,7 @@ class Test(Surroundings):
         retry, when = job.retry or self.retry, job.when or self.when
         artifacts = job.artifacts or self.artifacts
         allow = self.allow_failure if job.allow_failure is None else job.allow_failure
+        services = ordered(services, {name: service.needs for name, service in services.items()})
         for word, values in variants(job.matrix, job.parallel):
             yield (
                 word,

@@ -180,3 +180,30 @@ def test_postgres_is_ready_when_it_takes_queries(work, network, standins):
     address = work.engine.state(containers["db"]).address
     assert address
     socket.create_connection((address, 5432), timeout=5).close()
+
+
+def test_a_service_starts_when_those_that_it_needs_are_ready(work, images, network):
+    slow = Service(image=images.busybox, command=LISTEN, ready=Ready(port=4000))
+    # It ends at once, and is lost, if what it needs does not answer when it starts.
+    script = "nc db 4000 </dev/null | grep -q hello && touch /there && exec sleep 600"
+    ready = Ready(command="test -e /there")
+    behind = Service(image=images.busybox, command=("sh", "-c", script), ready=ready, needs=("db",))
+    started = services.start(work, {"db": slow, "app": behind}, network)
+    assert set(started) == {"db", "app"}
+    assert work.log.bytes.index(b"db is ready") < work.log.bytes.index(b"app is ready")
+
+
+def test_what_needs_others_is_not_begun_before_its_time(work, images, network):
+    free = Service(image=images.busybox, command=("sleep", "600"))
+    both = {"db": free, "app": free.model_copy(update={"needs": ("db",)})}
+    begun = services.begin(work, both, network, shared=False)
+    assert set(begun) == {"db"}
+    assert services.start(work, both, network, begun=begun)["db"] == begun["db"]
+
+
+def test_one_that_waits_for_a_lost_one_is_given_up(work, images, network):
+    lost = Service(image=images.busybox, command=("sh", "-c", "exit 3"), ready=Ready(port=4000))
+    behind = Service(image=images.busybox, command=("sleep", "600"), needs=("db",))
+    with pytest.raises(Failed, match="service db"):
+        services.start(work, {"db": lost, "app": behind}, network)
+    assert b"app" not in work.log.bytes

@@ -1,0 +1,51 @@
+"""Who needs whom: unknown names and circles among jobs or services, and an order with each behind its needs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, TypeVar
+
+from farm.definition.hints import nearest
+from farm.definition.tree import Loc
+from farm.definition.values import shown
+
+Finding = tuple[Loc, str, str]
+T = TypeVar("T")
+
+
+def check(kind: str, needs: Mapping[str, tuple[Any, ...]], place: Callable[[str], Loc]) -> Iterator[Finding]:
+    """Give each need of an unknown one, and each circle; `place` says where one of them stands."""
+    graph: dict[str, list[str]] = {}
+    for name, written in needs.items():
+        graph[name] = []
+        for index, need in enumerate(written):
+            if not isinstance(need, str):
+                continue
+            if need in needs:
+                graph[name].append(need)
+                continue
+            close = nearest(need, needs)
+            hint = f'did you mean "{close}"?' if close else f"known: {', '.join(shown(other) for other in needs)}"
+            hint = "every job comes after the build" if kind == "job" and need == "build" else hint
+            yield (*place(name), "needs", index), f'there is no {kind} "{shown(need)}"', hint
+    yield from _circles(kind, graph, place)
+
+
+def ordered(values: Mapping[str, T], needs: Mapping[str, tuple[str, ...]]) -> dict[str, T]:
+    """Return the same values, each behind those that it needs, else in the order that they had."""
+    return (
+        {name: values[name] for name in TopologicalSorter(needs).static_order()} if any(needs.values()) else {**values}
+    )
+
+
+def _circles(kind: str, graph: dict[str, list[str]], place: Callable[[str], Loc]) -> Iterator[Finding]:
+    for _ in graph:
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            after, first = error.args[1][-2:]
+            circle = " -> ".join(shown(name) for name in reversed(error.args[1]))
+            hint = f'take "{shown(after)}" out of the needs of "{shown(first)}"'
+            yield (*place(first), "needs"), f"these {kind}s wait for each other: {circle}", hint
+            graph[first].remove(after)
+        else:
+            return
