@@ -139,8 +139,15 @@ class Client:
     ) -> list[Document]:
         """Return pipelines, newest first, without the jobs of their stages."""
         asked = {"repository": repository, "ref": ref, "status": status, "before": before, "limit": limit}
-        params = {name: value for name, value in asked.items() if value is not None}
-        return list(self._json("GET", "/pipelines", params=params))
+        params: Document = {name: value for name, value in asked.items() if value is not None}
+        found: list[Document] = []
+        while True:
+            answer = self._answer("GET", "/pipelines", params=params)
+            found += self._read(answer)
+            more = answer.links.get("next")
+            if more is None or len(found) >= limit:
+                return found[:limit]
+            params["before"] = httpx.QueryParams(more["url"].removeprefix("?"))["before"]
 
     def pipeline(self, number: int) -> Document:
         """Return one pipeline, and in `waiting` one sentence on why it waits, or None."""
@@ -240,12 +247,18 @@ class Client:
         self.close()
 
     def _json(self, method: str, path: str, *, accept: Sequence[int] = (), **arguments: Any) -> Any:
+        return self._read(self._answer(method, path, accept=accept, **arguments))
+
+    def _answer(self, method: str, path: str, *, accept: Sequence[int] = (), **arguments: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **arguments)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self._unreachable(error) from error
         if answer.status_code not in accept:
             self._check(answer)
+        return answer
+
+    def _read(self, answer: httpx.Response) -> Any:
         try:
             return answer.json()
         except ValueError as error:

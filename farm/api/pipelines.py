@@ -4,16 +4,17 @@ import json
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel
 
 from farm import git
 from farm.api.service import Actor, Farm, Owner, Reader, Service, Who, admit, seen
+from farm.api.tagged import Tagged
 from farm.errors import Refused
 from farm.pipeline import Pipeline, Status
 
 log = structlog.get_logger()
-routes = APIRouter(tags=["pipelines"])
+routes = APIRouter(tags=["pipelines"], route_class=Tagged)
 
 
 class Cancellation(BaseModel):
@@ -40,15 +41,22 @@ def pipelines(
     *,
     farm: Farm,
     reader: Reader,
+    request: Request,
+    response: Response,
     repository: str | None = None,
     ref: str | None = None,
     status: Status | None = None,
     before: int | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> list[dict[str, Any]]:
-    """List them. A token of one repository must name it."""
+    """List them; `Link: <?…>; rel="next"` leads on where there may be more, also when fewer came than were asked for.
+
+    A token of one repository must name it.
+    """
     admit(reader, repository)
-    found = farm.record.pipelines(repository=repository, ref=ref, status=status, before=before, limit=limit)
+    found, more = farm.record.page(repository=repository, ref=ref, status=status, before=before, limit=limit)
+    if more is not None:
+        response.headers["Link"] = f'<?{request.url.include_query_params(before=more).query}>; rel="next"'
     return [pipeline.document(jobs=False) for pipeline in found]
 
 

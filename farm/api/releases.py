@@ -7,11 +7,12 @@ from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, Field
 
 from farm.api.service import Actor, Farm, Reader, Who, admit
+from farm.api.tagged import Tagged
 from farm.errors import Refused
 from farm.record.releases import HISTORY
 
 log = structlog.get_logger()
-routes = APIRouter(tags=["releases"])
+routes = APIRouter(tags=["releases"], route_class=Tagged)
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 

@@ -9,7 +9,7 @@ from farm.record.scripts import Base
 from farm.record.values import Queue, WorkerInfo, dumps
 
 SILENCE = 30.0  # s after which a worker that was not heard of no longer counts as one
-PAGE = 100
+PAGE, LOOKS = 500, 8  # pipelines that are looked at in one go for a status, and how often
 
 
 class Views(Base):
@@ -38,23 +38,43 @@ class Views(Base):
         before: int | None = None,
         limit: int = 50,
     ) -> list[Pipeline]:
-        """Return pipelines, newest number first, with numbers below `before`."""
-        key = "farm:pipelines"
-        if repository:
-            key += f":{repository}" + (f":{ref}" if ref else "")
-        chosen: list[Pipeline] = []
-        upper = f"({before}" if before is not None else "+inf"
-        while len(chosen) < limit:
-            numbers = self.redis.zrevrangebyscore(key, upper, "-inf", start=0, num=PAGE if status else limit)
-            if not numbers:
+        """Return pipelines, newest number first, with numbers below `before`; `page` says where more are."""
+        found, _ = self.page(repository=repository, ref=ref, status=status, before=before, limit=limit)
+        return found
+
+    def page(
+        self,
+        *,
+        repository: str | None = None,
+        ref: str | None = None,
+        status: Status | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> tuple[list[Pipeline], int | None]:
+        """Return pipelines and the number below which there may be more, or None.
+
+        It looks at a few thousand at most, so that a rare status costs no walk through all that ever was: there may
+        be more although fewer than `limit` are returned.
+        """
+        places = [repository] if repository else sorted(self.redis.smembers("farm:repositories")) if ref else []
+        if ref and not places:
+            return [], None
+        chosen: list[int] = []
+        for _ in range(LOOKS if status else 1):
+            most = PAGE if status else limit
+            numbers = self.numbers(repositories=places, refs=[ref] if ref else (), before=before, limit=most)
+            states = self.statuses(numbers) if status else ()
+            chosen += (
+                [number for number, state in zip(numbers, states, strict=True) if state == status]
+                if status
+                else numbers
+            )
+            before = numbers[-1] if len(numbers) == most else None
+            if before is None or len(chosen) >= limit:
                 break
-            upper = f"({numbers[-1]}"
-            chosen += [
-                pipeline
-                for pipeline in self._read(numbers)
-                if (status is None or pipeline.status is status) and (ref is None or pipeline.ref == ref)
-            ]
-        return chosen[:limit]
+        if len(chosen) > limit:
+            before = chosen[limit - 1]
+        return self._read(chosen[:limit]), before
 
     def numbers(
         self, *, repositories: Sequence[str] = (), refs: Sequence[str] = (), before: int | None = None, limit: int = 50

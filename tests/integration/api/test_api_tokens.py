@@ -15,6 +15,7 @@ GIVEN = {"push", "read", "act"}
 GRANTED = {"PUT /artifacts"}  # no token opens it, but the record's word for one attempt at a step
 BODIES: dict[str, Any] = {
     "POST /pushes": {"repository": "thyme", "updates": []},
+    "POST /pipelines": {"repository": "thyme"},
     "POST /releases/rollback": {"repository": "thyme"},
 }
 LISTS = {"GET /repositories"}  # answer what the token may see
