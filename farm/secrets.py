@@ -10,7 +10,7 @@ import os
 import re
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,10 +74,18 @@ class Secrets:
         """
         return {name: self._given(repository, name, ref, protected=protected) for name in names}
 
+    def counted(self) -> tuple[int, int]:
+        """Return how many secrets there are in all, and how many of them no key here opens."""
+        keys = [json.loads(kept)["key"] for at in self._places() for kept in self.redis.hvals(at)]
+        return len(keys), sum(key not in self._keys for key in keys)
+
+    def _places(self) -> Iterator[str]:
+        yield from self.redis.scan_iter(match=_place("*"))
+
     def reseal(self) -> int:
         """Seal again with the first key whatever an older one has sealed, and return how many that were."""
         count = 0
-        for place in self.redis.scan_iter(match=_place("*")):
+        for place in self._places():
             repository = place.removeprefix(_place(""))
             for name in self.redis.hkeys(place):
                 count += int(self.redis.transaction(self._resealing(repository, name), place, value_from_callable=True))

@@ -66,6 +66,7 @@ def _examine(settings: Settings, named: list[Path]) -> Iterator[Finding]:
         yield from ground.disk("disk", settings.home, settings.disk_min)
         yield from ground.engine(settings)
         if alive:
+            yield from parts.sealed(settings, client)
             yield from parts.queues(record) if head else parts.worker(settings, record)
         yield from ground.access(known, settings)
         if head:

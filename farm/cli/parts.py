@@ -13,6 +13,7 @@ from farm.cli.finding import Finding
 from farm.client import Client
 from farm.errors import FarmError
 from farm.record import Record
+from farm.secrets import Secrets
 from farm.settings import Settings
 
 OLDEST_REDIS = 7
@@ -130,6 +131,16 @@ def flower(settings: Settings) -> Iterator[Finding]:
         yield Finding.ok("flower", f"{address} answers")
     else:
         yield Finding.warning("flower", f"{address} answers {code}", "see FARM_HOME/logs/flower.log")
+
+
+def sealed(settings: Settings, client: redis.Redis) -> Iterator[Finding]:
+    """See whether this machine has the keys that open all secrets; without any secret nothing is said."""
+    count, foreign = Secrets(client, settings.secret_keys).counted()
+    if foreign:
+        mend = "copy join.env of the farm here and `farm join` again, or set FARM_SECRET_KEYS"
+        yield Finding.error("secrets", f"no key here opens {foreign} of {count}", mend)
+    elif count:
+        yield Finding.ok("secrets", f"{count}, each opened by a key that is here")
 
 
 def worker(settings: Settings, record: Record) -> Iterator[Finding]:

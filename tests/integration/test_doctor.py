@@ -12,7 +12,9 @@ import pytest
 from redis import Redis
 
 from farm.cli import ground, parts
+from farm.home import new_key
 from farm.record import Record, WorkerInfo
+from farm.secrets import Secrets
 from farm.settings import Settings
 
 FARM = str(Path(sys.executable).parent / "farm")
@@ -49,9 +51,21 @@ def beat(client):
 @pytest.mark.engine
 def test_a_build_machine_that_lacks_nothing(variables, redis_client, engine):  # noqa: ARG001 - one is needed
     beat(redis_client)
-    found = doctor(variables)
+    key = new_key()
+    Secrets(redis_client, [key]).set("thyme", "TOKEN", "hunter22", unprotected=False, who="ada")
+    found = doctor({**variables, "FARM_SECRET_KEYS": key})
     assert {each["verdict"] for each in found.values()} <= {"ok", "warning"}, found
-    assert found.keys() >= {"redis", "redis aof", "redis memory", "clock", "registry", "engine", "trust", "worker"}
+    assert found.keys() >= {
+        "redis",
+        "redis aof",
+        "redis memory",
+        "clock",
+        "registry",
+        "engine",
+        "trust",
+        "worker",
+        "secrets",
+    }
 
 
 @pytest.mark.redis
@@ -60,9 +74,10 @@ def test_everything_that_is_wrong_is_said_at_once(variables, redis_client):
     redis_client.config_set("appendonly", "no")
     redis_client.config_set("maxmemory", "64mb")
     redis_client.config_set("maxmemory-policy", "allkeys-lru")
+    Secrets(redis_client, [new_key()]).set("thyme", "TOKEN", "hunter22", unprotected=False, who="ada")
     found = doctor({**variables, "DOCKER_HOST": "unix:///nowhere/docker.sock", "FARM_REGISTRY": "127.0.0.1:1"})
     wrong = {name: each["mend"] for name, each in found.items() if each["verdict"] == "error"}
-    assert wrong.keys() == {"redis aof", "redis memory", "registry", "engine", "worker"}
+    assert wrong.keys() == {"redis aof", "redis memory", "registry", "engine", "worker", "secrets"}
     assert "appendonly yes" in wrong["redis aof"]
     assert "noeviction" in wrong["redis memory"]
     assert "systemctl start docker" in wrong["engine"]

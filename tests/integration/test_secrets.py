@@ -83,6 +83,8 @@ def test_a_machine_without_the_key_says_so(secrets, redis_client):
     for keys in ([], [new_key()]):
         with pytest.raises(Errored, match="no key on this machine opens the secret TOKEN of thyme"):
             Secrets(redis_client, keys).given("thyme", ["TOKEN"], MAIN, protected=True)
+        assert Secrets(redis_client, keys).counted() == (1, 1)
+    assert secrets.counted() == (1, 0)
     with pytest.raises(Refused, match="the farm has no key for secrets"):
         Secrets(redis_client).set("thyme", "TOKEN", VALUE, unprotected=False, who="ada")
 
