@@ -94,6 +94,10 @@ class Client:
         """Forget a secret of a repository; refused if there is none."""
         return dict(self._json("DELETE", _secret(repository, name), params={"who": who}))
 
+    def schedules(self) -> list[Document]:
+        """Return what begins by the clock, by name, with its `next` times and what its `last` one started."""
+        return list(self._json("GET", "/schedules"))
+
     def trigger(
         self,
         repository: str,

@@ -28,6 +28,7 @@ class Commands(LazyGroup):
         "watch": Place("farm.cli.watch", "watch", "Follow a pipeline to its end; the exit code is its result."),
         "logs": Place("farm.cli.output", "logs", "Print the logs of a pipeline, `-f` follows them."),
         "trigger": Place("farm.cli.trigger", "trigger", "Start a pipeline by hand, without a push."),
+        "schedules": Place("farm.cli.schedules", "schedules", "List what begins by the clock, and when."),
         "cancel": Place("farm.cli.pipelines", "cancel", "Cancel a pipeline."),
         "artifacts": Place("farm.cli.artifacts", "artifacts", "List or download the files that jobs have left."),
         "retry": Place("farm.cli.pipelines", "retry", "Try a finished pipeline again, or only what failed."),

@@ -27,9 +27,11 @@ from farm.registry import Registry
 from farm.remotes import Remotes
 from farm.report import Delivery, Desk
 from farm.reporters.chosen import reporters_of
+from farm.schedules import Schedules, Slots
 from farm.settings import Live, Settings
 from farm.settings.live import LOOK
 from farm.spools import Spools
+from farm.trigger import Trigger
 from farm.webhooks import Webhooks
 
 log = structlog.get_logger()
@@ -62,12 +64,15 @@ class House:
         self.service = Service(
             settings, record, ledger, logs, intake, access, garbage, remotes, webhooks, artifacts, live=self.live
         )
+        slots = Slots(client)
+        schedules = Schedules(lambda: self.live.settings, slots, Trigger(ledger, intake), slots.now)
         work = [
             Loop("reaper", partial(reconcile.reap, record, ledger)),
             Loop("pushes", intake.look),
             Loop("webhooks", webhooks.look),
             Loop("remotes", remotes.look),
             Loop(f"spools-{socket.gethostname()}", Spools(ledger).look),
+            Loop("schedules", schedules.look),
             Loop("tags", partial(reconcile.settle_tags, record, registry)),
             Loop("forget", self._forget),
             Loop("images", garbage.loop),

@@ -8,6 +8,7 @@ from farm.settings.live import Live
 from farm.settings.mistakes import SettingsError
 from farm.settings.registries import RegistrySettings
 from farm.settings.repositories import RepositorySettings
+from farm.settings.schedules import ScheduleSettings
 from farm.settings.secret import Secret
 from farm.settings.settings import Settings
 from farm.settings.slack import SlackSettings
@@ -23,6 +24,7 @@ __all__ = [
     "ProjectSettings",
     "RegistrySettings",
     "RepositorySettings",
+    "ScheduleSettings",
     "Secret",
     "Settings",
     "SettingsError",

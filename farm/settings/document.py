@@ -14,6 +14,7 @@ from farm.settings.email import EmailSettings
 from farm.settings.forges import ForgeSettings, Kind
 from farm.settings.registries import Host, RegistrySettings
 from farm.settings.repositories import RepositorySettings
+from farm.settings.schedules import ScheduleSettings
 from farm.settings.slack import SlackSettings
 from farm.settings.trackers import TrackerSettings
 from farm.settings.values import Size, Values
@@ -96,5 +97,7 @@ class Document(Values):
     """How many bytes of artifacts one job may leave; the workers' own setting and the dispatcher's count both."""
     hook_urls: tuple[str, ...] = ()
     """Beginnings of URLs, host and a slash at least, that hooks of a release may call; none unless said."""
+    schedules: Mapping[Name, ScheduleSettings] = Field(default_factory=dict)
+    """Pipelines that begin by the clock, by a name of your choice."""
     repositories: Mapping[str, RepositorySettings] = Field(default_factory=dict)
     """Repositories that need other than the default, by name."""

@@ -47,6 +47,7 @@ class Cli:
 
     folder: Path
     environment: Mapping[str, str]
+    service: Service
     more: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -114,7 +115,7 @@ def cli(
     thread.start()
     poll(lambda: server.started)
     variables = {"FARM_HOME": str(home), "FARM_URL": url, "FARM_TOKEN": "all", "FARM_WEB_URL": "http://farm.example"}
-    yield Cli(tmp_path, variables)
+    yield Cli(tmp_path, variables, service)
     server.should_exit = True
     thread.join()
     intake.close()

@@ -4,6 +4,9 @@ import getpass
 
 import pytest
 
+from farm.schedules import Kept, Slots, identity
+from farm.settings import ScheduleSettings
+
 
 @pytest.fixture
 def work(cli, farm):
@@ -78,3 +81,18 @@ def test_a_repository_that_is_away_starts_nothing(cli, farm, work):
     assert ran.code not in (0, 1)
     assert "git cannot read" in ran.err
     assert farm.record.pipelines() == []
+
+
+def test_schedules_are_listed_with_their_next_times(cli, farm):
+    service = cli.service
+    daily = {"repository": "app", "cron": "30 2 * * *", "timezone": "Europe/Berlin"}
+    service.settings = service.settings.model_copy(update={"schedules": {"nightly": ScheduleSettings(**daily)}})
+    ran = cli("schedules")
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("nightly  app (default branch)  30 2 * * *  Europe/Berlin\n  next  ")
+    assert ran.out.count(" 02:30 +0") == 3
+    slots, (row,) = Slots(farm.redis), cli("schedules", "--json").document
+    assert (row["last"], len(row["next"])) == (None, 3)
+    ident = identity("nightly", service.settings.schedules["nightly"])
+    assert slots.keep(ident, None, Kept(int(row["next"][0]), problem="app has no main"))
+    assert "nothing: app has no main" in cli("schedules").out
