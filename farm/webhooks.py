@@ -63,16 +63,17 @@ class Webhooks:
             self.look()
 
     def _enter(self, told: str) -> None:
-        document = json.loads(told)
-        repository, fields = document["repository"], document["message"]
+        repository = ""
         try:
+            document = json.loads(told)
+            repository, fields = document["repository"], document["message"]
             if document["kind"] == "moved":
                 push = _push(repository, Moved(**fields), document["id"])
             else:
                 push = self._head(repository, Proposed(**fields))
             (entry,) = self.ledger.enter(repository, [push])
-        except Refused as refusal:
-            log.warning("webhook.refused", repository=repository, error=str(refusal))
+        except (Refused, KeyError, TypeError, ValueError) as error:  # also what another version of the farm has kept
+            log.warning("webhook.refused", repository=repository, error=str(error), told=told)
             return
         if not entry.known:
             log.info("webhook.entered", pipeline=entry.number, repository=repository, ref=push.ref, who=push.who)

@@ -17,6 +17,8 @@ from farm.forges import FORGES, Forge, Headers, Ignored, Malformed, Message, Mov
 from farm.push import Push
 from farm.settings import Secret
 
+LONGEST = 300  # characters of a project's name
+
 log = structlog.get_logger()
 routes = APIRouter(tags=["webhooks"])
 
@@ -35,7 +37,7 @@ def _answer(name: str, headers: Headers, body: bytes, farm: Service) -> JSONResp
     if forge is None:
         raise HTTPException(404, f"the farm knows no forge {name!r}; it takes /webhooks/{', /webhooks/'.join(FORGES)}")
     document = _document(headers, body)
-    project = forge.project(document)
+    project = forge.project(document)[:LONGEST]
     repository = farm.settings.project(name, project) if project else None
     _signed(forge, headers, body, farm.settings.webhook_secret(name, repository), project)
     message = _message(forge, headers, document)
@@ -43,6 +45,8 @@ def _answer(name: str, headers: Headers, body: bytes, farm: Service) -> JSONResp
         return _done(f"the farm hears {name}; pushes of {project or 'its repositories'} are welcome")
     if isinstance(message, Ignored):
         return _done(f"nothing to do: {message.reason}")
+    if isinstance(message, Moved) and not message.ref.startswith(("refs/heads/", "refs/tags/")):
+        return _done(f"nothing to do: {message.ref} is neither a branch nor a tag")
     if repository is None:
         raise HTTPException(404, f"farm.yml names no repository whose forge is {name} and whose project is {project!r}")
     _checked(message, repository)

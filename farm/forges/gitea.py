@@ -117,15 +117,14 @@ def _pull_request(document: Document) -> Message:
     action, number = text(document, "action"), whole(document, "number")
     if action not in _FRESH:
         return Ignored(f"pull request {number} {action}: it has no new commits")
-    source = optional(document, "pull_request", "head", "repo", "full_name")
-    return Proposed(
-        number=number,
-        ref=f"refs/pull/{number}/head",
-        commit=text(document, "pull_request", "head", "sha"),
-        source=source,
-        fork=source.lower() != text(document, "pull_request", "base", "repo", "full_name").lower(),
-        who=optional(document, "sender", "login"),
-    )
+    who, head = optional(document, "sender", "login"), ("pull_request", "head")
+    source = optional(document, *head, "repo", "full_name")
+    fork = source.lower() != text(document, "pull_request", "base", "repo", "full_name").lower()
+    # Whoever may read can push to refs/for/<branch> (AGit): the forge names this repository, but no branch of it.
+    if not fork and optional(document, *head, "ref").startswith("refs/"):
+        fork, source = True, f"{who}, who has no branch there"
+    commit = text(document, *head, "sha")
+    return Proposed(number, f"refs/pull/{number}/head", commit, source, fork=fork, who=who)
 
 
 def _first(headers: Headers, name: str) -> str:

@@ -201,7 +201,9 @@ def test_what_is_kept_outlives_a_dispatcher_and_is_entered_once(door: Door) -> N
     (told,) = door.farm.redis.zrange("farm:held", 0, -1)
     Webhooks(door.farm.ledger, door.intake).look()
     door.farm.redis.zadd("farm:held", {told: 0})  # it ended between the ledger and here
+    door.farm.redis.zadd("farm:held", {'{"of": "another version"}': 0})
     door.webhooks.look()
+    assert door.farm.redis.zcard("farm:held") == 0
     assert len(door.pipelines()) == 1
 
 
@@ -220,6 +222,8 @@ def test_what_is_nothing_to_do_is_said_with_200(door: Door) -> None:
     status, sentence = door.post(forges.github("issues", project))
     assert (status, sentence.partition(":")[0]) == (200, "nothing to do")
     assert door.post(forges.github("issues", project))[0] == 200, "it is not kept, so it may come again"
+    pull = forges.github("push", forges.github_push(ref="refs/pull/7/head"))
+    assert door.post(pull) == (200, "nothing to do: refs/pull/7/head is neither a branch nor a tag")
     assert door.pipelines() == []
 
 
@@ -241,7 +245,7 @@ def test_each_refusal_says_what_is_wrong(door: Door) -> None:
         (door.post(good, **{"X-GitHub-Event": ""}), 400, "does not name its event"),
         (door.post(good, **{"X-GitHub-Event": "nonsense"}), 422, "no event 'nonsense'"),
         (door.post(other), 404, "no secret is known for acme/other; farm.yml names one under"),
-        (door.post(forges.github("push", push | {"ref": "--upload-pack=x"})), 422, "no full ref name"),
+        (door.post(forges.github("push", push | {"ref": "refs/heads/-x..y"})), 422, "no full ref name"),
         (door.post(forges.github("push", push | {"after": "main"})), 422, "no full object id"),
         (door.post(forges.github("push", push | {"ref": 7})), 422, "no text ref"),
     ]

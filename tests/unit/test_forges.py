@@ -83,6 +83,14 @@ def test_a_pull_request_counts_when_it_has_new_commits(
     assert read("pull_request", pull(source=None)).fork, "a fork that is gone"
 
 
+def test_what_was_pushed_for_a_branch_by_somebody_who_may_only_read_counts_as_from_a_fork() -> None:
+    document = forges.gitea_pull()
+    document["pull_request"]["head"]["ref"] = "refs/pull/7/head"
+    proposed = gitea.read("pull_request", document)
+    assert isinstance(proposed, Proposed)
+    assert (proposed.fork, proposed.source) == (True, "bob, who has no branch there")
+
+
 def test_a_merge_request_counts_when_it_has_new_commits() -> None:
     ref = "refs/merge-requests/7/head"
     for document in (
