@@ -96,6 +96,15 @@ def test_a_build(base, known, guarded, context, name):
     assert known.build(context(plain), elsewhere, log=lambda _: None, check=lambda: None).builder == buildkit.API
 
 
+def test_a_build_without_a_program_that_passes_logins_on(known, guarded, context, name, monkeypatch):
+    monkeypatch.setattr(buildkit, "command", lambda: None)
+    said: list[bytes] = []
+    spec = BuildSpec(tags=[f"{name}:a"], registries=[guarded.host])
+    files = {"Dockerfile": "FROM farm-test/busybox:local\n"}
+    assert known.build(context(files), spec, log=said.append, check=lambda: None).builder == buildkit.API
+    assert b"warning: logins go unused" in b"".join(said)
+
+
 def test_each_login_is_for_its_own_registry(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nobody"))
     monkeypatch.setenv("HUB", "s3same")

@@ -23,17 +23,21 @@ class Images:
 
     def build(self, context: IO[bytes] | Path, spec: BuildSpec, *, log: Output, check: Check) -> Built:
         """Make an image."""
-        by = self._builder or self._by(spec)
+        by = self._builder or self._by(spec, log)
         before = {image.id for image in map(self.image, spec.tags) if image}
         built = buildkit.build(self._api, context, spec, self._logins, log=log, check=check, by=by)
         for replaced in before - {built.image_id}:
             self._forget(replaced)
         return built
 
-    def _by(self, spec: BuildSpec) -> str:
+    def _by(self, spec: BuildSpec, log: Output) -> str:
         """Return the builder: BuildKit hears of logins, as of secrets, only from a docker program."""
-        wanted = spec.secrets or (any(map(self._logins.of, spec.registries)) and buildkit.command())
-        return buildkit.COMMAND if wanted else buildkit.builder(self._api)
+        known = any(map(self._logins.of, spec.registries))
+        if spec.secrets or (known and buildkit.command()):
+            return buildkit.COMMAND
+        if known:
+            log(b"warning: logins go unused, for no `docker` here has BuildKit; install docker-buildx on this worker\n")
+        return buildkit.builder(self._api)
 
     def _forget(self, image_id: str) -> None:
         """Remove an image that has lost its last tag to a newer one, unless a container needs it."""

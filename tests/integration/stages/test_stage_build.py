@@ -1,5 +1,7 @@
 """The build stage on a real engine and registry."""
 
+import json
+import shutil
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 
 from farm.definition import Build, Definition, Release
 from farm.errors import Canceled, Errored, Failed
+from farm.pipeline import Status
 from farm.registry import Registry
 from workers import build, cache
 from workers.workspace import Workspace
@@ -139,3 +142,19 @@ def test_a_tag_that_was_released_during_the_build_stays(repository, workspace, i
     with pytest.raises(Failed, match="belongs to releases of thyme refs/heads/stable"):
         build.run(work)
     assert client.digest(work.claim.image_repository, "dev") is None
+
+
+def test_a_cache_that_cannot_be_had_costs_time_alone(repository, workspace, images, own_registry, engine):
+    with Registry(own_registry.host) as client:
+        commit = repository.commit({"Dockerfile": f"FROM {images.busybox}\nCOPY . /app\n"})
+        work = workspace(commit, registry=client)
+        image = build.run(work).document()["image"]
+        engine.images.remove(engine.images.get(image).id, force=True)
+        manifest = client.manifest(work.claim.image_repository, "build")
+        lost = json.loads(manifest.body)["config"]["digest"].removeprefix("sha256:")
+        shutil.rmtree(own_registry.folder / "data/docker/registry/v2/blobs/sha256" / lost[:2] / lost)
+
+        outcome = build.run(workspace(repository.commit({"a": "1"}), registry=client))
+        assert outcome.status is Status.PASSED
+        assert "warning: this build begins without a cache: image" in work.log.text
+        engine.images.remove(engine.images.get(outcome.document()["image"]).id, force=True)
