@@ -19,13 +19,13 @@ LOOK = 1.0  # seconds between two looks at the file; it counts when it was the s
 AT_START = frozenset(
     (
         *("farm_id", "redis_url", "registry", "registry_plain", "url", "web_url", "token", "cookie_secret", "lease"),
-        *("log_head", "log_tail", "log_budget", "artifacts"),
+        *("log_head", "log_tail", "log_budget", "artifacts", "artifacts"),
     )
 )
 OF_WORKERS = frozenset(
     (
         *("worker_name", "slots", "labels", "memory", "cpus", "pids"),
-        *("disk_min", "mirrors_max", "build_cache_max"),
+        *("disk_min", "mirrors_max", "build_cache_max", "artifact_max", "registries", "secret_keys"),
     )
 )
 

@@ -7,6 +7,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from farm.settings import Live, Settings
+from farm.settings.document import Document
+from farm.settings.live import AT_START, OF_WORKERS
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +79,11 @@ def test_what_only_a_new_start_takes_over_is_named_until_it_is_as_it_was(tmp_pat
     assert looked(live)
     assert live.waiting == ("lease",)
     assert live.document()["waiting"] == ["lease"]
+
+
+def test_each_setting_is_taken_over_at_once_or_said_to_wait() -> None:
+    """One that is new belongs into one of the sets, or here: then `House.apply` gives it to whoever uses it."""
+    at_once = {"poll", "keep_days", "keep_pipelines", "keep_images", "slack", "email", "webhooks", "trackers", "forges"}
+    at_once |= {"hook_urls", "schedules", "repositories"}
+    assert AT_START | OF_WORKERS | at_once == set(Document.model_fields)
+    assert not at_once & (AT_START | OF_WORKERS)
