@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from farm.api import (
     artifacts,
+    badges,
     config,
     events,
     logs,
@@ -46,6 +47,7 @@ def create(service: Service) -> FastAPI:
         pipelines,
         logs,
         events,
+        badges,
         artifacts,
         triggers,
         schedules,

@@ -55,7 +55,7 @@ class Service:
         self.looks = Shared(LOG_LOOK)
 
 
-_bearer = HTTPBearer(
+bearer = HTTPBearer(
     auto_error=False,
     description="The farm's own token, one of `farm token create` with its scopes, or a hook's for its own repository.",
 )
@@ -71,7 +71,7 @@ def service_of(request: Request) -> Service:
 Farm = Annotated[Service, Depends(service_of)]
 
 
-def word_of(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str:
+def word_of(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> str:
     """Return what a request is sent with, which need not be a token; 401 without it."""
     if credentials is None:
         raise HTTPException(401, "send the word of a grant: `Authorization: Bearer …`", _CHALLENGE)
@@ -82,7 +82,7 @@ Word = Annotated[str, Depends(word_of)]
 
 
 def holder_of(
-    needed: SecurityScopes, farm: Farm, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    needed: SecurityScopes, farm: Farm, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Holder:
     """Return who sends a request; 401 without a token that is good, 403 when it lacks the scope of the route."""
     if credentials is None:

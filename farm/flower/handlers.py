@@ -9,10 +9,10 @@ import redis
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated
 
+from farm.badge import badge
 from farm.broker import TASKS
 from farm.errors import Refused
 from farm.flower import pages
-from farm.flower.badge import badge
 from farm.flower.handler import GLANCE, Handler, aside, shared, sources
 from farm.flower.lines import Position
 

@@ -6,7 +6,7 @@ The JSON Schema comes from these models, and what it says of each key from the w
 import os
 import socket
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ByteSize, Field
 
@@ -39,6 +39,8 @@ class Document(Values):
     """The dispatcher's API."""
     web_url: str = "http://127.0.0.1:5555"
     """Flower, for links that people open."""
+    badges: Literal["public", "private"] = "public"
+    """Whether the API shows badges to everybody, or only to a token that reads the repository."""
     token: str = Field(default="", repr=False)
     """The dispatcher's admin token."""
     cookie_secret: str = Field(default="", repr=False)

@@ -9,7 +9,11 @@ from tests.integration.api.conftest import HOOK, OWN, Served
 
 pytestmark = pytest.mark.redis
 
-OPEN = {"GET /health", "POST /webhooks/{forge}"}  # a webhook brings its own signature
+OPEN = {
+    "GET /health",
+    "GET /badge/{repository_and_branch}.svg",
+    "POST /webhooks/{forge}",
+}  # a webhook brings its own signature
 GIVEN = {"push", "read", "act"}
 # What would be asked of another repository, or of the whole farm, on each route; a path's words are filled in.
 GRANTED = {"PUT /artifacts"}  # no token opens it, but the record's word for one attempt at a step
