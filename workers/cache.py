@@ -31,17 +31,19 @@ def sources(work: Workspace) -> Sequence[str] | None:
 def keep(work: Workspace, digest: str) -> None:
     """Let the image be the newest of its ref."""
     if work.definition.build.cache is not None:
-        work.registry.tag(work.claim.image_repository, digest, tag(work.claim.ref))
+        work.registry.tag(work.claim.image_repository, digest, tag(work.claim.repository, work.claim.ref))
 
 
-def tag(ref: str) -> str:
-    """Return the tag that the newest image of a ref (`refs/heads/main`) has in the registry."""
-    return f"buildcache-{sha256(ref.encode()).hexdigest()[:12]}"
+def tag(repository: str, ref: str) -> str:
+    """Return the tag of the newest image of a ref (`refs/heads/main`); several repositories may share an image."""
+    return f"buildcache-{sha256(f'{repository} {ref}'.encode()).hexdigest()[:12]}"
 
 
 def _newest(work: Workspace, refs: Sequence[str]) -> str | None:
     """Return the newest image of the first of the refs that has one."""
-    digests = (work.registry.digest(work.claim.image_repository, tag(ref)) for ref in dict.fromkeys(refs))
+    claim = work.claim
+    tags = (tag(claim.repository, ref) for ref in dict.fromkeys(refs))
+    digests = (work.registry.digest(claim.image_repository, each) for each in tags)
     return next((f"{work.repository}@{digest}" for digest in digests if digest), None)
 
 

@@ -111,6 +111,9 @@ def test_the_newest_image_of_a_ref_or_of_the_default_branch_is_its_cache(reposit
     assert cache.sources(work(other)) == [image]
     assert cache.sources(work(other, cache=("feature", "trunk", "gone"))) == [newer, image]
 
+    stranger = work(trunk)
+    assert cache.sources(replace(stranger, claim=replace(stranger.claim, repository="basil"))) == []
+
     commit = repository.commit({"a": "2"})
     build.run(work(own, cache=None))
     assert cache.sources(work(own, cache=None)) is None
