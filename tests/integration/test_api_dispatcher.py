@@ -64,7 +64,7 @@ class Running:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM], env={**os.environ, **mine}, stdout=log, stderr=log
             )
-        self.poll(lambda: httpx.get(f"{self.url}/health", timeout=2).status_code in (200, 503), deadline=20)
+        self.poll(lambda: httpx.get(f"{self.url}/health", timeout=2).status_code in (200, 503), deadline=60)
 
     def stop(self, number: int = signal.SIGTERM, deadline: float = 8) -> None:
         if self.process:
