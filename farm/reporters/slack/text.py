@@ -29,7 +29,7 @@ def clip(escaped: str, limit: int) -> str:
 
 def size(text: str) -> int:
     """Return how many characters Slack may count: an emoji is two."""
-    return len(text)
+    return len(text.encode("utf-16-le")) // 2
 
 
 def fenced(lines: Sequence[str]) -> str:
