@@ -74,11 +74,15 @@ def _address(text: str) -> tuple[str, int]:
 def _open(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        door = socket.create_server((host, port), family=family)
     except OSError as error:
         words = f"nothing can listen on {host}:{port} ({error.strerror}); end what does, or give another --listen"
         typer.echo(f"farm: {words}", err=True)
         raise typer.Exit(1) from None
+    # Those who come in inherit it. An answer goes out in two pieces, and on a kept connection the second would wait
+    # 40 ms for the other side's word that it has the first; asyncio sets it only on sockets that it has opened itself.
+    door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return door
 
 
 def _speak() -> None:

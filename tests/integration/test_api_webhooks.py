@@ -17,6 +17,7 @@ from farm import webhooks
 from farm.access import Access
 from farm.api import Service, create
 from farm.artifacts import Store
+from farm.cli.dispatcher import _open as open_door
 from farm.dispatch import Dispatcher
 from farm.forges import Moved
 from farm.garbage import Garbage
@@ -57,7 +58,7 @@ class Door:
             Store("memory://"),
         )
         service = Service(own, farm.record, farm.ledger, farm.logs, intake, Access("admin", farm.ledger), *rest)
-        self.intake, self._socket = intake, socket.create_server(("127.0.0.1", 0))
+        self.intake, self._socket = intake, open_door("127.0.0.1", 0)
         self._server = uvicorn.Server(uvicorn.Config(create(service), log_config=None, lifespan="off"))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
         self._thread.start()
@@ -110,6 +111,13 @@ def door(tmp_path: Path, farm: Farm) -> Iterator[Door]:
     door = Door(tmp_path, farm)
     yield door
     door.close()
+
+
+def test_no_answer_waits_for_a_word_of_the_other_side() -> None:
+    with open_door("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        came, _ = listening.accept()
+        with came:
+            assert came.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_pushes_get_pipelines_and_a_delivery_is_taken_once(door: Door, poll: Any) -> None:
