@@ -9,12 +9,15 @@ import redis
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated
 
+from farm.artifacts import Store
 from farm.badge import badge
 from farm.broker import TASKS
 from farm.errors import Refused
 from farm.flower import pages
 from farm.flower.handler import GLANCE, Handler, aside, shared, sources
 from farm.flower.lines import Position
+from farm.record import Sent
+from farm.settings import Settings
 
 # A page that follows a pipeline asks again after this long at most, in seconds.
 PATIENCE = 25.0
@@ -69,6 +72,34 @@ class Raw(Handler):
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="{name.encode("ascii", "replace").decode()}.log"')
         pieces = logs.text(int(number), step)
+        with contextlib.suppress(StreamClosedError):
+            while (piece := await aside(next, pieces, None)) is not None:
+                self.write(piece)
+                await self.flush()
+
+
+class Artifacts(Handler):
+    """What one step has left to be kept, to be downloaded."""
+
+    @authenticated  # type: ignore[untyped-decorator,unused-ignore]
+    async def get(self, number: str, step: str) -> None:
+        """Send it as a tar, from where the dispatcher keeps it."""
+        record, _ = sources()
+        try:
+            found = await aside(record.pipeline, int(number))
+            kept = next(
+                (job.result.get("artifacts") for stage in found.stages for job in stage.jobs if job.name == step), None
+            )
+            if not kept or kept["expires"] <= time.time():
+                raise Refused(f"#{number} {step} has no artifacts, or their time is over")  # noqa: TRY301
+            store = Store((await aside(Settings.load)).artifacts_url)
+            pieces = await aside(store.pieces, Sent(int(number), step, kept["fence"]))
+        except Refused as refusal:
+            raise HTTPError(404, str(refusal)) from None
+        name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in f"{number}-{step}")
+        self.set_header("Content-Type", "application/x-tar")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Content-Disposition", f'attachment; filename="{name}.tar"')
         with contextlib.suppress(StreamClosedError):
             while (piece := await aside(next, pieces, None)) is not None:
                 self.write(piece)

@@ -80,6 +80,7 @@ def install() -> None:
         url(_NUMBER + r"/task/" + _STEP, handlers.Task),
         url(_NUMBER + r"/logs/" + _STEP, handlers.Log),
         url(_NUMBER + r"/raw/" + _STEP, handlers.Raw),
+        url(_NUMBER + r"/artifacts/" + _STEP, handlers.Artifacts),
         url(r"/queues", handlers.Queues, name="farm-queues"),
         url(r"/machines", handlers.Machines, name="farm-machines"),
         url(r"/machines/drain", acts.Drain),

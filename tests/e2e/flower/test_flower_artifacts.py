@@ -1,0 +1,41 @@
+"""Artifacts on a pipeline's page, and their download."""
+
+import io
+import tarfile
+import time
+
+import httpx
+import pytest
+
+from farm.artifacts import Store
+from farm.pipeline import Status
+from farm.record import Sent
+
+pytestmark = [pytest.mark.redis]
+
+
+def test_artifacts_are_on_the_page_until_they_expire(farm, serve, tmp_path, monkeypatch):
+    monkeypatch.setenv("FARM_HOME", str(tmp_path / "home"))
+    number = farm.push("Leaves files", repository="artifacts")
+    farm.run(number, "build")
+    claim = farm.claim(number, "test")
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        info = tarfile.TarInfo("out/<b>a</b>")
+        info.size = 3
+        tar.addfile(info, io.BytesIO(b"one"))
+    with Store((tmp_path / "home" / "artifacts").as_uri()).create(Sent(number, "test", claim.fence)) as file:
+        file.write(content.getvalue())
+    kept = {"count": 1, "bytes": 3, "expires": time.time() + 3600, "fence": claim.fence}
+    farm.record.commit(claim, Status.PASSED, result={"artifacts": kept})
+    served = serve()
+    page = httpx.get(f"{served.url}/pipelines/{number}").text
+    assert f"/pipelines/{number}/artifacts/test" in page
+    assert "1 file</a>, 3 Bytes" in page
+    answer = httpx.get(f"{served.url}/pipelines/{number}/artifacts/test")
+    assert answer.content == content.getvalue()
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{number}-test.tar"'
+    assert httpx.get(f"{served.url}/pipelines/{number}/artifacts/build").status_code == 404
+    farm.client.hset(f"farm:pipeline:{number}:step:test", "result", '{"artifacts": {"expires": 1, "fence": 1}}')
+    assert httpx.get(f"{served.url}/pipelines/{number}/artifacts/test").status_code == 404
+    assert "expired" in httpx.get(f"{served.url}/pipelines/{number}").text
