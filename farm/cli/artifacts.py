@@ -43,7 +43,7 @@ def artifacts(
 
 
 def _print(row: dict[str, Any]) -> None:
-    left = view.duration(max(row["expires"] - time.time(), 0))
-    typer.echo(f"{row['step']}: {len(row['files'])} files, {row['bytes'] / 1e6:.1f} MB, kept for {left}")
+    left, count = view.duration(max(row["expires"] - time.time(), 0)), len(row["files"])
+    typer.echo(f"{row['step']}: {count} file{'s' * (count != 1)}, {row['bytes'] / 1e6:.1f} MB, kept for {left}")
     for file in row["files"]:
         typer.echo(f"  {file['size']:>12,}  {plain(file['path'])}")

@@ -1,0 +1,46 @@
+"""`farm artifacts` against a real API: listed, written below a folder, absent."""
+
+import io
+import json
+import tarfile
+import time
+
+import pytest
+
+from farm.artifacts import Store
+from farm.pipeline import Status
+from farm.record import Sent
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def kept(farm, tmp_path):
+    """A pipeline whose test has left one file."""
+    number = farm.open()
+    farm.pass_step(number, "build")
+    claim = farm.claim(number, "test")
+    store = Store((tmp_path / "home" / "artifacts").as_uri())
+    info = tarfile.TarInfo("out/a\u202eb")
+    info.size = 3
+    with store.create(Sent(number, "test", claim.fence)) as file, tarfile.open(fileobj=file, mode="w") as tar:
+        tar.addfile(info, io.BytesIO(b"one"))
+    row = {"count": 1, "bytes": 3, "expires": time.time() + 7200, "fence": claim.fence}
+    farm.record.commit(claim, Status.PASSED, result={"artifacts": row})
+    return number
+
+
+def test_artifacts_are_listed_and_downloaded(cli, kept, tmp_path):
+    ran = cli("artifacts", str(kept), "--download", "here")
+    assert ran.code == 0, ran.err
+    assert ran.out.splitlines()[0].startswith("test: 1 file, 0.0 MB, kept for 1 h")
+    assert "\u202e" not in ran.out
+    assert [path.read_text() for path in (tmp_path / "here" / "test" / "out").iterdir()] == ["one"]
+    [row] = json.loads(cli("artifacts", str(kept), "--json").out)
+    assert (row["step"], row["files"][0]["size"]) == ("test", 3)
+
+
+def test_a_pipeline_without_any_says_so(cli, farm):
+    ran = cli("artifacts", str(farm.open()))
+    assert (ran.code, ran.out) == (0, "")
+    assert "none were kept, or their time is over" in ran.err
