@@ -30,6 +30,8 @@ def without(definition: Definition, left: Mapping[str, str]) -> Definition:
 
 def _reason(name: str, job: Job, push: Push, unchanged: Unchanged) -> str | None:
     when = job.when
+    if job.files == ():
+        return "no file is left for this shard"
     if when.branches or when.tags:
         patterns, own = (when.tags, push.tag) if push.tag else (when.branches, push.branch)
         if own is None or not matches(patterns, own):

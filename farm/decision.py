@@ -75,12 +75,13 @@ def decide(
     secrets: Collection[str] = (),
     changed: Callable[[Sequence[str], Sequence[str]], bool] = lambda paths, ignore: True,  # noqa: ARG005
     unchanged: applying.Unchanged = lambda name, job: None,  # noqa: ARG005
+    share: Callable[[Definition], Definition] = lambda definition: definition,
 ) -> Plan | Close:
     """Return what a push becomes by its commit and the text of its definition, None where it has no such file.
 
     `files` are those that it can include, `secrets` the names of those that the repository has; `may_call` says which
     URLs hooks may call, `changed` whether the push changes one of these paths beside those to ignore, `unchanged`
-    whether a job has passed already with the files that it names.
+    whether a job has passed already with the files that it names; `share` divides the files of shards.
     """
     if (marker := _MARKER.search(commit.message)) and not push.by_hand:
         return Close(Status.SKIPPED, f"{marker[0]} in the commit's message")
@@ -97,7 +98,7 @@ def decide(
     if (definition.on.paths or definition.on.ignore) and not changed(definition.on.paths, definition.on.ignore):
         return Close(Status.SKIPPED, "the push changes none of the files that `on` names")
     try:
-        definition = variables.applied(definition, variables.variables(push.options))
+        definition = share(variables.applied(definition, variables.variables(push.options)))
     except Failed as error:
         return Close(Status.FAILED, str(error))
     left = applying.left_out(definition, push, unchanged)

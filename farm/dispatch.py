@@ -5,7 +5,7 @@ record and the broker held back.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 from pydantic import ValidationError
 
-from farm import broker, git
+from farm import broker, git, split
 from farm.answer import Outcome
 from farm.decision import FILE, Close, Plan, decide, step_name, unseen
 from farm.definition import Definition, Job
@@ -125,6 +125,7 @@ class Dispatcher:
             secrets=Secrets(self.record.redis).names(push.repository),
             changed=partial(_changed, push, mirror, commit.id),
             unchanged=partial(self._unchanged, push, mirror, commit.id),
+            share=partial(self._shared, push, repository, mirror, commit.id),
         )
         if doubt and isinstance(verdict, Plan) and verdict.remark:
             verdict = replace(verdict, remark=f"{doubt}, so nothing is released")
@@ -149,6 +150,20 @@ class Dispatcher:
             same = base is not None and not git.changed(mirror, base, commit, paths=job.when.paths)
             return earlier.number if same else None
         return None
+
+    def _shared(
+        self, push: Push, repository: Repository, mirror: Path, commit: str, definition: Definition
+    ) -> Definition:
+        """Divide files among shards by what their tests took on the branch, else on the default branch."""
+
+        def seconds(group: str) -> Mapping[str, float]:
+            for ref in dict.fromkeys((push.ref, f"refs/heads/{repository.default_branch}")):
+                known = self.record.durations(push.repository, ref, group)
+                if known:
+                    return known
+            return {}
+
+        return split.shared(definition, partial(git.matching, mirror, commit), seconds)
 
     def _doubt(self, push: Push, number: int, mirror: Path, repository: Repository, look: git.Look) -> str | None:
         """Return why git does not bear out the push's place in the order, or None; a report alone releases nothing.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import IO, Any
 
+from farm import split
 from farm.definition import Job
 from farm.errors import Errored, Failed
 from farm.pipeline import Status
@@ -139,6 +140,10 @@ def environment(work: Workspace) -> Mapping[str, str]:
     return told
 
 
+def _share(job: Job) -> Mapping[str, str]:
+    return {} if job.files is None else {"FARM_SHARD_FILES": "\n".join(job.files)}
+
+
 def job_name(step: str) -> str:
     """Return the name of the job that a step stands for: `test` is the unnamed one, `test/unit` is `unit`."""
     return step.removeprefix("test/")
@@ -170,7 +175,7 @@ def start(work: Workspace, place: Place, script: Sequence[str], *, keep: bool = 
         image=place.image,
         entrypoint=(),
         command=("sh", "-ec", "\n".join(script) if not work.secrets else _reading(script, keep=keep)),
-        env={**environment(work), **place.job.env},
+        env={**environment(work), **_share(place.job), **place.job.env},
         network=place.network,
         directory=place.job.checkout,
         limits=place.limits,
@@ -219,9 +224,7 @@ def _report(work: Workspace, job: Job, container: str) -> junit.Report | None:
 def _changes(work: Workspace, job: Job, report: junit.Report) -> Mapping[str, Any]:
     """Let the branch remember the report, and return what changed since its earlier pipelines."""
     # A test may go from one shard to another: the shards of a job remember together.
-    shard = job.env.get("FARM_SHARD")
-    group = work.claim.step.removesuffix(f"-{shard}") if shard else work.claim.step
-    return work.remember(group, report.results)
+    return work.remember(split.group(work.claim.step, job.env.get("FARM_SHARD")), report.results)
 
 
 def _reason(ended: Exit, report: junit.Report | None, last: str, memory: int | None) -> str | None:

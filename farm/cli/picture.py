@@ -72,6 +72,8 @@ def _job(job: Job) -> Iterator[Branch]:
         yield f"runs_on: {', '.join(job.runs_on)}", []
     if when := list(_when(job)):
         yield "when", when
+    if job.split:
+        yield f"split: {plain(job.split)}", []
     if job.retry.max:
         causes = f" on {', '.join(map(str, job.retry.on))}" if job.retry.on else ""
         yield f"retry: {job.retry.max}{causes}", []

@@ -114,7 +114,8 @@ def _service_needs(jobs: Jobs, test: Written) -> Iterator[Finding]:
 def _count(jobs: Jobs) -> Iterator[Finding]:
     total = 0
     for loc, job in jobs.items():
-        shards = job.get("parallel")
+        parallel = job.get("parallel")
+        shards = parallel.get("shards") if isinstance(parallel, dict) else parallel
         count = shards if isinstance(shards, int) else 1
         for values in _mapping(job.get("matrix")).values():
             count *= len(values) if isinstance(values, tuple) else 1

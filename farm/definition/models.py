@@ -105,6 +105,10 @@ class Job(Value):
     when: When = When()
     fixed: tuple[str, ...] = ()
     """The variables that its matrix sets, which no push may."""
+    split: str | None = None
+    """The files to divide among the shards, as a pattern."""
+    files: tuple[str, ...] | None = None
+    """Those of this shard, once that is decided; the definition as it is written does not say it."""
     retry: Retry = Retry()
     allow_failure: AllowFailure = False
     """Whether its failure holds up nothing: any, or only that with one of these exit codes."""

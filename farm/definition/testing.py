@@ -14,6 +14,7 @@ from farm.definition.models import Value
 from farm.definition.names import Absolute, ImageTemplate, JobName, Labels, Needs, Parents, Patterns, Secrets
 from farm.definition.order import ordered
 from farm.definition.outcomes import Allowed, Tries
+from farm.definition.parallel import Parallel, written_parallel
 from farm.definition.quantities import JobTimeout, Memory
 from farm.definition.retry import Retry, written_retry
 from farm.definition.services import Services
@@ -76,7 +77,9 @@ class Job(Surroundings):
     """Jobs that have to pass before this one starts."""
     matrix: Matrix = Field(default_factory=dict)
     """Variables with several values each: the job runs once with each combination."""
-    parallel: Annotated[Shards | None, Given] = None
+    parallel: Annotated[
+        Parallel | None, Given, BeforeValidator(written_parallel, json_schema_input_type=Shards | Parallel)
+    ] = None
     """Runs the job so many times side by side; FARM_SHARD (from 1) and FARM_SHARDS tell each its part."""
 
 
@@ -104,7 +107,9 @@ class Test(Surroundings):
     """One command or several. They run as one script with `sh -ec`; the first that fails ends it."""
     matrix: Matrix = Field(default_factory=dict)
     """Variables with several values each: the script runs once with each combination."""
-    parallel: Annotated[Shards | None, Given] = None
+    parallel: Annotated[
+        Parallel | None, Given, BeforeValidator(written_parallel, json_schema_input_type=Shards | Parallel)
+    ] = None
     """Runs the script so many times side by side; FARM_SHARD (from 1) and FARM_SHARDS tell each its part."""
     jobs: Jobs = Field(default_factory=dict)
     """Several jobs by name, instead of one script."""
@@ -127,7 +132,7 @@ class Test(Surroundings):
         artifacts = job.artifacts or self.artifacts
         allow = self.allow_failure if job.allow_failure is None else job.allow_failure
         services = ordered(services, {name: service.needs for name, service in services.items()})
-        for word, values in variants(job.matrix, job.parallel):
+        for word, values in variants(job.matrix, job.parallel.shards if job.parallel else None):
             yield (
                 word,
                 models.Job(
@@ -146,6 +151,7 @@ class Test(Surroundings):
                     runs_on=tuple(sorted(job.runs_on or self.runs_on)),
                     when=when.resolve() if when else models.When(),
                     fixed=tuple(job.matrix),
+                    split=job.parallel.split if job.parallel else None,
                     retry=retry.resolve() if retry else models.Retry(),
                     allow_failure=allow if allow is not None else False,
                 ),

@@ -7,7 +7,20 @@ from farm.git.history import among, commits, since
 from farm.git.lfs import fetch_lfs
 from farm.git.login import Login, login
 from farm.git.mirror import ensure, fetch, find, forget, mirror_path, mirrors
-from farm.git.reading import Commit, Look, after, archive, changed, describe, listed, look, ls_remote, paths, show
+from farm.git.reading import (
+    Commit,
+    Look,
+    after,
+    archive,
+    changed,
+    describe,
+    listed,
+    look,
+    ls_remote,
+    matching,
+    paths,
+    show,
+)
 from farm.git.submodules import Submodule, submodules
 from farm.git.urls import checked, host, local, oid, password, server, shown
 
@@ -34,6 +47,7 @@ __all__ = [
     "login",
     "look",
     "ls_remote",
+    "matching",
     "mirror_path",
     "mirrors",
     "oid",

@@ -103,6 +103,14 @@ def paths(mirror: Path, commit: str, *endings: str) -> list[str]:
     return [name for raw in names if (name := raw.decode(errors="ignore")).endswith(endings)]
 
 
+def matching(mirror: Path, commit: str, pattern: str) -> list[str]:
+    """Return the files of a commit that a pattern matches, in which `*` stops at a slash and `**` does not."""
+    empty = run(mirror, "hash-object", "-t", "tree", "--stdin").decode().strip()
+    what = ("--name-only", "--diff-filter=A", "-z", empty, oid(commit), "--", f":(top,glob){pattern}")
+    command = ("diff-tree", "-r", *what)
+    return [name for raw in run(mirror, *command).split(b"\0") if (name := raw.decode(errors="ignore"))]
+
+
 @contextmanager
 def archive(
     mirror: Path, commit: str, folder: str = ".", *, below: str = "", path: str = "", lfs: bool = False

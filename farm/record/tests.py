@@ -92,6 +92,11 @@ class Tests(Base):
         found = self.redis.hgetall(f"farm:tests:{repository}:{ref}")
         return [_history(field, value) for field, value in sorted(found.items())]
 
+    def durations(self, repository: str, ref: str, group: str) -> dict[str, float]:
+        """Return how long each test of a job took when it last ran on a branch, in seconds."""
+        known = (history for history in self.test_histories(repository, ref) if history.group == group)
+        return {history.test: run.seconds for history in known for run in history.runs if run.outcome != "skipped"}
+
     def test_history(self, repository: str, ref: str, test: str) -> list[TestHistory]:
         """Return what one test did, in each job that runs it."""
         pattern = "* " + _GLOB.sub(r"\\\1", test)

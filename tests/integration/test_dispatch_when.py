@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from farm.definition import Definition
 from farm.pipeline import Job, Status
+from farm.record import TestResult as Result
 from tests.integration.test_dispatch_push import House, Origin
 
 pytestmark = pytest.mark.redis
@@ -102,3 +104,29 @@ def test_a_bad_variable_ends_the_pipeline_with_a_word(house: House, origin: Orig
     outcome = house.dispatcher.dispatch(house.push(origin.commit(), options=("farm.var=FARM_REF=x",)))
     assert outcome.status is Status.FAILED
     assert outcome.reason == "git push -o farm.var=FARM_REF=x: the farm sets this one itself; choose another name"
+
+
+def test_files_are_divided_by_what_their_tests_took_on_the_branch(branch: Branch) -> None:
+    text = 'test: {jobs: {lint: l, unit: {script: u, parallel: {shards: 2, split: "t/**/*.py"}}}}'
+    files = {"t__a.py": "", "t__deep__b.py": "", "t__c.py": "", "t__other.txt": ""}
+    (branch.origin.work / "t" / "deep").mkdir(parents=True)
+
+    def shares(number: int) -> list[Any]:
+        definition = Definition.model_validate_json(branch.house.record.definition(number))
+        return [definition.jobs[name].files for name in ("unit.1", "unit.2")]
+
+    first = branch.push(text, **files)
+    assert shares(first) == [("t/a.py", "t/deep/b.py"), ("t/c.py",)]
+    record = branch.house.record
+    record.commit(record.claim(first, "build", "w1"), Status.PASSED, result={"image": "a@b"})
+    took = {"t.a::x": 1.0, "t.deep.b::x": 1.0, "t.c::x": 5.0, "t.a::y": 0.5}
+    results = [Result(name, "passed", seconds) for name, seconds in took.items()]
+    record.remember(record.claim(first, "test/unit.1", "w1"), "test/unit", results)
+    assert shares(branch.push(text)) == [("t/c.py",), ("t/a.py", "t/deep/b.py")]
+
+
+def test_a_pattern_that_matches_no_file_is_a_failure(house: House, origin: Origin) -> None:
+    text = "test: {script: u, parallel: {shards: 2, split: none/*}}"
+    outcome = house.dispatcher.dispatch(house.push(origin.commit(text)))
+    assert outcome.status is Status.FAILED
+    assert "no file of the commit matches the `split` none/*" in str(outcome.reason)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from farm import git
+from farm import git, split
 from farm.artifacts import unpack
 from farm.definition.models import Artifacts
 from farm.errors import Canceled, Errored, Failed
@@ -59,6 +59,10 @@ class LocalRun:
         begun = time.time()
         self.image, self.commit, self.url = self.trial.image, self.trial.commit, self.trial.url
         self._prepare()
+        mirror = git.mirror_path(self.scratch.folder, self.trial.repository)
+        files = partial(git.matching, mirror, self.commit)
+        definition = split.shared(self.trial.definition, files, lambda _: {})
+        self.trial = self.trial.model_copy(update={"definition": definition})
         canceled = False
         for step in self.trial.steps:
             job = Job(step, Status.CANCELED) if canceled else self._job(step)
@@ -115,6 +119,8 @@ class LocalRun:
         if step == "build":
             return None
         job = self.trial.definition.jobs[step.removeprefix("test/")]
+        if job.files == ():
+            return "no file is left for this shard"
         needs = ["build", *(f"test/{need}" for need in job.needs)]
         for need in needs:
             if need in self.jobs and self.jobs[need].counts is not Status.PASSED:

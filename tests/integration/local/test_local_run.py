@@ -67,6 +67,16 @@ def test_when_and_variables_are_the_farms(here: Here) -> None:
     assert "--var 1X=2" in here("--var", "1X=2").err
 
 
+def test_shards_have_the_files_that_are_theirs(here: Here) -> None:
+    text = "test: {script: 'echo mine $FARM_SHARD_FILES', parallel: {shards: 3, split: 't*.sh'}}"
+    here.commit(text, **{"t1.sh": "", "t2.sh": ""})
+    ran = here()
+    assert ran.code == 0, ran.out
+    assert "1 | mine t1.sh\n" in ran.out
+    assert "2 | mine t2.sh\n" in ran.out
+    assert "no file is left for this shard" in ran.out
+
+
 def test_the_time_of_the_whole(here: Here) -> None:
     here.commit("timeout: 3s\ntest: {jobs: {a: sleep 600, b: {script: 'true', needs: a}}}")
     ran = here()
