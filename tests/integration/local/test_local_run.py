@@ -388,3 +388,10 @@ def test_submodules_come_from_where_the_clone_came_from(here: Here, tmp_path: Pa
     assert ran.code == 0, ran.out
     assert "of the library" in ran.out
     assert "source: with submodules" in here("--dry-run").out
+
+
+def test_artifacts_are_put_where_it_is_said(here: Here, tmp_path: Path) -> None:
+    here.commit("test: {jobs: {unit: {script: 'mkdir out; echo x >out/a', artifacts: out}}}")
+    assert here("--artifacts", str(tmp_path / "kept")).code == 0
+    assert (tmp_path / "kept" / "unit" / "out" / "a").read_text() == "x\n"
+    assert "artifacts: out (passed), kept for 30 days" in here("--dry-run").out
