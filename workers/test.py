@@ -14,7 +14,7 @@ from farm import split
 from farm.definition import Job
 from farm.errors import Errored, Failed
 from farm.pipeline import Status
-from workers import artifacts, bed, junit, secret_file, services, tries
+from workers import artifacts, bed, coverage, junit, secret_file, services, tries
 from workers.engine import Check, ContainerSpec, Exit, Limits
 from workers.mask import Mask, Stream
 from workers.tree import gather
@@ -83,6 +83,8 @@ def judge(work: Workspace, place: Place, container: str) -> Outcome:
         changes = _changes(work, job, report)
         report = report.beginning_with(changes.get("new", {}).get("tests", ()))
         result["tests"] = report.document() | {"changes": changes}
+    if covered := _coverage(work, job, container):
+        result["coverage"] = covered.document()
     reason = _reason(ended, report, said.last, place.limits.memory)
     if reason:
         services.fallen(work, place.beside)
@@ -218,6 +220,21 @@ def _report(work: Workspace, job: Job, container: str) -> junit.Report | None:
         return junit.read((file.content for file in files), work.hide if work.secrets else None)
     except ValueError as error:
         work.log.line(f"warning: a report is no JUnit XML: {error}")
+        return None
+
+
+def _coverage(work: Workspace, job: Job, container: str) -> coverage.Coverage | None:
+    """Read how much the tests have covered; what cannot be read is told and does not count."""
+    if not job.coverage:
+        return None
+    files = work.engine.read(container, job.coverage, limit=REPORT_LIMIT, check=work.check)
+    if not files:
+        work.log.line(f"warning: the script left no file that matches {', '.join(job.coverage)}")
+        return None
+    try:
+        return coverage.read(file.content for file in files)
+    except ValueError as error:
+        work.log.line(f"warning: a report is no Cobertura XML: {error}")
         return None
 
 

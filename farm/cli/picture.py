@@ -83,8 +83,8 @@ def _job(job: Job) -> Iterator[Branch]:
 
 
 def _left(job: Job) -> Iterator[Branch]:
-    if job.junit:
-        yield f"reports: {', '.join(map(plain, job.junit))}", []
+    if job.junit or job.coverage:
+        yield f"reports: {', '.join(map(plain, (*job.junit, *job.coverage)))}", []
     if kept := job.artifacts:
         days = f"{kept.expire / 86400:g} days"
         yield f"artifacts: {', '.join(map(plain, kept.paths))} ({kept.when}), kept for {days}", []

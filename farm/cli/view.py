@@ -113,10 +113,19 @@ def _row(name: str, row: Document, now: float) -> str:
         f"{tries} attempts" if tries > 1 else "",
         "which is allowed" if row.get("allowed") else "",
         f"{tests['passed']} of {tests['total']} tests passed" if tests.get("total") else "",
+        covered((row.get("result") or {}).get("coverage") or {}),
         *why(row)[:1],
     ]
     text = ", ".join(note for note in notes if note)
     return f"{ICONS.get(row['status'], '?')} {name:<9} {row['status']:<8}" + (f"  {text}" if text else "")
+
+
+def covered(coverage: Document) -> str:
+    """Return how much the tests covered, and by how much that is more than when the job last passed on the branch."""
+    if "percent" not in coverage:
+        return ""
+    change = f" ({coverage['percent'] - coverage['before']:+.1f})" if "before" in coverage else ""
+    return f"{coverage['percent']:.1f} % covered{change}"
 
 
 def failing(document: Document) -> Iterator[str]:

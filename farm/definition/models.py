@@ -92,6 +92,7 @@ class Job(Value):
     secrets: tuple[str, ...] = ()
     services: dict[str, Service] = {}
     junit: tuple[str, ...] = ()
+    coverage: tuple[str, ...] = ()
     timeout: float = 1800.0
     memory: int | None = None
     """Bytes; None is what the farm gives each container."""

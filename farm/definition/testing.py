@@ -27,8 +27,18 @@ TIMEOUT = 1800.0
 class Reports(Value):
     """Files that the tests leave behind and the farm reads."""
 
-    junit: Patterns
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    junit: Patterns = ()
     """JUnit XML files, as patterns relative to the working directory of the job."""
+    coverage: Patterns = ()
+    """Cobertura XML files, as such patterns: how many lines the tests ran."""
+
+
+def _reports(value: object) -> object:
+    if value is None or value == {}:
+        raise wrong("this is empty", "remove the key, or name junit or coverage")
+    return value
 
 
 class Surroundings(Value):
@@ -44,7 +54,7 @@ class Surroundings(Value):
     """Secrets of the repository that the script has in its environment."""
     services: Services = Field(default_factory=dict)
     """Containers beside the job: name to image, or name to image, env, command and ready."""
-    reports: Annotated[Reports | None, Given] = None
+    reports: Annotated[Reports | None, BeforeValidator(_reports, json_schema_input_type=Reports)] = None
     """What the tests report, so that a failure names the failing test."""
     artifacts: Annotated[
         Artifacts | None, BeforeValidator(written_artifacts, json_schema_input_type=Patterns | Artifacts), Given
@@ -142,6 +152,7 @@ class Test(Surroundings):
                     secrets=tuple(dict.fromkeys((*self.secrets, *job.secrets))),
                     services={name: service.resolve(values) for name, service in services.items()},
                     junit=reports.junit if reports else (),
+                    coverage=reports.coverage if reports else (),
                     artifacts=artifacts.resolve() if artifacts else None,
                     timeout=job.timeout or self.timeout or TIMEOUT,
                     memory=job.memory or self.memory,

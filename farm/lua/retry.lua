@@ -37,7 +37,7 @@ for _, step in ipairs(again) do
   local reset = step_key(number, step)
   if call('HGET', reset, 'stage') == 'build' then call('HDEL', key, 'image') end
   call('HDEL', reset, 'fence', 'committed', 'given_back', 'request', 'lease', 'ready', 'started', 'finished', 'reason',
-    'result', 'note', 'worker', 'allowed')
+    'result', 'note', 'worker', 'allowed', 'coverage_before')
   call('HSET', reset, 'status', 'pending', 'takeovers', 0, 'errors', 0)
   call('ZREM', 'farm:logs', member(number, step))
 end

@@ -119,9 +119,16 @@ def _job(name: str, row: Fields) -> Job:
         ready=_time(row, "ready"),
         started=_time(row, "started"),
         finished=_time(row, "finished"),
-        result=json.loads(row.get("result", "{}")),
+        result=_result(row),
         allowed=row.get("allowed") == "1",
     )
+
+
+def _result(row: Fields) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(row.get("result", "{}"))
+    if "coverage" in result and "coverage_before" in row:
+        result["coverage"]["before"] = float(row["coverage_before"])
+    return result
 
 
 def _stage(name: str, jobs: Sequence[Job]) -> Stage:

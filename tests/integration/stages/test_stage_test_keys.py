@@ -154,6 +154,18 @@ def test_what_cannot_run_at_all_is_not_tried_again(tried, said):
     assert "try 2" not in said.text
 
 
+def test_coverage_is_read_and_what_is_none_is_told(tried, said):
+    xml = '<coverage lines-covered="3" lines-valid="4"/>'
+    script = f"    echo '{xml}' >/tmp/a.xml\n    echo '<x/>' >/tmp/b.xml\n"
+    text = f"test:\n  script: |\n{script}  reports: {{coverage: PATTERN}}\n"
+    outcome = tried(text.replace("PATTERN", "tmp/a.xml"))
+    assert outcome.result["coverage"] == {"percent": 75.0, "covered": 3, "valid": 4}, said.text
+    assert "coverage" not in tried(text.replace("PATTERN", "tmp/*.xml")).result
+    assert "warning: a report is no Cobertura XML: its root is 'x', not 'coverage'" in said.text
+    assert tried(text.replace("PATTERN", "tmp/none")).status is Status.PASSED
+    assert "warning: the script left no file that matches tmp/none" in said.text
+
+
 def test_a_tmpfs_is_in_memory(tried, said):
     outcome = tried("""
         test:
