@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from farm.errors import Errored
+from farm.sizes import size
 from workers.engine import Engine
 
 _ROOM = 1.1  # a disk that was full counts as such until it has this much more than the least, so that it does not flap
@@ -25,9 +26,10 @@ class Gate:
         """Say, to be read behind the worker's name, why no work can be done; None if it can."""
         if not self._engine.answers():
             return "has no Docker Engine that answers"
-        return next((sentence for place in self._places() if (sentence := self._no_room(place))), None)
+        return next((sentence for place in self.places() if (sentence := self._no_room(place))), None)
 
-    def _places(self) -> Sequence[Path]:
+    def places(self) -> Sequence[Path]:
+        """Return FARM_HOME and, once the engine has said where it is, the folder of the engine's data."""
         if self._root is None:
             with suppress(Errored):
                 self._root = self._engine.info().root
@@ -42,8 +44,4 @@ class Gate:
             self._full = None if place == self._full else self._full
             return None
         self._full = place
-        return f"has {_size(left)} left on the disk of {place}, less than {_size(self._least)}"
-
-
-def _size(count: int) -> str:
-    return f"{count / (1 << 30):.1f} GiB" if count >= 1 << 30 else f"{count / (1 << 20):.0f} MiB"
+        return f"has {size(left)} left on the disk of {place}, less than {size(self._least)}"

@@ -17,6 +17,7 @@ from farm.record import WorkerInfo
 from workers import cleanup
 from workers.engine import Owner
 from workers.gate import Gate
+from workers.machine import measure
 from workers.tools import Tools
 
 LOOK = 1.0  # seconds between two looks whether work can be done
@@ -128,5 +129,6 @@ class Heartbeat:
                 queues=self._queues,
                 busy=tuple(self._busy()),
                 closed=self._closed,
+                machine=measure(self._gate.places()),
             )
         )

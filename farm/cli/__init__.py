@@ -40,6 +40,7 @@ class Commands(LazyGroup):
         "sync": Place("farm.cli.sync", "sync", "Look now for pushes that nobody reported."),
         "token": Place("farm.cli.token", "token_app", "Make, list or end tokens with scopes for the API."),
         "join": Place("farm.cli.join", "join", "Make this machine a build machine of a farm."),
+        "web": Place("farm.cli.web", "web", "Serve the pages without Flower."),
         "doctor": Place("farm.cli.doctor", "doctor", "Check everything that the farm needs, with what mends it."),
         "config": Place("farm.cli.config", "config_app", "Check farm.yml, or show which settings hold and from where."),
         "notify": Place(

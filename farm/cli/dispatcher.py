@@ -12,6 +12,7 @@ import typer
 import uvicorn
 
 from farm.api import Service, create
+from farm.cli.address import address_of
 from farm.cli.house import House
 from farm.errors import Refused
 from farm.settings import Live, Settings
@@ -30,7 +31,7 @@ def dispatcher(
     """Take pushes, turn them into pipelines, watch over those that run, and tell who wants to hear."""
     try:
         settings = _settings()
-        addresses = [_address(door) for door in listen or [urlsplit(settings.url).netloc]]
+        addresses = [address_of(door) for door in listen or [urlsplit(settings.url).netloc]]
     except Refused as error:
         typer.echo(f"farm: {error}", err=True)
         raise typer.Exit(2) from None
@@ -62,13 +63,6 @@ def _uvicorn(service: Service) -> uvicorn.Config:
         timeout_graceful_shutdown=GRACE,
         server_header=False,
     )
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
-        raise Refused(f"{text!r} is no ADDRESS:PORT to listen on; give one such as 127.0.0.1:8440 with --listen")
-    return host.strip("[]"), int(port)
 
 
 def _open(host: str, port: int) -> socket.socket:

@@ -16,9 +16,9 @@ from farm.errors import FarmError
 from farm.home import LOCAL
 from farm.record import Repository
 from farm.settings import Settings
+from farm.sizes import size
 
 _GIT = 8.0  # seconds for one repository
-_GIGA = 1 << 30
 
 
 def settings(loaded: Settings) -> Iterator[Finding]:
@@ -72,7 +72,7 @@ def disk(name: str, folder: Path, least: int) -> Iterator[Finding]:
     if not folder.exists():
         return
     free = shutil.disk_usage(folder).free
-    words = f"{free / _GIGA:.1f} GiB free at {folder}"
+    words = f"{size(free)} free at {folder}"
     mend = "free some space: `docker system df` and `docker image prune`, `farm gc`; or give it a larger disk"
     if free < least:
         yield Finding.error(name, f"{words}, less than `disk_min`: no work is taken", mend)

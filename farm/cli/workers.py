@@ -12,6 +12,7 @@ from farm.cli.pipelines import AsJson, who
 from farm.client import Client
 from farm.plain import plain
 from farm.settings import Settings
+from farm.sizes import size
 
 workers_app = typer.Typer(
     help="List the workers; `drain` keeps one from taking more work.",
@@ -85,12 +86,21 @@ def table(workers: Sequence[view.Document]) -> Sequence[str]:
                 worker["name"],
                 f"{len(worker['busy'])} of {worker['slots']} busy",
                 ",".join(worker["labels"]) or "-",
+                _left(worker.get("machine")),
                 f"heard {view.duration(now - worker['seen'])} ago",
                 "; ".join(filter(None, (worker["closed"] or "", ", ".join(worker["busy"])))),
             )
             for worker in workers
         ]
     )
+
+
+def _left(machine: view.Document | None) -> str:
+    if not machine:
+        return "-"
+    least = min(machine["disks"], key=lambda disk: disk["free"], default=None)
+    room = f", {size(least['free'])} free" if least else ""
+    return f"load {machine['load']:.1f} of {machine['cores']}{room}"
 
 
 def columns(rows: Sequence[Sequence[str]]) -> Sequence[str]:

@@ -79,7 +79,8 @@ class Handler(BaseHandler):  # type: ignore[misc] # Flower has no types
         prefix = (options.url_prefix or "").strip("/")
         token = Markup(self.xsrf_form_html()) if options.auth else Markup()  # noqa: S704 - Tornado's own field
         # Flower 2.0 has no read-only mode.
-        return Site(f"/{prefix}" if prefix else "", not getattr(options, "read_only", False), token)
+        flower = not self.application.settings.get("alone")
+        return Site(f"/{prefix}" if prefix else "", not getattr(options, "read_only", False), token, flower)
 
     @property
     def who(self) -> str:

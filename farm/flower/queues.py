@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from farm.pipeline import STAGES
-from farm.record import Record, WorkerInfo
+from farm.record import Machine, Record, WorkerInfo
 from farm.record.views import SILENCE
 
 # Over so many minutes the rate of finished steps is taken.
@@ -40,6 +40,7 @@ class WorkerRow:
     lost: bool
     closed: str | None  # why it takes no work
     drained: bool  # by a person
+    machine: Machine | None
 
 
 def queue_rows(record: Record) -> list[QueueRow]:
@@ -82,6 +83,7 @@ def _row(worker: WorkerInfo, now: float) -> WorkerRow:
         lost=now - worker.seen > SILENCE,
         closed=worker.closed,
         drained=worker.drained,
+        machine=worker.machine,
     )
 
 

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from farm.flower import words
+from farm.sizes import size
 
 STATIC = Path(__file__).parent / "static"
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -31,6 +32,8 @@ class Site:
     base: str = ""
     may_act: bool = False
     token: Markup = field(default_factory=Markup)
+    flower: bool = True
+    """Whether the pages are tabs of Flower, so that its own pages can be linked."""
 
     def url(self, *parts: object, **query: object) -> str:
         """Return the address of a page; query values that are None are left out."""
@@ -57,7 +60,7 @@ _ENVIRONMENT = Environment(
 )
 _ENVIRONMENT.filters |= {
     name: getattr(words, name) for name in ("span", "so_far", "left", "ago", "iso", "clock", "ticks")
-}
+} | {"size": size}
 
 
 def render(template: str, **values: object) -> Markup:

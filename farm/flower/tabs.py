@@ -38,6 +38,27 @@ _PIPELINE = """
 """
 _FRAME = Path(__file__).parent / "templates" / "flower.html"
 
+# The doors that any server can open; that to Flower's own page of a task is not among them.
+PAGES = [
+    url(r"/pipelines", handlers.Pipelines, name="farm-pipelines"),
+    url(_NUMBER, handlers.Pipeline),
+    url(_NUMBER + r"/live", handlers.Live),
+    url(_NUMBER + r"/cancel", acts.Cancel),
+    url(_NUMBER + r"/retry", acts.Retry),
+    url(_NUMBER + r"/logs/" + _STEP, handlers.Log),
+    url(_NUMBER + r"/raw/" + _STEP, handlers.Raw),
+    url(_NUMBER + r"/artifacts/" + _STEP, handlers.Artifacts),
+    url(r"/queues", handlers.Queues, name="farm-queues"),
+    url(r"/machines", handlers.Machines, name="farm-machines"),
+    url(r"/machines/drain", acts.Drain),
+    url(r"/images", handlers.Images, name="farm-images"),
+    url(r"/images/rollback", acts.Rollback),
+    url(r"/tests", handlers.Tests),
+    url(r"/badge/(.{1,400})\.svg", handlers.Badge),
+    # A plain tuple would lose its arguments where Flower puts its prefix before the address.
+    url(r"/farm-static/(.*)", StaticFileHandler, {"path": str(STATIC)}),
+]
+
 
 class WithTabs(Loader):  # type: ignore[misc,unused-ignore]
     """Flower's templates, the navigation bar with the tabs in it, and the frame of the farm's own pages."""
@@ -71,23 +92,4 @@ def install() -> None:
     loader.load("navbar.html")
     loader.load("farm.html")
     urls.settings["template_loader"] = loader
-    urls.handlers[:0] = [
-        url(r"/pipelines", handlers.Pipelines, name="farm-pipelines"),
-        url(_NUMBER, handlers.Pipeline),
-        url(_NUMBER + r"/live", handlers.Live),
-        url(_NUMBER + r"/cancel", acts.Cancel),
-        url(_NUMBER + r"/retry", acts.Retry),
-        url(_NUMBER + r"/task/" + _STEP, handlers.Task),
-        url(_NUMBER + r"/logs/" + _STEP, handlers.Log),
-        url(_NUMBER + r"/raw/" + _STEP, handlers.Raw),
-        url(_NUMBER + r"/artifacts/" + _STEP, handlers.Artifacts),
-        url(r"/queues", handlers.Queues, name="farm-queues"),
-        url(r"/machines", handlers.Machines, name="farm-machines"),
-        url(r"/machines/drain", acts.Drain),
-        url(r"/images", handlers.Images, name="farm-images"),
-        url(r"/images/rollback", acts.Rollback),
-        url(r"/tests", handlers.Tests),
-        url(r"/badge/(.{1,400})\.svg", handlers.Badge),
-        # A plain tuple would lose its arguments where Flower puts its prefix before the address.
-        url(r"/farm-static/(.*)", StaticFileHandler, {"path": str(STATIC)}),
-    ]
+    urls.handlers[:0] = [*PAGES, url(_NUMBER + r"/task/" + _STEP, handlers.Task)]

@@ -11,7 +11,19 @@ from farm.record.loads import LAST, SPANS, Loads, Slot, Span, Times, bound
 from farm.record.releases import Releases
 from farm.record.steps import Steps
 from farm.record.tests import TestHistory, TestOutcome, TestResult, TestRun, Tests, test_id
-from farm.record.values import SCHEMA, Claim, Intent, Queue, Repository, Sent, Tag, Wake, WorkerInfo
+from farm.record.values import (
+    SCHEMA,
+    Claim,
+    Disk,
+    Intent,
+    Machine,
+    Queue,
+    Repository,
+    Sent,
+    Tag,
+    Wake,
+    WorkerInfo,
+)
 from farm.record.views import Views
 
 __all__ = [
@@ -19,7 +31,9 @@ __all__ = [
     "SCHEMA",
     "SPANS",
     "Claim",
+    "Disk",
     "Intent",
+    "Machine",
     "Queue",
     "Record",
     "Repository",

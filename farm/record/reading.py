@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from farm.pipeline import Job, Pipeline, Stage, Status, sum_up
-from farm.record.values import WorkerInfo
+from farm.record.values import Disk, Machine, WorkerInfo
 from farm.variables import shown
 
 Fields = Mapping[str, str]
@@ -93,6 +93,7 @@ def worker(name: str, row: Fields, against: Fields, now: float) -> WorkerInfo:
         seen=float(row["seen"]),
         closed=closed(against, now) or row.get("closed") or None,
         drained="drained" in against,
+        machine=_machine(row.get("machine", "")),
         **lists,
     )
 
@@ -107,6 +108,13 @@ def closed(against: Fields, now: float) -> str | None:
     return (
         f"is put aside for {left / 60:.0f} min" if left > MINUTES else f"is put aside for {left:.0f} s"
     ) + f" after {against['errors']} steps in a row that it could not do: {against['reason']}"
+
+
+def _machine(text: str) -> Machine | None:
+    if not text:
+        return None
+    values = json.loads(text)
+    return Machine(**values | {"disks": tuple(Disk(**disk) for disk in values["disks"])})
 
 
 def _job(name: str, row: Fields) -> Job:

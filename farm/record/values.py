@@ -112,6 +112,26 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
+class Disk:
+    """Room below a folder of a build machine, in bytes."""
+
+    place: str
+    free: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a build machine has left: the load of the last minute, memory in bytes, disks that the farm fills."""
+
+    load: float
+    cores: int
+    memory_free: int = 0
+    memory_size: int = 0
+    disks: Sequence[Disk] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerInfo:
     """What a worker says of itself every few seconds; `seen` is filled in by the record.
 
@@ -128,6 +148,7 @@ class WorkerInfo:
     seen: float = 0.0
     closed: str | None = None
     drained: bool = False
+    machine: Machine | None = None
 
 
 @dataclass(frozen=True, slots=True)

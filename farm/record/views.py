@@ -1,6 +1,7 @@
 """How things stand: pipelines, workers, queues, why one waits. It changes nothing but what is said of workers."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from farm.errors import Refused
 from farm.pipeline import Pipeline, Status
@@ -113,7 +114,9 @@ class Views(Base):
     def beat(self, worker: WorkerInfo) -> str | None:
         """Say that a worker is there, every few seconds; return why the record has it take no work, or None."""
         lists = (dumps(list(part)) for part in (worker.labels, worker.queues, worker.busy))
-        now, against = self.scripts.run("beat", worker.name, worker.host, worker.slots, *lists, worker.closed or "")
+        left = dumps(asdict(worker.machine)) if worker.machine else ""
+        said = (worker.name, worker.host, worker.slots, *lists, worker.closed or "", left)
+        now, against = self.scripts.run("beat", *said)
         return reading.closed(reading.fields(against), float(now))
 
     def leave(self, name: str) -> None:

@@ -10,6 +10,11 @@ from farm.record import Record
 def machines(record: Record, site: Site, problem: str = "") -> Page:
     """Return the page of machines, by host."""
     rows = sorted(worker_rows(record), key=lambda row: (row.host, row.name))
-    hosts = [(host, list(group)) for host, group in groupby(rows, key=lambda row: row.host)]
+    hosts = []
+    for host, group in groupby(rows, key=lambda row: row.host):
+        members = list(group)
+        told = [row for row in members if row.machine and not row.lost]
+        newest = max(told, key=lambda row: row.seen, default=None)
+        hosts.append((host, newest.machine if newest else None, members))
     body = render("machines.html", site=site, title="Machines", hosts=hosts, problem=problem)
     return Page("Machines", "machines", body)

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from farm.pipeline import Status
+from farm.record import Disk, Machine
 
 pytestmark = [pytest.mark.redis]
 
@@ -48,3 +49,14 @@ def test_the_search_for_a_rare_status_pauses(another_farm, serve):
     page = httpx.get(f"{served.url}/pipelines?status=skipped").text
     assert "Searched down to #2;" in page
     assert f'id="p{rare}"' in httpx.get(f"{served.url}/pipelines?status=skipped&before=2").text
+
+
+def test_machines_say_what_they_have_left(another_farm, serve):
+    disks = (Disk("/var/lib/docker", 5 << 30, 20 << 30), Disk("/var/lib/farm", 900 << 20, 9 << 30))
+    another_farm.worker("w1@c1", machine=Machine(0.52, 4, 3 << 30, 8 << 30, disks))
+    another_farm.worker("w2@c1")
+    text = " ".join(httpx.get(f"{serve(redis_url=another_farm.url).url}/machines").text.split())
+    told = (
+        "load 0.5 on 4 cores · 3.0 GiB of 8.0 GiB memory free · 5.0 GiB of 20.0 GiB free at /var/lib/docker · 900 MiB"
+    )
+    assert text.count(told) == 1
