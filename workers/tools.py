@@ -72,7 +72,8 @@ class Tools:
         job = definition.jobs.get(claim.step.removeprefix("test/"))
         expires = int(time() + _GRACE + (job.timeout * (job.retry.max + 1) if job else _BUILD))
         settings = self.settings
-        named = definition.build if claim.stage == "build" else job
+        hook = definition.release.after.get(claim.step.removeprefix("release/"))
+        named = {"build": definition.build, "release": hook}.get(claim.stage, job)
         secrets = self._secrets(claim, named.secrets if named else ())
         log.hide(secrets.values())
         return Workspace(

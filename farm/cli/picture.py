@@ -109,6 +109,7 @@ def _hook(hook: Hook) -> Iterator[Branch]:
     else:
         yield from _script(hook.script)
     yield from _values("env", hook.env)
+    yield from _secrets(hook.secrets)
     yield f"timeout: {duration(hook.timeout)}", []
 
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from farm.definition import models
 from farm.definition.commands import Env, Script
 from farm.definition.models import Value
-from farm.definition.names import JobName
+from farm.definition.names import JobName, Secrets
 from farm.definition.quantities import HookTimeout
 from farm.definition.values import Given, shown, text, wrong
 
@@ -46,12 +46,16 @@ class Hook(Value):
     """A URL that gets a POST with what was released as JSON; the server has to allow it."""
     env: Env = Field(default_factory=dict)
     """The environment of the script."""
+    secrets: Secrets = ()
+    """Names of secrets of the repository that the script is given as variables."""
     timeout: HookTimeout = TIMEOUT
     """How long it may take; 10m unless said."""
 
     def resolve(self) -> models.Hook:
         """Return what the farm uses."""
-        return models.Hook(script=self.script or (), url=self.url, env=self.env, timeout=self.timeout)
+        return models.Hook(
+            script=self.script or (), url=self.url, env=self.env, secrets=self.secrets, timeout=self.timeout
+        )
 
 
 def _hook(value: object) -> object:
@@ -61,8 +65,9 @@ def _hook(value: object) -> object:
         return {"script": value}
     if "script" in value and "url" in value:
         raise wrong("a hook has a script or a url, not both", "write two hooks")
-    if "env" in value and "url" in value:
-        raise wrong("env is for a script", "a URL gets what was released as JSON; remove env")
+    for key in ("env", "secrets"):
+        if key in value and "url" in value:
+            raise wrong(f"{key} is for a script", f"a URL gets what was released as JSON; remove {key}")
     return value
 
 

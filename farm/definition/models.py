@@ -123,6 +123,7 @@ class Hook(Value):
     script: tuple[str, ...] = ()
     url: str | None = None
     env: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
     timeout: float = 600.0
 
 

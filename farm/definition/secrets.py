@@ -38,6 +38,8 @@ def _named(data: Any) -> Iterator[tuple[Loc, str, Mapping[str, Any]]]:
     test = _mapping(top.get("test"))
     around: dict[Loc, Any] = {("build",): {"secrets": _mapping(top.get("build")).get("secrets")}, ("test",): test}
     around |= {("test", "jobs", name): job for name, job in _mapping(test.get("jobs")).items()}
+    after = _mapping(_mapping(top.get("release")).get("after"))
+    around |= {("release", "after", name): hook for name, hook in after.items()}
     for loc, holder in around.items():
         names = _mapping(holder).get("secrets", ())
         for index, name in enumerate(names if isinstance(names, tuple) else (names,)):

@@ -137,6 +137,11 @@ def test_a_script_that_fails_leaves_the_image_released_and_can_be_tried_again(fa
     assert said.text.count("tried") == 2
 
 
+def test_a_script_has_the_secrets_that_it_names(farm, lay_out, image):
+    claim = farm.released(Hook(script=('test "$KEY" = word',), secrets=("KEY",)), image)
+    assert hook.run(replace(lay_out(claim), secrets={"KEY": "word"}), farm.record).status is Status.PASSED
+
+
 def test_a_url_hears_what_was_released(farm, lay_out, receiver):
     digest = "sha256:" + "a" * 64
     claim = farm.released(Hook(url=f"{receiver.url}hooks"), f"r/thyme@{digest}")

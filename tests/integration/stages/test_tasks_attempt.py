@@ -199,7 +199,10 @@ def test_a_branch_remembers_its_tests(door, images):
 
 def test_a_hook_is_a_step_behind_the_release_and_its_fault_is_tried_again(door, repository):
     plan = Definition(
-        jobs={"test": Job(script=("true",))}, release=Release(after={"tell": Hook(url="http://127.0.0.1:1/")})
+        jobs={"test": Job(script=("true",))},
+        release=Release(
+            after={"tell": Hook(url="http://127.0.0.1:1/"), "deploy": Hook(script=("x",), secrets=("KEY",))}
+        ),
     )
     door.with_engine()
     number = door.push(repository.commit({"a": "1"}), plan)
@@ -209,7 +212,9 @@ def test_a_hook_is_a_step_behind_the_release_and_its_fault_is_tried_again(door, 
         if step == "release":
             assert door.record.release_begin(claim, "latest").go
         ready = door.record.commit(claim, Status.PASSED, result={"image": image, "released": ["latest"]})
-    assert [step.name for step in ready] == ["release/tell"]
+    assert [step.name for step in ready] == ["release/tell", "release/deploy"]
+    refused = door.try_(number, "release/deploy")
+    assert (refused.status, "KEY" in (refused.reason or "")) == (Status.FAILED, True)
     ended = door.try_(number, "release/tell")
     assert ended.status is Status.PENDING
     assert ended.reason.startswith("tell: 127.0.0.1 does not answer")
