@@ -84,6 +84,6 @@ def test_what_only_a_new_start_takes_over_is_named_until_it_is_as_it_was(tmp_pat
 def test_each_setting_is_taken_over_at_once_or_said_to_wait() -> None:
     """One that is new belongs into one of the sets, or here: then `House.apply` gives it to whoever uses it."""
     at_once = {"poll", "keep_days", "keep_pipelines", "keep_images", "slack", "email", "webhooks", "trackers", "forges"}
-    at_once |= {"hook_urls", "schedules", "repositories"}
+    at_once |= {"hook_urls", "schedules", "repositories", "badges"}
     assert AT_START | OF_WORKERS | at_once == set(Document.model_fields)
     assert not at_once & (AT_START | OF_WORKERS)
