@@ -101,12 +101,15 @@ def test_without_either_it_only_has_to_run(work, network, images):
 
 
 def test_services_start_side_by_side(work, network, images):
-    slow = Service(
-        image=images.busybox, command=("sh", "-c", "sleep 1; touch /r; sleep 600"), ready=Ready(command="test -e /r")
-    )
-    begun = time.monotonic()
-    services.start(work, {f"s{number}": slow for number in range(3)}, network)
-    assert time.monotonic() - begun < 3.5
+    serve = ("sh", "-c", "mkdir /w; touch /w/up; exec httpd -f -p 80 -h /w")
+    waits_for = {"s0": "s1", "s1": "s2", "s2": "s0"}  # one after the other none would ever be ready
+    wanted = {
+        name: Service(
+            image=images.busybox, command=serve, ready=Ready(command=f"wget -q -O /dev/null http://{other}/up")
+        )
+        for name, other in waits_for.items()
+    }
+    services.start(work, wanted, network)
 
 
 def test_a_service_that_never_gets_ready_is_told_with_its_last_lines(work, network, images):
