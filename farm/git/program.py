@@ -39,16 +39,17 @@ def run(
 ) -> bytes:
     """Run git to its end and return what it printed; git's own words are the cause of the Errored that this raises.
 
-    The text that it is given must fit into a pipe.
+    The text is what it reads, as long as it likes to.
     """
-    git = start(mirror, command, lock, text=text, env=env)
+    git = start(mirror, command, lock, reads=bool(text), env=env)
     deadline = time.monotonic() + timeout
     try:
         while True:
             try:
-                out, err = git.communicate(timeout=_POLL)
+                out, err = git.communicate(text or None, timeout=_POLL)
                 break
             except subprocess.TimeoutExpired:
+                text = b""  # the rest of it is sent by the next call
                 check()
                 if time.monotonic() > deadline:
                     raise Errored(
@@ -70,10 +71,10 @@ def start(
     command: Sequence[str],
     lock: int | None = None,
     *,
-    text: bytes = b"",
+    reads: bool = False,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start git on a mirror, or on none; whoever starts it calls `end`."""
+    """Start git on a mirror, or on none, with a pipe to read from if asked; whoever starts it calls `end`."""
     own = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "FARM_"))}
     own |= {"GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
     own |= {"LC_ALL": "C", **(env or {})}
@@ -82,7 +83,7 @@ def start(
     try:
         git = subprocess.Popen(
             ["git", *options, *where, *command],
-            stdin=subprocess.PIPE if text else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=own,
@@ -91,10 +92,6 @@ def start(
         )
     except OSError as error:
         raise Errored(f"git cannot be started: {error}; install git on this machine") from error
-    if git.stdin:
-        with suppress(BrokenPipeError), git.stdin:  # it ended already and says why
-            git.stdin.write(text)
-        git.stdin = None
     return git
 
 
@@ -104,9 +101,10 @@ def end(git: subprocess.Popen[bytes]) -> None:
         with suppress(ProcessLookupError):
             os.killpg(git.pid, signal.SIGKILL)
         git.wait()
-    for stream in (git.stdout, git.stderr):
+    for stream in (git.stdin, git.stdout, git.stderr):
         if stream is not None:
-            stream.close()
+            with suppress(BrokenPipeError):  # what it did not read is nobody's
+                stream.close()
 
 
 def last(words: bytes) -> str:

@@ -15,7 +15,7 @@ from farm.git.reading import show
 from farm.git.urls import checked, local, oid
 
 _LINK = b"160000 commit "
-_LONGEST = 60_000  # bytes of .gitmodules, which has to fit into a pipe
+_LONGEST = 60_000  # bytes of .gitmodules that are read
 
 
 @dataclass(frozen=True, slots=True)

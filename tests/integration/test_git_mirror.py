@@ -253,6 +253,12 @@ def test_a_commit_is_read_as_git_reads_it(origin, mirror, message, encoding):
     assert (said.subject, said.author, said.email, said.time) == (subject, author, email, float(when))
 
 
+def test_git_is_told_more_than_fits_into_a_pipe(origin, mirror):
+    commit = git.ensure(mirror, str(origin.bare), origin.commit({"a": "a"}))
+    lost = [f"{number:040x}" for number in range(1, 5000)]
+    assert [each.id for each in git.commits(mirror, [*lost, commit])] == [commit]
+
+
 def test_the_host_of_a_clone_url():
     urls = ("/srv/a.git", "file:///srv/a.git", "git@example.org:a.git", "ssh://me@example.org:22/a", "https://x:y@h/a")
     assert [git.host(url) for url in urls] == ["", "", "example.org", "example.org", "h"]
