@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from xml.parsers import expat
+
+from workers import markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,6 @@ class _Enough(Exception):
 def _root(file: bytes) -> Mapping[str, str]:
     """Return the attributes of the root element `coverage`; what comes behind it is not looked at."""
     found: dict[str, str] = {}
-    parser = expat.ParserCreate()
 
     def start(name: str, attributes: dict[str, str]) -> None:
         if name != "coverage":
@@ -53,14 +53,8 @@ def _root(file: bytes) -> Mapping[str, str]:
         found.update(attributes)
         raise _Enough
 
-    def entity(*_: object) -> None:
-        raise ValueError("it declares entities, which a report needs not")
-
-    parser.StartElementHandler, parser.EntityDeclHandler = start, entity
     try:
-        parser.Parse(file, True)  # noqa: FBT003 - expat takes it by place
+        markup.walk(file, start)
     except _Enough:
         return found
-    except expat.ExpatError as error:
-        raise ValueError(str(error)) from error
     raise ValueError("it has no root")

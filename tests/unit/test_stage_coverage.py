@@ -25,6 +25,7 @@ def test_files_are_summed_up() -> None:
         (b'<coverage lines-covered="many" lines-valid="4"/>', "no lines-covered"),
         (b'<coverage lines-covered="5" lines-valid="4"/>', "5 of 4"),
         (b'<!DOCTYPE coverage [<!ENTITY a "b">]><coverage lines-covered="&a;" lines-valid="4"/>', "declares entities"),
+        (b'<?xml version="1.0" encoding="none-such"?><coverage/>', "none-such"),
         (b'<!DOCTYPE c [<!ENTITY a SYSTEM "file:///etc/passwd">]><coverage/>', "declares entities"),
     ],
 )

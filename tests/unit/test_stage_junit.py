@@ -59,3 +59,18 @@ def test_what_is_kept_is_bounded():
 def test_a_time_that_no_clock_says_is_none(time):
     report = junit.read([f'<testsuite><testcase name="a" time="{time}"><failure/></testcase></testsuite>'.encode()])
     assert (report.results[0].seconds, report.failing[0].seconds, report.slowest) == (0.0, 0.0, ())
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        b"no XML",
+        b"<html/>",
+        b'<?xml version="1.0" encoding="none-such"?><testsuites/>',
+        b'<!DOCTYPE t [<!ENTITY a "b">]><testsuites name="&a;"/>',
+        b'<!DOCTYPE t [<!ENTITY a SYSTEM "file:///etc/hostname">]><testsuites><testsuite name="&a;"/></testsuites>',
+    ],
+)
+def test_what_is_no_report_or_declares_entities_is_refused(report):
+    with pytest.raises(ValueError):  # noqa: PT011 - each parser says it in its own words
+        junit.read([report])
