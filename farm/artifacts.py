@@ -40,7 +40,10 @@ class Store:
             system, path = self._place(sent)
             with suppress(FileNotFoundError):
                 system.rm_file(path)
-                system.rmdir(system._parent(path))  # noqa: SLF001
+            with suppress(OSError):  # other attempts and other steps have theirs there
+                for _ in range(2):
+                    path = system._parent(path)  # noqa: SLF001
+                    system.rmdir(path)
 
     @contextmanager
     def open(self, sent: Sent) -> Iterator[IO[bytes]]:

@@ -1,5 +1,6 @@
 """Artifacts come in from workers as a stream, are listed, and are read."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any
 
@@ -34,7 +35,6 @@ async def put(request: Request, farm: Farm, word: Word) -> dict[str, int]:
     except BaseException:
         await run_in_threadpool(_dropped, farm, sent, file)
         raise
-    await run_in_threadpool(file.close)
     log.info("artifacts.kept", pipeline=sent.number, step=sent.step, bytes=length)
     return {"bytes": length}
 
@@ -85,11 +85,16 @@ async def _written(request: Request, file: IO[bytes], limit: int) -> int:
         length += len(piece)
         if length > limit:
             raise HTTPException(413, f"these are more than the {limit >> 20} MiB that are kept of a job")
-        try:
-            await run_in_threadpool(file.write, piece)
-        except OSError as error:
-            raise Errored(f"artifacts cannot be written: {error}; make room where they are kept") from error
+        await run_in_threadpool(_put, file.write, piece)
+    await run_in_threadpool(_put, file.close)  # what was kept back goes out with it
     return length
+
+
+def _put(act: Callable[..., object], *piece: bytes) -> None:
+    try:
+        act(*piece)
+    except OSError as error:
+        raise Errored(f"artifacts cannot be written: {error}; make room where they are kept") from error
 
 
 def _dropped(farm: Service, sent: Sent, file: IO[bytes]) -> None:

@@ -61,6 +61,20 @@ def test_a_store_is_a_disk_or_any_other_file_system_of_fsspec(tmp_path: Path, ur
         store.files(sent)
 
 
+def test_what_goes_leaves_what_other_attempts_sent_and_the_last_one_no_folder(tmp_path: Path):
+    store, all_sent = (
+        Store(tmp_path.as_uri()),
+        [Sent(7, "test/unit", 3), Sent(7, "test/unit", 4), Sent(7, "test/web", 5)],
+    )
+    for sent in all_sent:
+        with store.create(sent) as file:
+            file.write(tar(("a", tarfile.REGTYPE, "x")).getvalue())
+    while all_sent:
+        store.remove(all_sent.pop())
+        assert [store.files(sent) for sent in all_sent] == [[("a", 1)]] * len(all_sent)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_store_that_cannot_be_used_says_so():
     with pytest.raises(Errored, match=r"cannot be kept at nothing://x: .*see `artifacts` in farm\.yml"):
         Store("nothing://x").create(Sent(1, "test", 1))
