@@ -15,7 +15,7 @@ from farm.definition import Job
 from farm.errors import Errored, Failed
 from farm.pipeline import Status
 from workers import artifacts, bed, coverage, junit, secret_file, services, tries
-from workers.engine import Check, ContainerSpec, Exit, Limits
+from workers.engine import Check, ContainerSpec, Exit, Limits, NoProgram
 from workers.mask import Mask, Stream
 from workers.tree import gather
 from workers.workspace import Outcome, Workspace
@@ -186,12 +186,10 @@ def start(work: Workspace, place: Place, script: Sequence[str], *, keep: bool = 
     try:
         with _checkout(work, place.job.checkout) as tree:
             container = work.engine.start(spec, tree=_beside(work, tree))
-    except Failed as error:
-        if " cannot run sh:" in str(error):
-            raise Failed(
-                "the image has no `sh`, which runs the script; add one, or give the test an image that has it"
-            ) from error
-        raise
+    except NoProgram as error:
+        raise Failed(
+            "the image has no `sh`, which runs the script; add one, or give the test an image that has it"
+        ) from error
     work.teardown.callback(work.engine.remove, "container", container)
     return container
 

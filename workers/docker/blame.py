@@ -3,6 +3,7 @@
 import re
 
 from farm.errors import Errored, Failed
+from workers.engine import NoProgram
 
 _AWAY = re.compile(
     r"dial (tcp|unix)|connection (refused|reset)|i/o timeout|no such host|TLS handshake|unexpected EOF|broken pipe"
@@ -78,7 +79,7 @@ def of_start(image: str, message: str) -> Failed | Errored:
     """Return the error that a container's start ends with."""
     program = re.search(r'exec: "?([^":]+)"?: (.*?)(: unknown)?$', message, re.DOTALL)
     if program:
-        return Failed(f"image {image} cannot run {program[1]}: {_brief(program[2])}")
+        return NoProgram(image, program[1], _brief(program[2]))
     return away(message) or Errored(f"the Docker Engine does not start a container of {image}: {_brief(message)}")
 
 

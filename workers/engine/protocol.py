@@ -93,7 +93,7 @@ class Engine(Protocol):
         """Make an empty volume and return its name."""
 
     def start(self, spec: ContainerSpec, *, tree: Iterable[bytes] | None = None) -> str:
-        """Start a container and return its name. Failed: the image has no such program; it is removed again then.
+        """Start a container and return its name. NoProgram: the image lacks what it is to run; it is removed again.
 
         A tree, the pieces of a plain tar, is unpacked at the root before, over what the image has there; what the
         pieces raise comes out unchanged, and the container is removed.

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal, Self
 
+from farm.errors import Failed
+
 Kind = Literal["container", "network", "volume"]
 Check = Callable[[], None]
 Output = Callable[[bytes], None]
@@ -157,6 +159,19 @@ class ContainerSpec:
     init: bool = False
     attach: bool = False
     word: str = ""
+
+
+class NoProgram(Failed):
+    """The image has not the program that a container was to run."""
+
+    def __init__(self, image: str, program: str, why: str) -> None:
+        super().__init__(image, program, why)
+        self.image = image
+        self.program = program
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"image {self.image} cannot run {self.program}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
