@@ -19,7 +19,7 @@ LOOK = 1.0  # seconds between two looks at the file; it counts when it was the s
 AT_START = frozenset(
     (
         *("farm_id", "redis_url", "registry", "registry_plain", "url", "web_url", "token", "cookie_secret", "lease"),
-        *("log_head", "log_tail", "log_budget", "artifacts", "artifacts"),
+        *("log_head", "log_tail", "log_budget", "artifacts"),
     )
 )
 OF_WORKERS = frozenset(
