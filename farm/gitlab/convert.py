@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from farm.definition import DefinitionError, parse
-from farm.gitlab import included, merged, source
+from farm.gitlab import included, merged, source, trees
 from farm.gitlab.images import Images, makes_images
 from farm.gitlab.jobs import script, variables
 from farm.gitlab.merged import flat
@@ -34,6 +34,7 @@ def convert(text: str, name: str = ".gitlab-ci.yml", read: included.Read = inclu
     data = included.whole(source.load(text, name), read, notes)
     _header(data, notes)
     found = merged.jobs(data, notes)
+    fetched = trees.beside(found, read, notes)
     images, tested = Images(notes), list[Tested]()
     changes, interruptible = list[list[str]](), list[bool]()
     for about, job in found.items():
@@ -63,9 +64,9 @@ def convert(text: str, name: str = ".gitlab-ci.yml", read: included.Read = inclu
         notes.add(1, "test", "no job tests: `test: none` says so, and lets the image be released")
     if images.build is None and not images.tags:
         notes.add(1, "build", "no job builds an image; the farm builds one from the Dockerfile of the repository")
-    document |= _on(changes, interruptible, notes)
+    document |= _on(changes, interruptible, notes) | ({"source": fetched} if fetched else {})
     ordered: dict[str, Any] = {
-        key: document[key] for key in ("image", "on", "build", "test", "release") if key in document
+        key: document[key] for key in ("image", "source", "on", "build", "test", "release") if key in document
     }
     written = write(ordered)
     return Conversion(written, tuple(notes), _mistakes(written))

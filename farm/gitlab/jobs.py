@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from farm.definition.names import is_image
-from farm.gitlab import docker
-from farm.gitlab.merged import flat, lines
+from farm.gitlab import docker, secret
+from farm.gitlab.kept import kept
+from farm.gitlab.merged import flat
 from farm.gitlab.notes import Notes
+from farm.gitlab.outcomes import outcomes
 from farm.gitlab.services import services
 from farm.gitlab.source import Line, Map, Text
 from farm.gitlab.words import SOURCE, command, expand, names, predefined
 
 _BASH = re.compile(r"\[\[ |(?:^|\s)source |<<<|\bpushd\b|\$\{\w+(?:,,|\^\^)|\bpipefail\b|=\(")
-_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
-_UNITS = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
 _LABEL = re.compile(r"[^a-z0-9_.-]+")
 _RUNNERS = ("GIT_", "FF_", "CI_", "CACHE_", "SECURE_", "SAST_")
 _PROXY = re.compile(r"\$\{?CI_DEPENDENCY_PROXY_\w+\}?/")
@@ -58,6 +58,7 @@ class TestJob:
     def document(self) -> dict[str, Any]:
         """Return the job as it is written in `.farm.yml`."""
         self._parallel()
+        said = script(self.job, "before_script", "script", "after_script")
         runs = self._runs()
         if runs:
             for key in ("image", "services", "before_script", "script"):
@@ -71,11 +72,13 @@ class TestJob:
         env = {name: value for name, value in self.env.items() if name not in exports and name not in matrix}
         if env:
             self.made["env"] = env
+        if secrets := secret.named(self.job, self.about, self.notes):
+            self.made["secrets"] = secrets
+        secret.unset(said, {*self.env, *matrix, *secrets}, self.about, self.notes)
         if beside := services(self.job, self.about, env, self.notes):
             self.made["services"] = beside
         self.made["script"] = [*self._exports(exports, commands), *commands]
-        self._timeout()
-        self._artifacts()
+        self.made |= outcomes(self.job, self.about, self.notes) | kept(self.job, self.about, env, self.notes)
         self._labels()
         return self.made
 
@@ -175,16 +178,6 @@ class TestJob:
         elif said is not None:
             self._note(line, "this form of parallel has no counterpart; left out")
 
-    def _timeout(self) -> None:
-        line, said = self._line("timeout"), self.job.pop("timeout", None)
-        if said is None:
-            return
-        seconds = sum(float(count) * _UNITS.get(unit[:1] or "m", 0) for count, unit in _TIME.findall(str(said)))
-        if 1 <= seconds <= 86400:  # noqa: PLR2004 - the farm's own bounds
-            self.made["timeout"] = f"{int(seconds) // 60}m" if seconds % 60 == 0 else f"{int(seconds)}s"
-        else:
-            self._note(line, f"timeout: {said} is not between a second and a day; left out")
-
     def _labels(self) -> None:
         line = self._line("tags")
         labels = [_LABEL.sub("-", str(tag).lower()).strip("-._")[:32] for tag in flat(self.job.pop("tags", None))]
@@ -193,20 +186,6 @@ class TestJob:
         if labels:
             self.made["runs_on"] = labels[:4]
             self._note(line, f"tags became runs_on: a worker with --labels {','.join(labels[:4])} has to be there")
-
-    def _artifacts(self) -> None:
-        line, said = self._line("artifacts"), self.job.pop("artifacts", None)
-        if not isinstance(said, Map):
-            return
-        reports = said.get("reports")
-        for key, value in reports.items() if isinstance(reports, Map) else ():
-            if key == "junit" and (patterns := [str(path).removeprefix("./") for path in flat(value)]):
-                self.made["reports"] = {"junit": patterns[0] if len(patterns) == 1 else patterns}
-            else:
-                self._note(reports.lines[key] if isinstance(reports, Map) else line, f"the report {key} is left out")
-        if "paths" in said or "untracked" in said:
-            words = ", ".join(str(path) for path in flat(said.get("paths"))) or "untracked files"
-            self._note(lines(said.get("paths"), line), f"artifacts are neither kept nor handed on here: {words}")
 
 
 def _braced(name: str, matrix: Mapping[str, Any]) -> str:

@@ -13,16 +13,18 @@ from farm.gitlab.when import When
 
 _WHY = {
     "cache": "is left out: layers of the build are cached by themselves, and jobs start from the image",
-    "retry": "is left out: what the farm is at fault for it tries again by itself, and a failing test never",
-    "coverage": "is left out: the farm keeps no coverage",
-    "allow_failure": "has no counterpart: this job's failure fails the pipeline here",
     "environment": "is left out: the farm ends with the released image",
-    "secrets": "is left out; see docs/definition.md for what a job can be given",
     "id_tokens": "is left out: the farm gives out no tokens",
     "resource_group": "is left out: a release is in order by itself",
     "interruptible": "is left out: it is said for the whole pipeline here, by `on: {superseded: cancel}`",
     "dependencies": "is left out: artifacts are not handed on",
 }
+
+
+_ORDER = (
+    *("image", "needs", "when", "matrix", "parallel", "checkout", "env", "secrets", "services", "script"),
+    *("reports", "artifacts", "timeout", "retry", "allow_failure", "runs_on"),
+)
 
 
 @dataclass(slots=True)
@@ -78,7 +80,7 @@ def _shared(made: dict[str, Any]) -> Any:
         (job,) = made.values()
         return _short({key: value for key, value in job.items() if key != "needs"})
     shared: dict[str, Any] = {}
-    for key in ("image", "checkout", "env", "services", "timeout", "runs_on", "reports"):
+    for key in ("image", "checkout", "env", "secrets", "services", "timeout", "runs_on", "reports", "retry"):
         first = next(iter(made.values())).get(key)
         if first is not None and all(job.get(key) == first for job in made.values()):
             shared[key] = first
@@ -88,8 +90,7 @@ def _shared(made: dict[str, Any]) -> Any:
 
 
 def _short(job: dict[str, Any]) -> Any:
-    ordered = ("image", "needs", "matrix", "parallel", "checkout", "env", "services", "script", "reports")
-    job = {key: job[key] for key in (*ordered, *(set(job) - set(ordered))) if key in job}
+    job = {key: job[key] for key in (*_ORDER, *job) if key in job}
     if len(job["script"]) == 1:
         job["script"] = job["script"][0]
     return job["script"] if list(job) == ["script"] else job
@@ -141,8 +142,7 @@ def _before(
 def left(job: Map, about: str, notes: Notes) -> None:
     """Note each key that nothing has taken."""
     for key, value in job.items():
-        harmless = (key == "interruptible") or (key == "allow_failure" and value == "false")
         if key == "dependencies" and isinstance(value, List) and not value:
             continue
-        if not harmless:
+        if key != "interruptible":
             notes.add(job.lines[key], about, f"{key} {_WHY.get(key, 'has no counterpart; left out')}")

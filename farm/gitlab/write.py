@@ -1,6 +1,5 @@
 """A definition as the text of a `.farm.yml`: short forms where there are some. It checks nothing."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,13 +21,16 @@ def _text(writer: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 
 
 _Writer.add_representer(str, _text)
+# `on` is text for the farm, whatever YAML 1.1 makes of it; so it needs no quotes.
+_Writer.yaml_implicit_resolvers = {
+    letter: found for letter, found in yaml.SafeDumper.yaml_implicit_resolvers.items() if letter != "o"
+}
 
 
 def write(document: Mapping[str, Any]) -> str:
     """Return the text."""
     if not document:
         return ""
-    text = yaml.dump(
+    return yaml.dump(
         dict(document), Dumper=_Writer, sort_keys=False, allow_unicode=True, width=10_000, default_flow_style=False
     )
-    return re.sub(r"^'on':", "on:", text, flags=re.MULTILINE)  # text for the farm, whatever YAML 1.1 makes of it
