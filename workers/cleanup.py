@@ -1,4 +1,4 @@
-"""Taking away what attempts left on an engine: containers, networks, volumes, old images; never what is not ours."""
+"""Taking away what attempts left on an engine: containers, networks, old images; never what is not ours."""
 
 import time
 from collections.abc import Callable, Iterable

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from workers import cleanup
-from workers.engine import BuildSpec, ContainerSpec, Mount
+from workers.engine import BuildSpec, ContainerSpec
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("engine")]
 
@@ -24,9 +24,8 @@ def foreign(engine: Any, images: Any) -> Iterator[Any]:
 
 def leave(hands, owner, images):
     """Leave one object of each kind behind, all in use."""
-    network, volume = hands.create_network(owner), hands.create_volume(owner)
-    mounts = (Mount(volume, "/v"),)
-    hands.start(ContainerSpec(owner, images.busybox, command=("sleep", "600"), network=network, mounts=mounts))
+    network = hands.create_network(owner)
+    hands.start(ContainerSpec(owner, images.busybox, command=("sleep", "600"), network=network))
 
 
 def fences(hands, owner):
@@ -36,11 +35,11 @@ def fences(hands, owner):
 def test_an_attempt_removes_what_older_ones_of_its_step_left_and_nothing_else(hands, owner, images, foreign):
     others = (replace(owner, step="test/other", fence=1), replace(owner, pipeline=217, fence=2))
     for each in (replace(owner, fence=5), replace(owner, fence=6), replace(owner, fence=8), *others):
-        hands.create_volume(each)
+        hands.create_network(each)
     leave(hands, replace(owner, fence=6), images)
-    hands.create_volume(owner)
+    hands.create_network(owner)
 
-    assert cleanup.remove_older(hands, owner) == 5
+    assert cleanup.remove_older(hands, owner) == 4
 
     assert fences(hands, owner) == [1, 2, 7, 8]
     foreign.reload()
@@ -54,7 +53,7 @@ def test_a_sweep_removes_what_no_living_attempt_owns(hands, owner, images, forei
     def alive(asked):
         return asked.fence == 8  # expired by the clock, yet at work
 
-    assert cleanup.sweep(hands, owner.farm, alive) == 3
+    assert cleanup.sweep(hands, owner.farm, alive) == 2
 
     assert fences(hands, owner) == [8]
     foreign.reload()
@@ -63,8 +62,8 @@ def test_a_sweep_removes_what_no_living_attempt_owns(hands, owner, images, forei
 
 def test_another_farm_keeps_what_has_not_expired(hands, owner):
     other = replace(owner, farm=secrets.token_hex(6))
-    hands.create_volume(owner)
-    hands.create_volume(replace(owner, fence=6, expires=int(time.time()) - 1))
+    hands.create_network(owner)
+    hands.create_network(replace(owner, fence=6, expires=int(time.time()) - 1))
 
     cleanup.sweep(hands, other.farm, lambda _: pytest.fail("not this farm's, so nobody knows"))
 

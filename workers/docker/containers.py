@@ -1,4 +1,4 @@
-"""Containers on the Docker Engine, their networks and volumes: made, watched and removed. It knows no image."""
+"""Containers on the Docker Engine, and their networks: made, watched and removed. It knows no image."""
 
 import posixpath
 import threading
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import requests
 
 _GONE = 10.0  # seconds within which an object that is being removed is gone
-_PATHS: Mapping[Kind, str] = {"container": "/containers", "network": "/networks", "volume": "/volumes"}
+_PATHS: Mapping[Kind, str] = {"container": "/containers", "network": "/networks"}
 
 
 class Containers:
@@ -28,17 +28,11 @@ class Containers:
         self._attached: dict[str, requests.Response] = {}
         self._lock = threading.Lock()
 
-    def create_network(self, owner: Owner, *, internal: bool = False) -> str:
+    def create_network(self, owner: Owner) -> str:
         """Make a network."""
         name = owner.name()
-        body = {"Name": name, "Driver": "bridge", "Internal": internal, "Labels": owner.labels()}
+        body = {"Name": name, "Driver": "bridge", "Labels": owner.labels()}
         self._api.call("POST", "/networks/create", body=body)
-        return name
-
-    def create_volume(self, owner: Owner) -> str:
-        """Make a volume."""
-        name = owner.name()
-        self._api.call("POST", "/volumes/create", body={"Name": name, "Labels": owner.labels()})
         return name
 
     def start(self, spec: ContainerSpec, *, tree: Iterable[bytes] | None = None) -> str:
@@ -144,8 +138,7 @@ class Containers:
         params = {"filters": filters(label=[f"{key}={value}" for key, value in labels.items()] or ["farm.id"])}
         containers = self._api.call("GET", "/containers/json", params={"all": "1", **params})
         networks = self._api.call("GET", "/networks", params=params)
-        volumes = self._api.call("GET", "/volumes", params=params)["Volumes"] or ()
-        found = (*map(values.container, containers), *map(values.network, networks), *map(values.volume, volumes))
+        found = (*map(values.container, containers), *map(values.network, networks))
         return tuple(item for item in found if item is not None)
 
     def remove(self, kind: Kind, name: str) -> None:

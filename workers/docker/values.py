@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from workers.engine import ContainerSpec, ContainerState, Exit, Image, Kind, Mount, Object, Owner
+from workers.engine import ContainerSpec, ContainerState, Exit, Image, Kind, Object, Owner
 
 _LOG = {
     "Type": "local",
@@ -23,7 +23,6 @@ def creation(spec: ContainerSpec) -> dict[str, Any]:
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
             "NetworkMode": spec.network,
-            "Mounts": [_mount(mount) for mount in spec.mounts],
             "Tmpfs": dict.fromkeys(spec.tmpfs, ""),
             "Memory": memory,
             "MemorySwap": memory,  # memory and swap together: no swap
@@ -32,7 +31,6 @@ def creation(spec: ContainerSpec) -> dict[str, Any]:
             "SecurityOpt": ["no-new-privileges"],
             "CapDrop": ["ALL"],
             "CapAdd": list(spec.capabilities),
-            "Init": spec.init,
             "LogConfig": _LOG,
         },
     }
@@ -40,8 +38,6 @@ def creation(spec: ContainerSpec) -> dict[str, Any]:
         body["Cmd"] = list(spec.command)
     if spec.entrypoint is not None:
         body["Entrypoint"] = list(spec.entrypoint) or [""]  # one empty string clears the image's
-    if spec.user is not None:
-        body["User"] = spec.user
     if spec.directory is not None:
         body["WorkingDir"] = spec.directory
     if spec.aliases:
@@ -60,11 +56,6 @@ def holding(spec: ContainerSpec) -> dict[str, Any]:
         "LogConfig": {"Type": "none"},
     }
     return body
-
-
-def _mount(mount: Mount) -> dict[str, Any]:
-    kind = "bind" if mount.source.startswith("/") else "volume"
-    return {"Type": kind, "Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}
 
 
 def image(found: Mapping[str, Any]) -> Image:
@@ -122,11 +113,6 @@ def container(item: Mapping[str, Any]) -> Object | None:
 def network(item: Mapping[str, Any]) -> Object | None:
     """Read a listed network; None if no farm made it."""
     return _object("network", item["Id"], item["Name"], item["Labels"], _seconds(item["Created"]))
-
-
-def volume(item: Mapping[str, Any]) -> Object | None:
-    """Read a listed volume; None if no farm made it."""
-    return _object("volume", item["Name"], item["Name"], item["Labels"], _seconds(item["CreatedAt"]))
 
 
 def _object(kind: Kind, id_: str, name: str, labels: Mapping[str, str] | None, created: float) -> Object | None:

@@ -78,8 +78,8 @@ class Engine(Protocol):
     def trim_cache(self, keep: int) -> None:
         """Throw away of the builders' cache what was not used for longest, until it has at most so many bytes."""
 
-    def create_network(self, owner: Owner, *, internal: bool = False) -> str:
-        """Make a network and return its name; an internal one has no way to the outside."""
+    def create_network(self, owner: Owner) -> str:
+        """Make a network and return its name."""
 
     def hold(self, owner: Owner, network: Callable[[], str]) -> str | None:
         """Start a container that does nothing but keep a place in a network open, and return its name.
@@ -88,9 +88,6 @@ class Engine(Protocol):
         network is asked for when the container runs already, so that it can be made meanwhile. None where the engine
         has no program for it.
         """
-
-    def create_volume(self, owner: Owner) -> str:
-        """Make an empty volume and return its name."""
 
     def start(self, spec: ContainerSpec, *, tree: Iterable[bytes] | None = None) -> str:
         """Start a container and return its name. NoProgram: the image lacks what it is to run; it is removed again.
@@ -135,7 +132,7 @@ class Engine(Protocol):
         """
 
     def objects(self, labels: Mapping[str, str]) -> Sequence[Object]:
-        """List the containers, networks and volumes of farms that carry these labels, in the order of safe removal."""
+        """List the containers and networks of farms that carry these labels, in the order of safe removal."""
 
     def remove(self, kind: Kind, name: str) -> None:
         """Kill (never stop) and remove an object, a container with its unnamed volumes; one that is gone is fine."""

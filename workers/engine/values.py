@@ -8,7 +8,7 @@ from typing import IO, Literal, Self
 
 from farm.errors import Failed
 
-Kind = Literal["container", "network", "volume"]
+Kind = Literal["container", "network"]
 Check = Callable[[], None]
 Output = Callable[[bytes], None]
 
@@ -117,15 +117,6 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Mount:
-    """A volume's name or an absolute path of the engine's host, and where the container sees it."""
-
-    source: str
-    target: str
-    read_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """The most that one container may take: bytes of memory and swap, processors, processes; None is no limit."""
 
@@ -136,10 +127,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """One container to start. None for command, entrypoint, user, directory means the image's own; `()` clears it.
+    """One container to start. None for command, entrypoint, directory means the image's own; `()` clears it.
 
-    `network` is the name of one, `none`, `host` or `container:ID`. `attach` means that `wait` wants its output,
-    `init` that an engine's own process 1 reaps what the command leaves behind.
+    `network` is the name of one, `none`, `host` or `container:ID`. `attach` means that `wait` wants its output.
     The image's health check is never run by the engine: whoever waits for a service asks it much more often.
     """
 
@@ -148,15 +138,12 @@ class ContainerSpec:
     command: Sequence[str] | None = None
     entrypoint: Sequence[str] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
-    user: str | None = None
     directory: str | None = None
-    mounts: Sequence[Mount] = ()
     tmpfs: Sequence[str] = ()
     network: str = "none"
     aliases: Sequence[str] = ()
     limits: Limits = field(default_factory=Limits)
     capabilities: Sequence[str] = CAPABILITIES
-    init: bool = False
     attach: bool = False
     word: str = ""
 
@@ -212,7 +199,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """A container, network or volume that a farm made; `created` is in Unix seconds."""
+    """A container or network that a farm made; `created` is in Unix seconds."""
 
     kind: Kind
     id: str
