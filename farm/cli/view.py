@@ -117,7 +117,7 @@ def _row(name: str, row: Document, now: float) -> str:
         *why(row)[:1],
     ]
     text = ", ".join(note for note in notes if note)
-    return f"{ICONS.get(row['status'], '?')} {name:<9} {row['status']:<8}" + (f"  {text}" if text else "")
+    return f"{ICONS.get(row['status'], '?')} {name:<9} {row['status']:<10}" + (f"  {text}" if text else "")
 
 
 def covered(coverage: Document) -> str:
