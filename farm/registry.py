@@ -5,7 +5,6 @@ an answer: None.
 """
 
 import hashlib
-import ipaddress
 import json
 import re
 import socket
@@ -18,6 +17,7 @@ from urllib.request import parse_http_list, parse_keqv_list
 import httpx
 
 from farm.errors import Errored
+from farm.hosts import here, host_of
 
 MEDIA_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -55,7 +55,7 @@ class Registry:
         lease it keeps a write from arriving after somebody else took the step over.
         """
         self.address = address
-        local = _local(address)
+        local = here(host_of(address))
         scheme = "http" if local or plain else "https"
         options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
         if user_timeout is not None:
@@ -236,11 +236,3 @@ def _words(answer: httpx.Response) -> str:
         return f"{answer.status_code} {first.get('message') or first['code']}"
     except (ValueError, LookupError, TypeError, AttributeError):
         return f"{answer.status_code} {answer.reason_phrase}"
-
-
-def _local(address: str) -> bool:
-    host = address.removeprefix("[").partition("]")[0] if address.startswith("[") else address.partition(":")[0]
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -12,6 +12,7 @@ import redis
 from farm.cli.finding import Finding
 from farm.client import Client
 from farm.errors import FarmError
+from farm.hosts import here, host_of
 from farm.record import Record
 from farm.secrets import Secrets
 from farm.settings import Settings
@@ -76,11 +77,11 @@ def _kept(info: dict[str, object]) -> Iterator[Finding]:
 
 def registry(settings: Settings) -> Iterator[Finding]:
     """Ask the registry as the farm does; whether the engine gets there is another question."""
-    host = settings.registry.rpartition(":")[0]
-    plain = settings.registry_plain or host.startswith("127.") or host == "localhost"
+    local = here(host_of(settings.registry))
+    plain = settings.registry_plain or local
     address = f"{'http' if plain else 'https'}://{settings.registry}/v2/"
     try:
-        answer = httpx.get(address, timeout=5, trust_env=not plain)
+        answer = httpx.get(address, timeout=5, trust_env=not local)
     except httpx.HTTPError as error:
         yield Finding.error(
             "registry", f"{address} does not answer: {error}", f"start it, and open {settings.registry}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from farm.errors import Refused
 from farm.holder import MARK
 from farm.home import LOCAL, State, is_free, state_file
+from farm.hosts import here
 from farm.membership import invitation_file, membership_file, write
 from farm.settings import Settings, config_file
 
@@ -26,7 +27,7 @@ def check_address(address: str) -> None:
     """Refuse what build machines could not reach, or what cannot be part of an image's name."""
     if not address:
         return
-    if address in ("0.0.0.0", "*") or address.startswith("127.") or address == "localhost":  # noqa: S104 - refused
+    if address in ("0.0.0.0", "*") or here(address):  # noqa: S104 - refused
         raise Refused(
             f"{address} is not an address that another machine can use; give the one by which build machines reach this"
             " machine, such as --listen 10.0.0.5"

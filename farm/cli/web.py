@@ -1,6 +1,5 @@
 """`farm web`: the pages without Flower, for those who want to see pipelines and nothing of Celery."""
 
-import ipaddress
 import os
 from collections.abc import Sequence
 from typing import Annotated
@@ -11,6 +10,7 @@ from farm.cli.address import address_of
 from farm.errors import Refused
 from farm.flower.alone import Alone, serve
 from farm.home import read_state
+from farm.hosts import here
 from farm.settings import Settings
 
 USER = "farm"
@@ -51,15 +51,8 @@ def _users(settings: Settings, host: str) -> Sequence[str]:
     """Return who may come in: everybody from this machine alone, else who has the password of the farm's pages."""
     state = read_state(settings.home)
     password = os.environ.get(VARIABLE) or (state.web_password if state else "")
-    if _local(host):
+    if here(host):
         return (f"{USER}:{password}",) if os.environ.get(VARIABLE) else ()
     if not password:
         raise Refused(f"others can reach {host}, so the pages need a password: set {VARIABLE}")
     return (f"{USER}:{password}",)
-
-
-def _local(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

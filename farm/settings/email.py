@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from farm.hosts import here
 from farm.settings.secret import Secret
 from farm.settings.values import FilePath, Values
 
@@ -33,7 +34,7 @@ class EmailSettings(Values):
     def _in_the_open(self) -> Self:
         if self.password and not self.user:
             raise ValueError("a `password` needs the `user` whose it is")
-        if self.security == "none" and (self.password or self.host not in ("localhost", "127.0.0.1", "::1")):
+        if self.security == "none" and (self.password or not here(self.host)):
             raise ValueError(
                 "`security: none` is for a server on this machine, without a password; use starttls or tls"
             )
