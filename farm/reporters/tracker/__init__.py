@@ -40,6 +40,11 @@ class Occasion:
     link: str
     """The pipeline's page."""
 
+    @property
+    def named(self) -> str:
+        """The commit in words."""
+        return f'commit {self.commit.id[:7]} "{self.commit.subject}"'
+
 
 class Unheard(Exception):
     """The tracker does not do that to the story; the sentence becomes a line on the pipeline, and nothing else."""

@@ -38,13 +38,13 @@ class Issues(ABC):
     def finish(self, mention: Mention, occasion: Occasion) -> None:
         """Leave a comment."""
         issue = self._open(mention, occasion)
-        self._comment(issue, f"The tests of {_named(occasion)} have passed: {occasion.link}")
+        self._comment(issue, f"The tests of {occasion.named} have passed: {occasion.link}")
 
     def deliver(self, mention: Mention, occasion: Occasion) -> None:
         """Close the issue with a comment."""
         issue = self._open(mention, occasion)
         self._turn(issue, close=True)
-        self._comment(issue, f"`latest` of {occasion.repository} has {_named(occasion)}: {occasion.link}")
+        self._comment(issue, f"`latest` of {occasion.repository} has {occasion.named}: {occasion.link}")
 
     def reopen(self, mention: Mention, occasion: Occasion, who: str) -> None:
         """Open the issue with a comment."""
@@ -139,7 +139,3 @@ class GitLab(Issues):
 
     def _turn(self, path: str, *, close: bool) -> None:
         self._asking.ask("PUT", path, {"state_event": "close" if close else "reopen"}, about="the issue")
-
-
-def _named(occasion: Occasion) -> str:
-    return f'commit {occasion.commit.id[:7]} "{occasion.commit.subject}"'

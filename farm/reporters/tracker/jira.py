@@ -29,19 +29,19 @@ class Jira:
         wrong = []
         for mention in mentions:
             try:
-                self._comment(mention, f"{_named(occasion)}: {occasion.link}")
+                self._comment(mention, f"{occasion.named}: {occasion.link}")
             except Unheard as unheard:
                 wrong.append(str(unheard))
         return wrong
 
     def finish(self, mention: Mention, occasion: Occasion) -> None:
         """Make the transition for what is tested, or say it."""
-        self._move(mention, self._settings.transitions.finish, f"The tests of {_named(occasion)} have passed")
+        self._move(mention, self._settings.transitions.finish, f"The tests of {occasion.named} have passed")
 
     def deliver(self, mention: Mention, occasion: Occasion) -> None:
         """Make the transition that the commit names, or that for what is delivered, or say it."""
         wanted = mention.word or self._settings.transitions.deliver
-        self._move(mention, wanted, f"latest of {occasion.repository} has {_named(occasion)}")
+        self._move(mention, wanted, f"latest of {occasion.repository} has {occasion.named}")
 
     def reopen(self, mention: Mention, occasion: Occasion, who: str) -> None:
         """Make the transition for what was rolled back, and say it."""
@@ -81,7 +81,3 @@ class Jira:
 
 def _plain(name: str) -> str:
     return name.lower().replace(" ", "-")
-
-
-def _named(occasion: Occasion) -> str:
-    return f'commit {occasion.commit.id[:7]} "{occasion.commit.subject}"'

@@ -91,10 +91,9 @@ class Pivotal:
 
 def rolled_back(occasion: Occasion, who: str) -> str:
     """Return what is said of a story whose image was taken back."""
-    commit = occasion.commit
     return (
-        f"{who or 'Somebody'} rolled `latest` of {occasion.repository} back to before commit {commit.id[:7]}"
-        f' "{commit.subject}", which had delivered this: {occasion.link}'
+        f"{who or 'Somebody'} rolled `latest` of {occasion.repository} back to before {occasion.named},"
+        f" which had delivered this: {occasion.link}"
     )
 
 
