@@ -15,7 +15,7 @@ from redis import Redis
 from farm.reporters import News, Useless
 from farm.reporters.letter import address_of, failure, letter, recovery
 from farm.reporters.mailer import Mailer
-from farm.reporters.streak import BAD, Streak, follow
+from farm.reporters.streak import BAD, KEPT, Streak, follow
 from farm.settings import EmailSettings
 
 Written = Mapping[str, str]  # who was written to of a branch, and the Message-ID
@@ -51,6 +51,7 @@ class Email:
             except Useless as useless:  # nobody else is to be written to for it at the next push
                 written, refusal = _NOBODY, useless
         self._redis.hset(key, mapping={**after.fields(), **written})
+        self._redis.expire(key, KEPT)
         if refusal:
             raise refusal
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 from farm.pipeline import Pipeline, Status
 
 BAD = (Status.FAILED, Status.ERRORED)
+KEPT = 180 * 86400  # seconds for which it is known how a branch stood that nobody pushes to any more
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,7 @@ def test_the_author_of_a_first_failure_hears_of_it_and_of_the_recovery(room: Roo
     assert "2 pushes" in mended.get_content()
     assert f"#{third} passed" in mended.get_content()
     assert room.standing().refused == 0
+    assert room.client.ttl("farm:email:thyme:refs/heads/main") > 90 * 86400  # but not for ever: branches come and go
 
 
 def test_addresses_of_strangers_are_not_written_to(room: Room, mailbox: Mailbox) -> None:

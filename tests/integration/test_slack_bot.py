@@ -93,6 +93,7 @@ def test_one_message_is_edited_from_failed_to_fixed(room: Room, fake: FakeSlack)
     room.run(passes=False)
     room.delivery.deliver()
     assert len(fake.roots) == 2
+    assert room.client.ttl("farm:slack:thyme:refs/heads/main") > 90 * 86400  # but not for ever
 
 
 def test_a_retry_is_said_in_the_thread_and_may_mend_the_branch(room: Room, fake: FakeSlack) -> None:

@@ -85,6 +85,7 @@ def test_the_first_failure_and_the_recovery(desk: Desk, fake: FakeSlack) -> None
     assert "line 39" in str(fake.messages[0])
     assert "test_vat" in str(fake.messages[0])
     assert desk.untold == 0
+    assert desk.client.ttl("farm:slack:thyme:refs/heads/main") > 90 * 86400  # but not for ever
 
 
 def test_other_events_and_lost_pipelines_pass_by(desk: Desk, fake: FakeSlack) -> None:

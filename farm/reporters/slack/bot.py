@@ -13,7 +13,7 @@ from farm.reporters import News
 from farm.reporters.slack.api import Api
 from farm.reporters.slack.message import drift, log, message, note, recovered, trial
 from farm.reporters.slack.posts import Posts
-from farm.reporters.streak import BAD, Streak, follow
+from farm.reporters.streak import BAD, KEPT, Streak, follow
 from farm.settings import SlackSettings
 
 Story = Mapping[str, str]
@@ -74,6 +74,7 @@ class Bot:
                 **dict(zip(("channel", "ts"), place or ("", ""), strict=True)),
             }
             self._redis.hset(key, mapping=values)
+            self._redis.expire(key, KEPT)
 
     def _broken(self, news: News, before: Streak | None, place: tuple[str, str] | None) -> tuple[str, str]:
         shown = self._message(news, before)

@@ -10,7 +10,7 @@ from farm.errors import Refused
 from farm.reporters import Later, News, Useless
 from farm.reporters.answers import patience
 from farm.reporters.slack.message import Payload, drift, message, trial
-from farm.reporters.streak import Streak, follow
+from farm.reporters.streak import KEPT, Streak, follow
 from farm.settings import SlackSettings
 
 TIMEOUT = 5  # seconds for one request
@@ -42,6 +42,7 @@ class Webhook:
             self._post(message(news, self._web_url, before, person=person))
         if after and after != before:
             self._redis.hset(key, mapping=after.fields())
+            self._redis.expire(key, KEPT)
 
     def test(self) -> str:
         """Post one message."""
