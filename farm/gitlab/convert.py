@@ -8,6 +8,7 @@ from farm.definition import DefinitionError, parse
 from farm.gitlab import included, merged, source, trees
 from farm.gitlab.images import Images, makes_images
 from farm.gitlab.jobs import script, variables
+from farm.gitlab.limits import let_in_tags, limits
 from farm.gitlab.merged import flat
 from farm.gitlab.notes import Note, Notes
 from farm.gitlab.source import Map
@@ -28,8 +29,13 @@ class Conversion:
     """What the farm's own parser says of the text, where the file cannot be said here (or is not valid there)."""
 
 
-def convert(text: str, name: str = ".gitlab-ci.yml", read: included.Read = included.nothing) -> Conversion:
-    """Convert the text of a file and of those that `read` knows of it. Refused where one cannot be read at all."""
+def convert(
+    text: str, name: str = ".gitlab-ci.yml", read: included.Read = included.nothing, default: str = "main"
+) -> Conversion:
+    """Convert the text of a file and of those that `read` knows of it. Refused where one cannot be read at all.
+
+    `default` is the name of the default branch, which the file does not tell.
+    """
     notes = Notes()
     data = included.whole(source.load(text, name), read, notes)
     _header(data, notes)
@@ -41,6 +47,7 @@ def convert(text: str, name: str = ".gitlab-ci.yml", read: included.Read = inclu
         _strange(job, about, notes)
         env = variables(job, about, notes)
         said = when(job, about, notes)
+        env |= said.env
         stage = str(job.pop("stage", "test"))
         building = makes_images(job)
         interruptible.append(job.get("interruptible") == "true")
@@ -53,18 +60,22 @@ def convert(text: str, name: str = ".gitlab-ci.yml", read: included.Read = inclu
             needs_of(job, about, {}, notes)
             left(job, about, notes)
             if inside:
-                tested.append(Tested(about, stage, inside, env, When(every=True, line=job.line)))
+                tested.append(Tested(about, stage, inside, env, When(["*"], ["*"], merges=True, line=job.line)))
         else:
             tested.append(Tested(about, stage, job, env, said))
     document = images.document()
+    shared = changes[0] if changes and all(each == changes[0] for each in changes) else []
     if tested:
+        for one in tested:
+            one.limits = limits(one.when, [] if shared else one.when.changes, one.name, default, notes)
+        let_in_tags(tested, images.tags, notes)
         document["test"] = tests(tested, merged.stages(data), images.names, notes)
     else:
         document["test"] = "none"
         notes.add(1, "test", "no job tests: `test: none` says so, and lets the image be released")
     if images.build is None and not images.tags:
         notes.add(1, "build", "no job builds an image; the farm builds one from the Dockerfile of the repository")
-    document |= _on(changes, interruptible, notes) | ({"source": fetched} if fetched else {})
+    document |= _on(shared, interruptible, notes) | ({"source": fetched} if fetched else {})
     ordered: dict[str, Any] = {
         key: document[key] for key in ("image", "source", "on", "build", "test", "release") if key in document
     }
@@ -113,18 +124,20 @@ def _gone(job: Map, about: str, stage: str, said: When, *, building: bool) -> st
             not building and (deploys or "pages" in (*job, about) or stage in _DEPLOYS),
             "deploys, so it is left out: the farm ends with the released image",
         ),
-        (not building and said.manual, "is started by hand; left out"),
+        (
+            not building and said.manual,
+            "is started by hand; left out (with `when: {variables: …}` a job runs where a push says so)",
+        ),
+        (not building and said.failed, "runs after a failure only; left out"),
         (not script(job, "script"), "has no script; left out"),
     ]
     return next((reason for is_so, reason in reasons if is_so), None)
 
 
-def _on(changes: Sequence[Sequence[str]], interruptible: Sequence[bool], notes: Notes) -> dict[str, Any]:
+def _on(shared: Sequence[str], interruptible: Sequence[bool], notes: Notes) -> dict[str, Any]:
     made: dict[str, Any] = {}
-    if changes and changes[0] and all(each == changes[0] for each in changes):
-        made["paths"] = list(dict.fromkeys(path.removesuffix("/**/*").removesuffix("/**") for path in changes[0]))
-    elif any(changes):
-        notes.add(1, "on", "`changes` of some jobs are left out: here all of a push runs or nothing")
+    if shared:
+        made["paths"] = shared
     if interruptible and all(interruptible):
         made["superseded"] = "cancel"
     elif any(interruptible):

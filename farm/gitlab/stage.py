@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from farm.gitlab.jobs import TestJob
@@ -36,6 +36,8 @@ class Tested:
     job: Map
     env: dict[str, str]
     when: When
+    limits: dict[str, Any] = field(default_factory=dict)
+    """Its `when` here."""
 
 
 def tests(tested: Sequence[Tested], stages: Sequence[str], built: Sequence[str], notes: Notes) -> Any:
@@ -46,13 +48,10 @@ def tests(tested: Sequence[Tested], stages: Sequence[str], built: Sequence[str],
         needs = needs_of(one.job, one.name, names, notes)
         if needs is None:
             needs = _before(one, tested, stages, names)
-        if one.when.merges or not one.when.every:
-            notes.add(one.when.line, one.name, f"runs for {one.when.words} only; here it runs with every push")
-        if one.when.manual:
-            notes.add(one.when.line, one.name, "can be started by hand there; here it runs by itself")
         for name, job in zip(names[one.name], _rows(one.job), strict=True):
             written = TestJob(job, one.name, one.env, built, notes).document()
-            made[name] = written | ({"needs": needs} if needs else {})
+            more = {"needs": needs, "when": one.limits, "allow_failure": one.when.allow_failure}
+            made[name] = written | {key: value for key, value in more.items() if value}
             left(job, one.name, notes)
     return _shared(made)
 
@@ -80,7 +79,7 @@ def _shared(made: dict[str, Any]) -> Any:
         (job,) = made.values()
         return _short({key: value for key, value in job.items() if key != "needs"})
     shared: dict[str, Any] = {}
-    for key in ("image", "checkout", "env", "secrets", "services", "timeout", "runs_on", "reports", "retry"):
+    for key in ("image", "when", "checkout", "env", "secrets", "services", "timeout", "runs_on", "reports", "retry"):
         first = next(iter(made.values())).get(key)
         if first is not None and all(job.get(key) == first for job in made.values()):
             shared[key] = first
