@@ -1,9 +1,8 @@
 """The build context that a worker streams is the one that `docker build` would send from a checkout."""
 
-import os
-import subprocess
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from docker.utils.build import exclude_paths
@@ -29,26 +28,14 @@ FILES = {
 }
 
 
-class Repository:
-    def __init__(self, folder: Path) -> None:
-        self.tree = folder / "tree"
-        self.mirror = folder / "mirror.git"
-        self.git("init", "-q", "-b", "main", str(self.tree), cwd=folder)
+class Sender:
+    """A repository whose commits are sent as build contexts."""
 
-    def git(self, *command: str, cwd: Path | None = None) -> str:
-        env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
-        who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
-        return subprocess.run(
-            ["git", *who, *command], cwd=cwd or self.tree, env=env, check=True, capture_output=True, text=True
-        ).stdout.strip()
+    def __init__(self, repository: Any, mirror: Path) -> None:
+        self.tree, self.mirror, self._repository = repository.tree, mirror, repository
 
     def commit(self, files: dict[str, str]) -> str:
-        for name, text in files.items():
-            (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.tree / name).write_text(text)
-        self.git("add", "-A")
-        self.git("commit", "-q", "-m", "x")
-        return git.ensure(self.mirror, str(self.tree), self.git("rev-parse", "HEAD"))
+        return git.ensure(self.mirror, self._repository.url, self._repository.commit(files))
 
     def sent(self, commit: str, build: Build | None = None) -> dict[str, tarfile.TarInfo]:
         with (
@@ -59,8 +46,8 @@ class Repository:
 
 
 @pytest.fixture
-def repository(tmp_path) -> Repository:
-    return Repository(tmp_path)
+def sender(repository: Any, tmp_path: Path) -> Sender:
+    return Sender(repository, tmp_path / "mirror.git")
 
 
 @pytest.mark.parametrize(
@@ -80,19 +67,19 @@ def repository(tmp_path) -> Repository:
         "./docs/../a.log\n",
     ],
 )
-def test_dockerignore(repository, ignore):
-    commit = repository.commit({**FILES, ".dockerignore": ignore})
+def test_dockerignore(sender, ignore):
+    commit = sender.commit({**FILES, ".dockerignore": ignore})
     patterns = [line.strip() for line in ignore.splitlines() if line.strip() and not line.startswith("#")]
-    wanted = {path for path in exclude_paths(str(repository.tree), patterns) if not (path + "/").startswith(".git/")}
-    assert set(repository.sent(commit)) == wanted
+    wanted = {path for path in exclude_paths(str(sender.tree), patterns) if not (path + "/").startswith(".git/")}
+    assert set(sender.sent(commit)) == wanted
 
 
-def test_contents_modes_and_links_survive(repository):
-    (repository.tree / "run").write_text("#!/bin/sh\n")
-    (repository.tree / "run").chmod(0o755)
-    (repository.tree / "link").symlink_to("app/main.py")
-    commit = repository.commit({**FILES, ".dockerignore": "*.log\n", "big": "x" * 3_000_001})
-    with context(Tree.of(repository.mirror, commit), Build()) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+def test_contents_modes_and_links_survive(sender):
+    (sender.tree / "run").write_text("#!/bin/sh\n")
+    (sender.tree / "run").chmod(0o755)
+    (sender.tree / "link").symlink_to("app/main.py")
+    commit = sender.commit({**FILES, ".dockerignore": "*.log\n", "big": "x" * 3_000_001})
+    with context(Tree.of(sender.mirror, commit), Build()) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
         files = {member.name: (member, tar.extractfile(member).read() if member.isreg() else b"") for member in tar}
     assert files["run"][0].mode & 0o111
     assert files["link"][0].linkname == "app/main.py"
@@ -100,16 +87,16 @@ def test_contents_modes_and_links_survive(repository):
     assert files["app/main.py"][1] == b"m"
 
 
-def test_a_folder_as_context_has_its_own_ignore_file(repository):
+def test_a_folder_as_context_has_its_own_ignore_file(sender):
     files = {"sub/Dockerfile": "FROM scratch\n", "sub/a/b": "1", "sub/a/c": "2", "sub/.dockerignore": "a/c\n"}
-    commit = repository.commit({**files, "above": "x", ".dockerignore": "*\n"})
-    assert set(repository.sent(commit, Build(context="sub"))) == {"Dockerfile", "a", "a/b", ".dockerignore"}
+    commit = sender.commit({**files, "above": "x", ".dockerignore": "*\n"})
+    assert set(sender.sent(commit, Build(context="sub"))) == {"Dockerfile", "a", "a/b", ".dockerignore"}
 
 
-def test_the_ignore_file_of_a_dockerfile_goes_first(repository):
+def test_the_ignore_file_of_a_dockerfile_goes_first(sender):
     files = {"x/prod.Dockerfile": "FROM scratch\n", "x/prod.Dockerfile.dockerignore": "a\n", "a": "1", "b": "1"}
-    commit = repository.commit({**files, ".dockerignore": "b\n"})
-    sent = repository.sent(commit, Build(dockerfile="x/prod.Dockerfile"))
+    commit = sender.commit({**files, ".dockerignore": "b\n"})
+    sent = sender.sent(commit, Build(dockerfile="x/prod.Dockerfile"))
     assert "b" in sent
     assert "a" not in sent
 
@@ -124,10 +111,10 @@ def test_the_ignore_file_of_a_dockerfile_goes_first(repository):
         (Build(dockerfile="sub"), "sub"),
     ],
 )
-def test_no_dockerfile(repository, build, path):
-    commit = repository.commit({"sub/a": "1"})
+def test_no_dockerfile(sender, build, path):
+    commit = sender.commit({"sub/a": "1"})
     with (
         pytest.raises(Failed, match=rf'^no Dockerfile at "{path}" in {commit[:7]}; add one or set build.dockerfile$'),
-        context(Tree.of(repository.mirror, commit), build),
+        context(Tree.of(sender.mirror, commit), build),
     ):
         pass
