@@ -7,16 +7,14 @@ Refused when the farm says no, Unreachable when it does not answer.
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import TracebackType
-from typing import IO, Any, Self, cast
+from typing import IO, Any, cast
 from urllib.parse import quote
 
 import httpx
 
-from farm.errors import Refused, Unreachable
+from farm.connection import TIMEOUT, Connection
 
 SYNC = 120.0  # seconds that a comparison may take
-TIMEOUT = 10.0  # seconds for an answer beyond the time that the dispatcher was asked to wait
 LOOKING = 30.0  # seconds that a look into a repository may take
 TRYING = 120.0  # seconds in which reporters may try one after the other
 COLLECTING = 600.0  # seconds for the removal of images, which asks the registry about many
@@ -24,21 +22,16 @@ COLLECTING = 600.0  # seconds for the removal of images, which asks the registry
 Document = dict[str, Any]
 
 
-class Client:
-    """A connection to one dispatcher, kept open over several questions; use it as a context manager or close it."""
-
-    def __init__(self, url: str, token: str) -> None:
-        self.url = url.rstrip("/")
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT)
+class Client(Connection):
+    """The questions that one may ask a dispatcher."""
 
     def health(self) -> Document:
         """Return how the dispatcher and the parts behind it are; needs no token."""
-        return dict(self._json("GET", "/health", accept=(503,)))
+        return dict(self.ask("GET", "/health", accept=(503,)))
 
     def config(self) -> Document:
         """Return which settings the dispatcher runs with: `file`, `since`, `problem`, `waiting`."""
-        return dict(self._json("GET", "/config"))
+        return dict(self.ask("GET", "/config"))
 
     def register(
         self,
@@ -56,47 +49,47 @@ class Client:
         """
         body = {"name": name, "url": url, "default_branch": default_branch, "moved": moved, "hook": hook}
         known = {} if refs is None else {"refs": dict(refs)}
-        return dict(self._json("POST", "/repositories", json=body | known, timeout=SYNC + TIMEOUT))
+        return dict(self.ask("POST", "/repositories", json=body | known, timeout=SYNC + TIMEOUT))
 
     def repositories(self) -> list[Document]:
         """Return the registered repositories by name."""
-        return list(self._json("GET", "/repositories"))
+        return list(self.ask("GET", "/repositories"))
 
     def create_token(
         self, name: str, scopes: Sequence[str], who: str, *, repository: str | None = None, lasts: float | None = None
     ) -> Document:
         """Make a token with scopes and return what is known of it, with the `token` itself; `lasts` is in seconds."""
         body = {"name": name, "scopes": list(scopes), "who": who, "repository": repository, "lasts": lasts}
-        return dict(self._json("POST", "/tokens", json=body))
+        return dict(self.ask("POST", "/tokens", json=body))
 
     def tokens(self) -> list[Document]:
         """Return the named tokens, by name, without what must stay secret."""
-        return list(self._json("GET", "/tokens"))
+        return list(self.ask("GET", "/tokens"))
 
     def remove_token(self, name: str) -> None:
         """End a named token."""
-        self._json("DELETE", f"/tokens/{quote(name, safe='')}")
+        self.ask("DELETE", f"/tokens/{quote(name, safe='')}")
 
     def sync(self, repository: str) -> Document:
         """Have a repository compared with the ledger now; returns what was `found` and what `problems` there were."""
-        return dict(self._json("POST", f"/repositories/{quote(repository)}/sync", timeout=SYNC + TIMEOUT))
+        return dict(self.ask("POST", f"/repositories/{quote(repository)}/sync", timeout=SYNC + TIMEOUT))
 
     def set_secret(self, repository: str, name: str, value: str, who: str, *, unprotected: bool = False) -> Document:
         """Set a secret of a repository and return what may be seen of it."""
         body = {"value": value, "unprotected": unprotected, "who": who}
-        return dict(self._json("PUT", _secret(repository, name), json=body))
+        return dict(self.ask("PUT", _secret(repository, name), json=body))
 
     def secrets(self, repository: str) -> list[Document]:
         """Return what may be seen of a repository's secrets, by name."""
-        return list(self._json("GET", f"/repositories/{quote(repository)}/secrets"))
+        return list(self.ask("GET", f"/repositories/{quote(repository)}/secrets"))
 
     def remove_secret(self, repository: str, name: str, who: str) -> Document:
         """Forget a secret of a repository; refused if there is none."""
-        return dict(self._json("DELETE", _secret(repository, name), params={"who": who}))
+        return dict(self.ask("DELETE", _secret(repository, name), params={"who": who}))
 
     def schedules(self) -> list[Document]:
         """Return what begins by the clock, by name, with its `next` times and what its `last` one started."""
-        return list(self._json("GET", "/schedules"))
+        return list(self.ask("GET", "/schedules"))
 
     def trigger(
         self,
@@ -111,7 +104,7 @@ class Client:
         """Ask for a pipeline of a branch or tag ("": the default branch) as it is now; answers as `pushes` does."""
         body = {"repository": repository, "ref": ref, "who": who, "id": identity, "wait": wait}
         body["variables"] = dict(variables or {})
-        return dict(self._json("POST", "/pipelines", json=body, timeout=TIMEOUT + LOOKING + wait))
+        return dict(self.ask("POST", "/pipelines", json=body, timeout=TIMEOUT + LOOKING + wait))
 
     def pushes(
         self,
@@ -130,7 +123,7 @@ class Client:
             "wait": wait,
             "updates": [dict(update) for update in updates],
         }
-        return dict(self._json("POST", "/pushes", json=body, timeout=wait + TIMEOUT))
+        return dict(self.ask("POST", "/pushes", json=body, timeout=wait + TIMEOUT))
 
     def pipelines(
         self,
@@ -146,8 +139,8 @@ class Client:
         params: Document = {name: value for name, value in asked.items() if value is not None}
         found: list[Document] = []
         while True:
-            answer = self._answer("GET", "/pipelines", params=params)
-            found += self._read(answer)
+            answer = self.answer("GET", "/pipelines", params=params)
+            found += self.read(answer)
             more = answer.links.get("next")
             if more is None or len(found) >= limit:
                 return found[:limit]
@@ -155,136 +148,75 @@ class Client:
 
     def pipeline(self, number: int) -> Document:
         """Return one pipeline, and in `waiting` one sentence on why it waits, or None."""
-        return dict(self._json("GET", f"/pipelines/{number}"))
+        return dict(self.ask("GET", f"/pipelines/{number}"))
 
     def artifacts(self, number: int) -> list[Document]:
         """Return the artifacts of a pipeline by step: `step`, `files` (path, size), `bytes`, `expires`."""
-        return list(self._json("GET", f"/pipelines/{number}/artifacts", timeout=SYNC))
+        return list(self.ask("GET", f"/pipelines/{number}/artifacts", timeout=SYNC))
 
     @contextmanager
     def artifact_tar(self, number: int, step: str) -> Iterator[IO[bytes]]:
         """Give the artifacts of a step as a tar to be read once."""
-        path = f"/pipelines/{number}/artifacts/{quote(step)}"
-        try:
-            with self._http.stream("GET", path, timeout=SYNC) as answer:
-                if not answer.is_success:
-                    answer.read()
-                self._check(answer)
-                yield cast("IO[bytes]", _Body(answer.iter_bytes()))
-        except httpx.HTTPError as error:
-            raise self._unreachable(error) from error
+        with self.stream(f"/pipelines/{number}/artifacts/{quote(step)}", timeout=SYNC) as answer:
+            yield cast("IO[bytes]", _Body(answer.iter_bytes()))
 
     def definition(self, number: int) -> Document:
         """Return the resolved `definition` of a pipeline and the `url` where its commit is."""
-        return dict(self._json("GET", f"/pipelines/{number}/definition"))
+        return dict(self.ask("GET", f"/pipelines/{number}/definition"))
 
     def cancel(self, number: int, who: str) -> Document:
         """Cancel a pipeline and return it; refused when it is over or being released."""
-        return dict(self._json("POST", f"/pipelines/{number}/cancel", json={"who": who}))
+        return dict(self.ask("POST", f"/pipelines/{number}/cancel", json={"who": who}))
 
     def retry(self, number: int, who: str, *, failed: bool = False) -> Document:
         """Open a finished pipeline once more and return it; refused while it runs."""
-        return dict(self._json("POST", f"/pipelines/{number}/retry", json={"who": who, "failed": failed}))
+        return dict(self.ask("POST", f"/pipelines/{number}/retry", json={"who": who, "failed": failed}))
 
     def approve(self, number: int, who: str) -> Document:
         """Let a pull request from a fork run and return its pipeline."""
-        return dict(self._json("POST", f"/pipelines/{number}/approve", json={"who": who}))
+        return dict(self.ask("POST", f"/pipelines/{number}/approve", json={"who": who}))
 
     def releases(self, *, repository: str | None = None, tag: str | None = None) -> list[Document]:
         """Return what tags are and were, by image and name, the history of each newest first."""
         asked = {"repository": repository, "tag": tag}
-        return list(self._json("GET", "/releases", params={key: value for key, value in asked.items() if value}))
+        return list(self.ask("GET", "/releases", params={key: value for key, value in asked.items() if value}))
 
     def rollback(self, repository: str, who: str, *, tag: str = "latest", number: int | None = None) -> Document:
         """Point a tag back, by default to what it held before; the registry has it once it is `confirmed`."""
         body = {"repository": repository, "who": who, "tag": tag, "number": number}
-        return dict(self._json("POST", "/releases/rollback", json=body))
+        return dict(self.ask("POST", "/releases/rollback", json=body))
 
     def collect(self, who: str, *, dry_run: bool = False) -> list[Document]:
         """Remove from the registry the images that nobody needs, or only name them, and return them."""
         body = {"who": who, "dry_run": dry_run}
-        return list(self._json("POST", "/gc", json=body, timeout=COLLECTING))
+        return list(self.ask("POST", "/gc", json=body, timeout=COLLECTING))
 
     def try_reporters(self, who: str, reporter: str | None = None) -> list[Document]:
         """Have each reporter, or one, send a message; returns `name`, `ok` and `answer` of each."""
         body = {"who": who, "reporter": reporter}
-        return list(self._json("POST", "/reporters/test", json=body, timeout=TRYING))
+        return list(self.ask("POST", "/reporters/test", json=body, timeout=TRYING))
 
     def workers(self) -> list[Document]:
         """Return the workers that were heard of lately, by name; `closed` says why one takes no work."""
-        return list(self._json("GET", "/workers"))
+        return list(self.ask("GET", "/workers"))
 
     def drain(self, name: str, who: str, *, undo: bool = False) -> list[Document]:
         """Keep a worker, or all of a host, from taking more work, or undo that; returns those that it concerns."""
-        return list(self._json("POST", f"/workers/{quote(name)}/drain", json={"who": who, "undo": undo}))
+        return list(self.ask("POST", f"/workers/{quote(name)}/drain", json={"who": who, "undo": undo}))
 
     def queues(self) -> list[Document]:
         """Return the queues by name; `consumers` are the workers that take from it."""
-        return list(self._json("GET", "/queues"))
+        return list(self.ask("GET", "/queues"))
 
     def logs(self, number: int, step: str, *, after: str = "0", wait: float = 0.0) -> Document:
         """Return the `chunks` of a step's log behind a cursor; with `wait` (seconds) it waits for the next ones."""
         params: dict[str, Any] = {"after": after, "wait": wait}
-        return dict(self._json("GET", _log(number, step), params=params, timeout=wait + TIMEOUT))
+        return dict(self.ask("GET", _log(number, step), params=params, timeout=wait + TIMEOUT))
 
     def raw_log(self, number: int, step: str) -> Iterator[str]:
         """Give the whole log of a step in pieces, escapes and all."""
-        try:
-            with self._http.stream("GET", _log(number, step), params={"raw": 1}) as answer:
-                if answer.status_code != httpx.codes.OK:
-                    answer.read()
-                self._check(answer)
-                yield from answer.iter_text()
-        except httpx.HTTPError as error:
-            raise self._unreachable(error) from error
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _json(self, method: str, path: str, *, accept: Sequence[int] = (), **arguments: Any) -> Any:
-        return self._read(self._answer(method, path, accept=accept, **arguments))
-
-    def _answer(self, method: str, path: str, *, accept: Sequence[int] = (), **arguments: Any) -> httpx.Response:
-        try:
-            answer = self._http.request(method, path, **arguments)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._unreachable(error) from error
-        if answer.status_code not in accept:
-            self._check(answer)
-        return answer
-
-    def _read(self, answer: httpx.Response) -> Any:
-        try:
-            return answer.json()
-        except ValueError as error:
-            raise Unreachable(f"what answers at {self.url} is no farm; check FARM_URL") from error
-
-    def _check(self, answer: httpx.Response) -> None:
-        if answer.is_success:
-            return
-        try:
-            detail = answer.json()["detail"]
-        except (ValueError, KeyError, TypeError):
-            detail = None
-        sentence = detail if isinstance(detail, str) else f"the farm at {self.url} answers {answer.status_code}"
-        if answer.status_code in (401, 403):
-            raise Refused(f"{sentence}; set FARM_TOKEN, or run as the user whose FARM_HOME holds the token")
-        if answer.is_server_error:
-            raise Unreachable(sentence)
-        raise Refused(sentence)
-
-    def _unreachable(self, error: Exception) -> Unreachable:
-        why = "takes too long" if isinstance(error, httpx.TimeoutException) else "does not answer"
-        return Unreachable(f"the farm at {self.url} {why}; start it with `farm up`, or set FARM_URL to where it runs")
+        with self.stream(_log(number, step), params={"raw": 1}) as answer:
+            yield from answer.iter_text()
 
 
 def _secret(repository: str, name: str) -> str:
