@@ -1,0 +1,170 @@
+"""One farm as `farm up` starts it, git servers beside it, and all who are told of a release as strict local fakes."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from farm.home import read_state
+from tests import slack
+from tests.forges import PROJECT, SIGNING
+from tests.gitserver import GitHttp
+from tests.integration.test_forge_statuses import TOKEN, Fake
+from tests.receiver import Answer, Receiver, Request, receiving
+from tests.slack import FakeSlack
+from tests.trackers import TOKEN as TRACKER, V5
+
+FARM = str(Path(sys.executable).parent / "farm")
+GIT = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+MANIFESTS = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
+STORIES = {1: "mint", 2: "mint", 3: "thyme"}
+HOOKS = "/hooks/"
+
+
+@dataclass
+class Tracker(V5):
+    """The strict tracker; it also writes down what `latest` was at the moment at which a story was moved."""
+
+    registry: str = ""
+    moved: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def _put(self, ident: int, content: Any) -> Answer:
+        self.moved.append((ident, content.get("current_state"), self.latest(STORIES[ident])))
+        return super()._put(ident, content)
+
+    def latest(self, repository: str) -> str:
+        """Return the digest that the registry itself has under `latest`, or nothing."""
+        url = f"{self.registry}/v2/{repository}/manifests/latest"
+        answer = httpx.head(url, headers={"Accept": MANIFESTS}, timeout=30)
+        return answer.headers["Docker-Content-Digest"] if answer.is_success else ""
+
+
+@dataclass
+class Clone:
+    """A bare repository and a clone of it, in which a person works."""
+
+    bare: Path
+    path: Path
+
+    def git(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [*GIT, *arguments], cwd=self.path, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip() or done.stderr
+
+    def commit(self, message: str, **files: str) -> str:
+        """Commit these files (`farm_yml` is `.farm.yml`) and return the commit."""
+        for name, text in files.items():
+            (self.path / {"farm_yml": ".farm.yml"}.get(name, name)).write_text(text)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+    def push(self, *options: str) -> int:
+        """Push, wait for the pipeline's end as the push option does, and return its number."""
+        said = self.git("push", "-o", "farm.watch", *options, str(self.bare), "HEAD:refs/heads/main")
+        found = re.search(r"pipeline #(\d+)", said)
+        assert found, said
+        return int(found[1])
+
+
+@dataclass
+class House:
+    """The farm and whom it tells."""
+
+    home: Path
+    origin: GitHttp
+    slack: FakeSlack
+    tracker: Tracker
+    gitlab: Receiver
+    called: Receiver
+
+    def farm(self, *arguments: str, given: str = "") -> str:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("FARM_")}
+        done = subprocess.run(
+            [FARM, *arguments],
+            env={**environment, "FARM_HOME": str(self.home)},
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def clone(self, name: str) -> Clone:
+        """Make an empty bare repository, and a clone of it."""
+        bare, path = self.origin.folder / "acme" / f"{name}.git", self.home.parent / name
+        subprocess.run([*GIT, "init", "-q", "--bare", "-b", "main", str(bare)], check=True)
+        subprocess.run([*GIT, "init", "-q", "-b", "main", str(path)], check=True)
+        return Clone(bare, path)
+
+    def hooked(self, name: str) -> Clone:
+        """Make one whose pushes the hook reports."""
+        made = self.clone(name)
+        self.farm("hook", "install", str(made.bare), "--timer", "none")
+        return made
+
+    def shown(self, number: int) -> dict[str, Any]:
+        return dict(json.loads(self.farm("show", str(number), "--json")))
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory, need: Any, engine: Any) -> Iterator[House]:  # noqa: ARG001 - for the worker
+    need("redis-server")
+    need("docker-registry", "registry")
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "srv" / "acme").mkdir(parents=True)
+    (folder / "home").mkdir(mode=0o700)
+    with ExitStack() as stack:
+        house = House(
+            folder / "home",
+            stack.enter_context(GitHttp(folder / "srv", "deploy", TOKEN).serving()),
+            stack.enter_context(slack.serving()),
+            Tracker.of(*STORIES),
+            stack.enter_context(receiving(Fake("gitlab"))),
+            stack.enter_context(receiving(_take)),
+        )
+        tracker = stack.enter_context(receiving(house.tracker.judge))
+        (house.home / "farm.yml").write_text(json.dumps(_settings(house, tracker.url)))
+        stack.callback(house.farm, "up", "--stop")
+        house.farm("up", "--detach")
+        state = read_state(house.home)
+        assert state
+        house.tracker.registry = f"http://127.0.0.1:{state.registry_port}"
+        yield house
+
+
+def _take(request: Request) -> Answer:
+    return Answer(204 if request.path.startswith(HOOKS) and request.headers.get("farm-delivery") else 404, b"")
+
+
+def _settings(house: House, tracker: str) -> dict[str, Any]:
+    def secret(name: str, text: str) -> dict[str, str]:
+        file = house.home.parent / name
+        file.touch(mode=0o600)
+        file.write_text(text)
+        return {"file": str(file)}
+
+    token, signing = secret("gitlab", TOKEN), secret("signing", SIGNING)
+    forge = {"kind": "gitlab", "project": PROJECT, "secret": signing, "token": token, "url": house.gitlab.url}
+    return {
+        "poll": 0,
+        "slack": {"token": secret("slack", slack.TOKEN), "channel": "C2", "api": house.slack.api},
+        "trackers": {
+            "stories": {"kind": "pivotal", "url": tracker, "token": secret("tracker", TRACKER), "project": "99"}
+        },
+        "hook_urls": [house.called.url + HOOKS],
+        "repositories": {"thyme": {"forge": forge, "git": {"user": "deploy", "token": token}}},
+    }
