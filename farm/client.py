@@ -4,7 +4,6 @@ Answers are the JSON documents of the API (farm/api). What goes wrong is one sen
 Refused when the farm says no, Unreachable when it does not answer.
 """
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, cast
@@ -13,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from farm.connection import TIMEOUT, Connection
+from farm.pieces import Pieces
 
 SYNC = 120.0  # seconds that a comparison may take
 LOOKING = 30.0  # seconds that a look into a repository may take
@@ -158,7 +158,7 @@ class Client(Connection):
     def artifact_tar(self, number: int, step: str) -> Iterator[IO[bytes]]:
         """Give the artifacts of a step as a tar to be read once."""
         with self.stream(f"/pipelines/{number}/artifacts/{quote(step)}", timeout=SYNC) as answer:
-            yield cast("IO[bytes]", _Body(answer.iter_bytes()))
+            yield cast("IO[bytes]", Pieces(answer.iter_bytes()))
 
     def definition(self, number: int) -> Document:
         """Return the resolved `definition` of a pipeline and the `url` where its commit is."""
@@ -221,23 +221,6 @@ class Client(Connection):
 
 def _secret(repository: str, name: str) -> str:
     return f"/repositories/{quote(repository)}/secrets/{quote(name, safe='')}"
-
-
-class _Body(io.RawIOBase):
-    """What comes in pieces as a file that can be read once."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces, self._rest = pieces, b""
-
-    def read(self, size: int = -1) -> bytes:
-        while size < 0 or len(self._rest) < size:
-            piece = next(self._pieces, None)
-            if piece is None:
-                break
-            self._rest += piece
-        end = len(self._rest) if size < 0 else size
-        taken, self._rest = self._rest[:end], self._rest[end:]
-        return taken
 
 
 def _log(number: int, step: str) -> str:

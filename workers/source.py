@@ -14,7 +14,8 @@ from docker.utils.build import PatternMatcher
 
 from farm.definition import Build
 from farm.errors import Failed
-from workers.tree import END, Pieces, Tree, entry
+from farm.pieces import Pieces
+from workers.tree import END, Tree, entry
 
 _CHUNK = 1 << 20
 

@@ -15,6 +15,7 @@ from typing import IO
 
 from farm import git
 from farm.errors import Failed
+from farm.pieces import Pieces
 from workers.workspace import Workspace
 
 _CHUNK = 1 << 20
@@ -134,27 +135,3 @@ def _submodules(work: Workspace, within: Part, url: str, known: list[Part]) -> l
         part = Part(path, mirror, commit)
         found += [part, *_submodules(work, part, each.url, [*known, *found])]
     return found
-
-
-class Pieces(io.RawIOBase):
-    """Pieces of bytes, readable as a file."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Fill the buffer with what there is."""
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = memoryview(piece)
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
