@@ -19,11 +19,12 @@ from typing import Any, NoReturn, TypeVar
 
 import docker
 import httpx
+import hypothesis
 import pytest
 import redis
 from docker.errors import DockerException, ImageNotFound
 
-from farm.home import free_ports
+from tests.ports import free_ports
 
 T = TypeVar("T")
 Poll = Callable[..., Any]
@@ -39,6 +40,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.skip(reason="takes long; tests/run --long runs it"))
+
+
+# Chance is for `--long`: what runs before each merge tries the same examples every time, however slow the machine is.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("same")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--long"):
+        hypothesis.settings.register_profile("long", deadline=None, database=None)
+        hypothesis.settings.load_profile("long")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patience() -> None:
+    """Let requests of tests wait longer than httpx's five seconds: other tests keep the machine busy."""
+    for kind in ("connect", "read", "write", "pool"):
+        setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, kind, 60.0)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -68,7 +87,7 @@ def program(*names: str) -> str:
     missing(f"the program {names[0]} is not installed")
 
 
-def wait_until(condition: Callable[[], T], deadline: float = 10.0, every: float = 0.02, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], deadline: float = 60.0, every: float = 0.02, what: str = "") -> T:
     """Return what the condition returns once that is true; an exception of it counts as not yet, until the deadline."""
     end = time.monotonic() + deadline
     while True:
@@ -88,7 +107,7 @@ def wait_until(condition: Callable[[], T], deadline: float = 10.0, every: float 
 
 @pytest.fixture(scope="session")
 def poll() -> Poll:
-    """`poll(condition, deadline=10.0, every=0.02, what="")` waits for a condition and returns its value."""
+    """`poll(condition, deadline=60.0, every=0.02, what="")` waits for a condition and returns its value."""
     return wait_until
 
 
@@ -149,7 +168,7 @@ class Server:
             self.thaw()
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

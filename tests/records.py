@@ -95,7 +95,7 @@ class Farm:
         seconds, micro = self.redis.time()
         return float(seconds) + micro / 1e6
 
-    def reap_until(self, done: Any, deadline: float = 10.0) -> list[Wake]:
+    def reap_until(self, done: Any, deadline: float = 60.0) -> list[Wake]:
         """Reap as a dispatcher does, often, until the condition on all wakes so far is met."""
         wakes: list[Wake] = []
         end = time.monotonic() + deadline

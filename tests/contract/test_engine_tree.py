@@ -15,7 +15,7 @@ def test_a_tree_is_there_when_the_container_starts(hands, owner, images, context
     spec = ContainerSpec(owner, images.busybox, command=("cat", "a"), directory="/work/deep", attach=True)
     said: list[bytes] = []
     container = hands.start(spec, tree=iter(lambda: tree.read(100), b""))
-    ended = hands.wait(container, check=lambda: None, output=said.append, deadline=time.monotonic() + 20)
+    ended = hands.wait(container, check=lambda: None, output=said.append, deadline=time.monotonic() + 60)
     assert (ended.code, b"".join(said)) == (0, b"hello\n")
 
 

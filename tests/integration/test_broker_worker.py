@@ -69,7 +69,7 @@ def worker(redis_server: Any, tmp_path: Path) -> Iterator[subprocess.Popen[bytes
         process = subprocess.Popen([*command, "--without-mingle"], cwd=tmp_path, env=env, stdout=log, stderr=log)
     yield process
     process.terminate()
-    process.wait(20)
+    process.wait(60)
 
 
 @pytest.mark.usefixtures("worker", "queue")
@@ -94,7 +94,7 @@ def test_a_broker_that_is_away_is_said_soon(queue: Any, redis_server: Any) -> No
     began = monotonic()
     with pytest.raises(Unreachable, match="is Redis running"):
         broker.publish(1, STEPS, "thyme main 3f9c2e1")
-    assert monotonic() - began < 5
+    assert monotonic() - began < 20  # the patience of workers is a minute
     redis_server.start()
     broker.publish(1, STEPS, "thyme main 3f9c2e1")
     assert queue.conf.task_acks_late

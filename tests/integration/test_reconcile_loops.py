@@ -31,8 +31,8 @@ class Work:
 def test_one_holder_at_a_time_and_the_other_takes_over(redis_client: Any, poll: Any) -> None:
     record = Record(redis_client)
     first, second = Work(), Work()
-    one = Loops(record.hold, [Loop("reaper", first)], lease=1)
-    two = Loops(record.hold, [Loop("reaper", second)], lease=1)
+    one = Loops(record.hold, [Loop("reaper", first)], lease=4)
+    two = Loops(record.hold, [Loop("reaper", second)], lease=4)
     one.start()
     poll(lambda: first.calls > 3)
     two.start()
@@ -42,15 +42,15 @@ def test_one_holder_at_a_time_and_the_other_takes_over(redis_client: Any, poll: 
     one.stop()
     poll(lambda: second.calls)
     two.stop()
-    assert redis_client.pttl("farm:lease:reaper") < 1000
+    assert redis_client.pttl("farm:lease:reaper") < 4000
 
 
 def test_the_lease_is_kept_during_long_work(redis_client: Any, poll: Any) -> None:
     record, gate, second = Record(redis_client), threading.Event(), Work()
-    one = Loops(record.hold, [Loop("slow", lambda: gate.wait(10) and 0.01)], lease=0.6)
+    one = Loops(record.hold, [Loop("slow", lambda: gate.wait(60) and 0.01)], lease=3)
     one.start()
     poll(lambda: redis_client.get("farm:lease:slow") == one.owner)
-    two = Loops(record.hold, [Loop("slow", second)], lease=0.6)
+    two = Loops(record.hold, [Loop("slow", second)], lease=3)
     two.start()
     seen = redis_client.pttl("farm:lease:slow")
     poll(lambda: redis_client.pttl("farm:lease:slow") > seen or redis_client.get("farm:lease:slow") != one.owner)

@@ -19,21 +19,16 @@ import pytest
 
 from farm.errors import Errored
 from farm.registry import MEDIA_TYPES, Manifest, Registry, split
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.registry
 # "secret", hashed by bcrypt with the lowest cost that there is
 HTPASSWD = "me:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def serving(folder: Path, auth: str = "") -> Iterator[tuple[str, subprocess.Popen]]:
-    port = free_port()
+    (port,) = free_ports(1)
     folder.mkdir(exist_ok=True)
     (folder / "registry.yml").write_text(
         f"version: 0.1\nlog: {{level: error}}\n"
@@ -47,7 +42,7 @@ def serving(folder: Path, auth: str = "") -> Iterator[tuple[str, subprocess.Pope
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
@@ -156,7 +151,7 @@ def test_many_threads_share_one_client(address, registry):
 
 def test_a_registry_that_is_down_errs_with_a_sentence():
     with (
-        Registry(f"127.0.0.1:{free_port()}") as registry,
+        Registry(f"127.0.0.1:{free_ports(1)[0]}") as registry,
         pytest.raises(Errored, match=r"does not answer: .*refused; is it"),
     ):
         registry.digest("a", "b")
@@ -174,7 +169,7 @@ def test_a_registry_that_came_back_is_used_on(tmp_path):
             ["docker-registry", "serve", str(tmp_path / "registry.yml")], stderr=subprocess.DEVNULL
         )
         try:
-            deadline = time.monotonic() + 15
+            deadline = time.monotonic() + 60
             found = None
             while found is None and time.monotonic() < deadline:
                 try:

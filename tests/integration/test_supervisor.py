@@ -52,12 +52,13 @@ def start(tmp_path):
         farm.process.kill()
         farm.process.wait()
         farm.output.close()
-    end(leftovers(tmp_path), 5)
+    end(leftovers(tmp_path), 30)
 
 
 def test_a_process_that_ends_is_started_again_and_no_other_is(start, poll):
     farm = start("short: echo born; exit 3\nlong: echo steady; exec sleep 600\n")
     poll(lambda: farm.text("short.log").count("born") >= 2)
+    poll(lambda: "steady" in farm.text("long.log"))
     assert "ended with 3; starting it again in 0.5 s" in farm.text("short.log")
     assert farm.text("long.log").count("steady") == 1
 
@@ -77,7 +78,7 @@ def test_what_others_need_ends_last(start, poll):
     )
     poll(lambda: "up" in farm.text("redis.log") and "up" in farm.text("worker.log"))
     farm.process.terminate()
-    farm.process.wait(20)
+    farm.process.wait(60)
     assert farm.text("order").split() == ["worker", "redis"]
     assert not is_held(farm.home)
     assert not leftovers(farm.home)
@@ -96,4 +97,4 @@ def test_nothing_outlives_a_supervisor_that_was_killed(start, poll):
     assert is_held(farm.home)
     farm.process.kill()
     farm.process.wait()
-    poll(lambda: not is_held(farm.home) and not leftovers(farm.home), 10)
+    poll(lambda: not is_held(farm.home) and not leftovers(farm.home))

@@ -35,7 +35,7 @@ def test_check_is_heard_while_the_source_is_silent_and_while_it_never_is():
     released = threading.Event()
 
     def silent():
-        released.wait(10)
+        released.wait(60)
         yield 1
 
     def loud():
@@ -56,14 +56,14 @@ def test_check_is_heard_while_the_source_is_silent_and_while_it_never_is():
             for _ in watched(source(), check=check, stop=released.set):
                 pass
         assert released.is_set()
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 30  # its source would be silent for a minute
 
 
 def test_a_deadline_is_kept():
     released = threading.Event()
 
     def silent():
-        released.wait(10)
+        released.wait(60)
         yield 1
 
     with pytest.raises(TimeoutError):

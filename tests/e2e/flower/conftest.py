@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import redis
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from farm.ledger import Ledger
 from farm.logs import Logs, LogWriter
@@ -191,6 +191,7 @@ def serve(farm: Farm, poll: Any, ports: Any, tmp_path: Path) -> Iterator[Callabl
 @pytest.fixture(scope="session")
 def browser(need: Callable[..., str]) -> Iterator[Browser]:
     program = need("chromium", "chromium-browser", "google-chrome")
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         deaf = Path(__file__).with_name("deaf.py")
         environment = {**os.environ, "DEAF": program}
@@ -212,7 +213,7 @@ def look(browser: Browser) -> Iterator[Callable[..., Page]]:
             **more,
         )
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)

@@ -67,7 +67,7 @@ def test_two_hundred_pushes_at_once(farm: Any, poll: Any) -> None:
     assert farm.pipelines() == REPOSITORIES * PUSHES
     for repository in repositories:
         assert repository.order() == repository.reflog()
-        assert not list((repository.bare / "farm/spool").iterdir())
+        poll(lambda bare=repository.bare: not list((bare / "farm/spool").iterdir()), what="the spool to be empty")
 
 
 def test_the_dispatcher_is_away_and_hooks_are_killed(farm: Any, poll: Any) -> None:
@@ -89,7 +89,7 @@ def test_the_dispatcher_is_away_and_hooks_are_killed(farm: Any, poll: Any) -> No
             repository.push(commits[dice.randrange(2)], dice.choice([MAIN, MAIN, SIDE]), clone)
 
     def nap() -> None:
-        poll(lambda: farm.pipelines() > 5, deadline=30)
+        poll(lambda: farm.pipelines() > 5, deadline=60)
         farm.kill()
         time.sleep(2)  # the pushes of this time are lost on the dispatcher
         farm.start()
@@ -104,7 +104,7 @@ def test_the_dispatcher_is_away_and_hooks_are_killed(farm: Any, poll: Any) -> No
         (repository.bare / "hooks/post-receive").write_bytes(real)
         repository.age()
     poll(lambda: farm.pipelines() >= wanted, deadline=60)
-    poll(farm.dispatched, deadline=30)
+    poll(farm.dispatched, deadline=60)
     assert farm.pipelines() == wanted
     for repository in repositories:
         for ref in (MAIN, SIDE):
@@ -135,11 +135,12 @@ def test_back_and_forth_with_lost_reports(farm: Any, poll: Any) -> None:
         assert client.sync(repository.name)["found"] == []
 
 
-def test_a_repository_whose_hook_is_gone(farm: Any) -> None:
+def test_a_repository_whose_hook_is_gone(farm: Any, poll: Any) -> None:
     """A gap of several pushes is one guess; when the hook is back, the reflog fills it."""
     (repository,) = farm.repositories(1)
     repository.register()
     repository.push(repository.commit())
+    poll(lambda: farm.pipelines() == 1)
     settings, marks = repository.bare / "farm/hook.json", repository.bare / "farm/reflogs.json"
     kept = settings.read_bytes()
     settings.unlink()

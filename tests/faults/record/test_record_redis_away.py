@@ -51,7 +51,7 @@ def test_a_commit_waits_until_redis_is_back(farm: Farm, redis_server) -> None:
     thread.join(0.3)
     assert thread.is_alive()
     redis_server.start()
-    thread.join(10)
+    thread.join(60)
     assert [step.name for step in answer[0]] == ["test"]
     assert [event[1:] for event in farm.events()].count(("step", "build", "passed")) == 1
 
@@ -72,7 +72,7 @@ def test_a_frozen_redis_makes_nobody_look_dead(farm: Farm, redis_server) -> None
     thread, answer = in_thread(farm.record.reap)
     time.sleep(3 * farm.record.lease)  # the frozen time itself, no wait for a condition
     redis_server.thaw()
-    thread.join(10)
+    thread.join(60)
     assert answer == [[]]
     assert farm.record.reap() == []
     for claim in claims:
@@ -156,7 +156,7 @@ def test_no_script_changes_half_of_what_it_should(farm: Farm) -> None:
     assert {key: farm.redis.dump(key) for key in farm.redis.scan_iter()} == before
 
 
-def test_a_log_waits_in_its_buffer_while_redis_is_away(farm: Farm, redis_server, monkeypatch) -> None:
+def test_a_log_waits_in_its_buffer_while_redis_is_away(farm: Farm, redis_server, monkeypatch, poll) -> None:
     monkeypatch.setattr("farm.logs.writer.ROOM", 50_000)
     monkeypatch.setattr("farm.logs.writer.PATIENCE", 0.5)
     number = farm.open()
@@ -166,12 +166,9 @@ def test_a_log_waits_in_its_buffer_while_redis_is_away(farm: Farm, redis_server,
     began = time.monotonic()
     for k in range(3000):
         log.write(b"line %d %s\n" % (k, b"x" * 40))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     redis_server.start()
-    deadline = time.monotonic() + 10
-    while not log._has_room() or log._slow:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    poll(lambda: log._has_room() and not log._slow)
     log.line("after")
     log.close()
     text = "".join(farm.logs.text(number, "build"))
@@ -187,7 +184,7 @@ def test_closing_a_log_gives_up_in_the_end(farm: Farm, redis_server, monkeypatch
     log.line("never heard")
     began = time.monotonic()
     log.close()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_the_end_of_a_log_waits_until_redis_is_back(farm: Farm, redis_server, monkeypatch) -> None:
@@ -202,12 +199,12 @@ def test_the_end_of_a_log_waits_until_redis_is_back(farm: Farm, redis_server, mo
     hasty.hurry()
     began = time.monotonic()
     hasty.close()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     thread, _ = in_thread(log.close)
     thread.join(0.5)
     assert thread.is_alive()
     redis_server.start()
-    thread.join(10)
+    thread.join(60)
     assert "".join(farm.logs.text(number, "build")) == "the last word\n"
 
 
@@ -217,7 +214,7 @@ def test_a_step_is_handed_back_in_vain_for_no_longer_than_a_lease(farm: Farm, re
     began = time.monotonic()
     with pytest.raises(redis.ConnectionError):
         farm.record.give_back(claim, "the worker shuts down", counted=False)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_a_hundred_pushes_over_restarts_give_a_hundred_pipelines(farm: Farm, redis_server) -> None:

@@ -75,7 +75,7 @@ def test_a_build_that_fails(farm, files, poll):
     farm.wake(number)
     poll(lambda: prepared(farm), 60)
     assert poll(lambda: farm.ended(number), 60).status is Status.FAILED
-    poll(lambda: not farm.left(), 5, what="everything to be gone")
+    poll(lambda: not farm.left(), 60, what="everything to be gone")
 
 
 def test_kill_9_before_the_test_is_claimed(farm, files, poll):
@@ -109,4 +109,4 @@ def test_a_pipeline_that_is_canceled_before_its_test(farm, files, poll):
     poll(lambda: job(farm, number, "build").status is Status.PASSED, 60)
     assert prepared(farm)
     farm.record.cancel(number, "me")
-    poll(lambda: not farm.left(), 20, what="everything to be gone")
+    poll(lambda: not farm.left(), 60, what="everything to be gone")

@@ -23,7 +23,7 @@ def test_a_step_ends_while_redis_is_away(farm, files, poll, seconds):
     """Its commit waits; neither the step nor the rest of the chain is lost or run twice, and it goes on soon."""
     number = farm.push(files("echo begun\nsleep 2\necho end"))
     workers = [farm.worker("w1"), farm.worker("w2")]
-    poll(lambda: len(farm.record.workers()) == 2, 30)
+    poll(lambda: len(farm.record.workers()) == 2, 60)
     farm.wake(number)
     poll(begun(farm, number), 60)
     farm.redis_server.kill()
@@ -40,7 +40,7 @@ def test_a_step_ends_while_redis_is_away(farm, files, poll, seconds):
     again = farm.push(files("true"))
     farm.wake(again)
     assert poll(lambda: farm.ended(again), 60).status is Status.PASSED
-    poll(lambda: not farm.left(), 20, what="everything to be gone")
+    poll(lambda: not farm.left(), 60, what="everything to be gone")
 
 
 def test_a_full_redis_ends_no_worker(farm, files, poll):
@@ -48,19 +48,19 @@ def test_a_full_redis_ends_no_worker(farm, files, poll):
     number = farm.push(files("echo begun\nsleep 1\necho end"))
     waiting = farm.push(files("true"))
     workers = [farm.worker("w1"), farm.worker("w2")]
-    poll(lambda: len(farm.record.workers()) == 2, 30)
+    poll(lambda: len(farm.record.workers()) == 2, 60)
     farm.wake(number)
     poll(begun(farm, number), 60)
     farm.wake(waiting)
     farm.redis.config_set("maxmemory", 1)
-    poll(lambda: jobs(farm.record.pipeline(number))["test"].status is Status.PASSED, 20)
+    poll(lambda: jobs(farm.record.pipeline(number))["test"].status is Status.PASSED, 60)
     time.sleep(2)  # some chances for workers to trip over it
     farm.redis.config_set("maxmemory", 0)
     for one in (number, waiting):
         pipeline = poll(lambda one=one: farm.ended(one), 60)
         assert (pipeline.status, pipeline.reason) == (Status.PASSED, None)
     assert all(worker.poll() is None for worker in workers), "a worker ended"
-    poll(lambda: not farm.left(), 20, what="everything to be gone")
+    poll(lambda: not farm.left(), 60, what="everything to be gone")
 
 
 def test_a_frozen_redis_makes_no_worker_lose_its_step(farm, files, poll):
@@ -68,7 +68,7 @@ def test_a_frozen_redis_makes_no_worker_lose_its_step(farm, files, poll):
     number = farm.push(files("echo begun\nsleep 6\necho end"))
     farm.worker("w1")
     farm.worker("w2")
-    poll(lambda: len(farm.record.workers()) == 2, 30)
+    poll(lambda: len(farm.record.workers()) == 2, 60)
     farm.wake(number)
     poll(begun(farm, number), 60)
     farm.reap()
@@ -94,7 +94,7 @@ def test_a_frozen_redis_makes_no_worker_lose_its_step(farm, files, poll):
 def test_a_worker_that_is_told_to_end_does_not_wait_for_redis(farm, files, poll, how, script):
     number = farm.push(files(script or "true"))
     worker = farm.worker("w1")
-    poll(lambda: len(farm.record.workers()) == 1, 30)
+    poll(lambda: len(farm.record.workers()) == 1, 60)
     if script:
         farm.wake(number)
         poll(begun(farm, number), 60)

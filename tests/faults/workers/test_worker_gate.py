@@ -39,18 +39,18 @@ def test_a_drained_worker_finishes_takes_nothing_and_comes_back(farm, files, pol
     farm.record.drain("w1@here", "ada")
     second = farm.push(files("true"))
     farm.wake(second)
-    assert poll(lambda: farm.redis.hget(f"farm:pipeline:{first}:step:test", "status") == "passed", 30)
-    poll(lambda: "Canceling queue build" in log(farm), 10)
-    poll(lambda: messages(farm)[1] == 0, 10, what="every message to be handed on")
+    assert poll(lambda: farm.redis.hget(f"farm:pipeline:{first}:step:test", "status") == "passed", 60)
+    poll(lambda: "Canceling queue build" in log(farm), 60)
+    poll(lambda: messages(farm)[1] == 0, 60, what="every message to be handed on")
     assert farm.record.pipeline(second).started is None
     assert farm.record.waiting(second) == "no worker that serves `build` takes work: w1@here is drained by ada"
 
     worker.terminate()
-    worker.wait(30)
+    worker.wait(60)
     farm.redis.delete("farm:worker:w1@here")
     farm.worker()
-    poll(lambda: known(farm), 30)
-    poll(lambda: log(farm).count("Canceling queue build") == 2, 10)
+    poll(lambda: known(farm), 60)
+    poll(lambda: log(farm).count("Canceling queue build") == 2, 60)
     assert farm.record.pipeline(second).started is None
 
     farm.record.drain("w1@here", "ada", undo=True)
@@ -65,7 +65,7 @@ def test_what_was_prepared_on_a_host_that_is_drained_goes_on_elsewhere(farm, fil
     farm.worker("w1")
     farm.wake(number)
     poll(lambda: farm.redis.hget(f"farm:pipeline:{number}:step:build", "status") == "running", 60)
-    poll(lambda: known(farm), 30)
+    poll(lambda: known(farm), 60)
     farm.record.drain("w1@here", "ada")
     farm.worker("w2")
     pipeline = poll(lambda: farm.ended(number), 60)
@@ -81,11 +81,11 @@ def test_a_full_disk_closes_the_worker_until_there_is_room(farm, files, poll, tm
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(home)], check=True)
     try:
         worker = farm.worker(FARM_HOME=str(home), FARM_DISK_MIN="16MiB")
-        poll(lambda: known(farm), 30)
+        poll(lambda: known(farm), 60)
         (home / "big").write_bytes(b"x" * (24 << 20))
-        poll(lambda: known(farm).closed, 10)
+        poll(lambda: known(farm).closed, 60)
         assert known(farm).closed == f"has 8 MiB left on the disk of {home}, less than 16 MiB"
-        poll(lambda: "Canceling queue build" in log(farm), 10)
+        poll(lambda: "Canceling queue build" in log(farm), 60)
         number = farm.push(files("true"))
         farm.wake(number)
         assert "no worker that serves `build` takes work: w1@here has 8 MiB left" in str(farm.record.waiting(number))
@@ -102,12 +102,12 @@ def test_a_full_disk_closes_the_worker_until_there_is_room(farm, files, poll, tm
 def test_without_an_engine_nothing_is_claimed(farm, files, poll, tmp_path):
     socket = tmp_path / "docker.sock"
     worker = farm.worker(DOCKER_HOST=f"unix://{socket}")
-    poll(lambda: known(farm) and known(farm).closed, 30)
+    poll(lambda: known(farm) and known(farm).closed, 60)
     assert known(farm).closed == "has no Docker Engine that answers"
     number = farm.push(files("true"))
     farm.wake(number)
-    poll(lambda: "Canceling queue build" in log(farm), 10)
-    poll(lambda: messages(farm)[1] == 0, 10)
+    poll(lambda: "Canceling queue build" in log(farm), 60)
+    poll(lambda: messages(farm)[1] == 0, 60)
     assert farm.record.pipeline(number).started is None
     socket.symlink_to("/var/run/docker.sock")
     pipeline = poll(lambda: farm.ended(number), 60)
@@ -118,15 +118,15 @@ def test_without_an_engine_nothing_is_claimed(farm, files, poll, tmp_path):
 
 def test_a_closed_worker_stays_closed_over_a_broken_connection(farm, files, poll):
     farm.worker()
-    poll(lambda: known(farm), 30)
+    poll(lambda: known(farm), 60)
     farm.record.drain("w1@here", "ada")
-    poll(lambda: "Canceling queue build" in log(farm), 10)
+    poll(lambda: "Canceling queue build" in log(farm), 60)
     farm.redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     number = farm.push(files("true"))
     farm.wake(number)
-    poll(lambda: "Connection to broker lost" in log(farm) or "connection" in log(farm).lower(), 10)
+    poll(lambda: "Connection to broker lost" in log(farm) or "connection" in log(farm).lower(), 60)
     seen = known(farm).seen
-    poll(lambda: known(farm).seen > seen + 4, 15, what="two more beats")
+    poll(lambda: known(farm).seen > seen + 4, 60, what="two more beats")
     assert messages(farm) == (1, 0)
     farm.record.drain("w1@here", "ada", undo=True)
     assert poll(lambda: farm.ended(number), 60).status is Status.PASSED

@@ -106,7 +106,7 @@ def test_a_cancel_takes_the_containers_away(farm, files, poll):
     farm.wake(number)
     poll(begun(farm, number), 60)
     farm.record.cancel(number, "me")
-    poll(lambda: not farm.left(), 10, what="everything to be gone")
+    poll(lambda: not farm.left(), 60, what="everything to be gone")
     assert farm.ended(number).status is Status.CANCELED
     assert farm.registry.digest(farm.image, "latest") is None
 
@@ -136,7 +136,7 @@ def test_redis_dies_during_the_test(farm, files, poll):
     farm.redis_server.start()
     pipeline = poll(lambda: farm.ended(number), 60)
     assert (pipeline.status, pipeline.reason) == (Status.PASSED, None)
-    poll(lambda: not farm.left(), 20, what="everything to be gone")
+    poll(lambda: not farm.left(), 60, what="everything to be gone")
 
 
 def test_a_failing_test_ends_the_chain(farm, files, poll):
@@ -161,4 +161,4 @@ def test_a_step_that_loses_every_worker_ends_errored(farm, files, poll):
     assert (pipeline.status, pipeline.reason) == (Status.ERRORED, "lost 3 workers")
     assert jobs(pipeline)["release"].status is Status.SKIPPED
     farm.worker("w4")
-    poll(lambda: not farm.left(), 30, what="everything to be gone")
+    poll(lambda: not farm.left(), 60, what="everything to be gone")

@@ -144,7 +144,7 @@ def test_logs_follow_a_running_step_to_its_end(cli, farm):
         assert process.stdout.readline() == "second\n"
     farm.record.commit(claim, Status.PASSED)
     assert process.stdout.read() == ""
-    assert process.wait(15) == 0
+    assert process.wait(60) == 0
     process.stdout.close()
 
 
@@ -163,7 +163,7 @@ def test_watch_ends_as_the_pipeline_does(cli, farm, status, code):
         _log(farm, number, "build", "no such file\n")
         farm.record.commit(claim, status, reason="the Dockerfile cannot be built")
     rest = process.stdout.read()
-    assert process.wait(15) == code
+    assert process.wait(60) == code
     process.stdout.close()
     assert f"{status} after" in rest
     if code:
@@ -185,7 +185,7 @@ def test_watch_can_be_left(cli, farm):
     assert "thyme main" in process.stdout.readline()
     assert "build pending" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=15)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said == f"the pipeline goes on; see it again: farm watch {number}\n"
 
@@ -258,7 +258,7 @@ def _on_terminal(cli, arguments, *, columns=60, more=None):
 
     thread = threading.Thread(target=read)
     thread.start()
-    code = process.wait(30)
+    code = process.wait(60)
     thread.join()
     os.close(leader)
     return code, data.decode()

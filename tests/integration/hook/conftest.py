@@ -15,7 +15,10 @@ from typing import Any
 
 import pytest
 
-from farm.cli.bare import _script
+from farm.cli import bare
+
+SCRIPT = bare._script()
+PATIENT = SCRIPT.replace(b"\nPATIENCE = 1.15 ", b"\nPATIENCE = 30.0 ")
 
 
 @dataclass
@@ -58,7 +61,7 @@ class Door:
 
     def talk(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):
-            connection.settimeout(5)
+            connection.settimeout(60)
             data = b""
             while b"\r\n\r\n" not in data:
                 data += self.more(connection)
@@ -114,7 +117,7 @@ class Door:
 
     def close(self) -> None:
         self.over.set()
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=30):
             pass
         self.thread.join()
         self.socket.close()
@@ -172,9 +175,9 @@ class Git:
         )
         return Pushed(done.returncode, done.stderr.decode(), time.monotonic() - start)
 
-    def install(self, url: str) -> None:
+    def install(self, url: str, *, prompt: bool = False) -> None:
         hook = self.bare / "hooks/post-receive"
-        hook.write_bytes(_script())
+        hook.write_bytes(SCRIPT if prompt else PATIENT)
         hook.chmod(0o755)
         (self.bare / "farm").mkdir(exist_ok=True)
         settings = {"url": url, "token": "secret-of-thyme", "repository": "thyme"}
@@ -203,6 +206,13 @@ class Git:
         for process in self.lingering():
             with suppress(ProcessLookupError):
                 os.kill(int(process.name), signal.SIGTERM)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let hooks wait for the farm's lines as long as a busy machine takes, except `git.install(url, prompt=True)`."""
+    assert PATIENT != SCRIPT
+    monkeypatch.setattr(bare, "_script", lambda: PATIENT)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import time
 import pytest
 
 SILENT = "warning: the farm does not answer; the push is safe, its pipeline will start by itself"
-LIMIT = 2.0  # seconds that a push may cost more than without the farm, the machine's own slowness included
+LIMIT = 8.0  # seconds that a push may take whatever the farm does: the hook's 1.2 and a busy machine's git
 
 
 @pytest.fixture
@@ -21,12 +21,13 @@ def gone(git):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    git.install(address)
+    git.install(address, prompt=True)
     return address
 
 
 @pytest.mark.parametrize("mood", ["hang", "trickle", "garbage", "web"])
 def test_a_farm_that_misbehaves_neither_fails_nor_holds_up_a_push(git, door, mood, poll):
+    git.install(door.url, prompt=True)
     door.mood = mood
     git.commit()
     pushed = git.push("HEAD:main")
@@ -42,6 +43,7 @@ def test_a_farm_that_misbehaves_neither_fails_nor_holds_up_a_push(git, door, moo
 
 
 def test_a_slow_farm_gets_the_push_once_and_late(git, door, poll):
+    git.install(door.url, prompt=True)
     door.delay = 1.6
     git.commit()
     pushed = git.push("HEAD:main")
@@ -68,7 +70,7 @@ def test_a_farm_that_is_gone_gets_the_push_when_it_is_back(git, door, poll):
 
 def test_an_address_that_cannot_be_found_or_understood_is_a_farm_that_does_not_answer(git):
     for url in ("http://no.such.host.invalid:1", "nonsense", "http://127.0.0.1:99999"):
-        git.install(url)
+        git.install(url, prompt=True)
         git.commit()
         pushed = git.push("HEAD:main")
         assert pushed.code == 0
@@ -132,7 +134,7 @@ def test_the_spool_is_offered_in_order_and_by_push(git, door):
 def test_a_later_push_takes_the_older_ones_along(git, door, poll):
     git.commit()
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as deaf:
-        git.install(f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        git.install(f"http://127.0.0.1:{deaf.getsockname()[1]}", prompt=True)
         git.push("HEAD:main")
     (path,) = (git.bare / "farm/spool").glob("*.json")
     path.rename(path.with_name("0000000001.000000-" + path.name.split("-", 1)[1]))

@@ -269,9 +269,9 @@ def test_ctrl_c_takes_all_away(here: Here, poll: Any) -> None:
     here.commit(f"test:\n  script: sleep 100\n  services: {{db: {{image: '{here.busybox}', command: sleep 100}}}}\n")
     process = here.start()
     try:
-        poll(lambda: len([item for item in here.left() if item.kind == "container"]) == 2, 30)
+        poll(lambda: len([item for item in here.left() if item.kind == "container"]) == 2)
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130, err
@@ -282,7 +282,7 @@ def test_ctrl_c_takes_all_away(here: Here, poll: Any) -> None:
 def test_the_next_run_takes_away_what_a_killed_one_left(here: Here, poll: Any, engine: Any) -> None:
     here.commit(f"test:\n  script: sleep 100\n  services: {{db: {{image: '{here.busybox}', command: sleep 100}}}}\n")
     process = here.start()
-    poll(lambda: len([item for item in here.left() if item.kind == "container"]) == 2, 30)
+    poll(lambda: len([item for item in here.left() if item.kind == "container"]) == 2)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert here.left()
@@ -295,18 +295,18 @@ def test_the_next_run_takes_away_what_a_killed_one_left(here: Here, poll: Any, e
 def test_the_worker_ends_with_the_program_that_started_it(here: Here, poll: Any) -> None:
     here.commit("test: sleep 100")
     process = here.start()
-    poll(lambda: [item for item in here.left() if item.kind == "container"], 30)
+    poll(lambda: [item for item in here.left() if item.kind == "container"])
     process.kill()
     process.wait()
-    poll(lambda: here.left() == [], 20)
-    poll(lambda: list((here.home / "local").iterdir()) == [], 20)
+    poll(lambda: here.left() == [])
+    poll(lambda: list((here.home / "local").iterdir()) == [])
     process.communicate()
 
 
 def test_two_runs_at_a_time_let_each_other_be(here: Here, poll: Any) -> None:
     here.commit("test: 'echo begun; sleep 4; echo done'")
     first = here.start()
-    poll(lambda: [item for item in here.left() if item.kind == "container"], 30)
+    poll(lambda: [item for item in here.left() if item.kind == "container"])
     second = here("build")
     out, _ = first.communicate(timeout=60)
     assert second.code == 0

@@ -42,7 +42,7 @@ def test_lines_come_out_as_they_went_in(farm: Farm) -> None:
         "--- attempt 1 on w1 ---\ncafé � \x1b[31mred\x1b[0m\r\nno end\n"
     )
     assert (page.chunks[0].line, page.cursor, page.complete, page.dropped) == (1, "3", False, 0)
-    assert abs(page.chunks[0].time - farm.now()) < 5
+    assert abs(page.chunks[0].time - farm.now()) < 60
     assert farm.logs.read(number, "build", page.cursor).chunks == []
     farm.record.commit(claim, Status.PASSED)
     assert farm.logs.read(number, "build", page.cursor).complete
@@ -52,10 +52,10 @@ def test_a_log_is_seen_while_it_is_written(farm: Farm, poll) -> None:
     number = farm.open()
     log = farm.logs.writer(number, "build", farm.claim(number, "build").fence)
     log.line("first")
-    page = poll(lambda: p if (p := farm.logs.read(number, "build")).chunks else None, deadline=2)
+    page = poll(lambda: p if (p := farm.logs.read(number, "build")).chunks else None)
     assert page.chunks[0].text == "first\n"
     log.line("second")
-    page = poll(lambda: p if (p := farm.logs.read(number, "build", page.cursor)).chunks else None, deadline=2)
+    page = poll(lambda: p if (p := farm.logs.read(number, "build", page.cursor)).chunks else None)
     assert (page.chunks[0].text, page.chunks[0].line) == ("second\n", 2)
     log.close()
 
@@ -195,7 +195,7 @@ def test_a_flood_is_taken_in_reasonable_time(farm: Farm) -> None:
         block = b"the quick brown fox jumps over the lazy dog %d\n" % began
         for _ in range(1000):
             log.write(block * 500)  # 25 kB
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60  # about a second where nothing else runs
     assert logs.read(number, "build", "499990").cursor == "500000"
     assert int(farm.redis.get("farm:logs:bytes")) < 2 << 20
     logs.close()

