@@ -242,7 +242,8 @@ class Repository:
     def reflog(self, ref: str = "refs/heads/main") -> list[tuple[str, str]]:
         """Return what git itself wrote down about a ref: old and new of every push."""
         path = self.bare / "logs" / ref
-        return [(line.split()[0], line.split()[1]) for line in path.read_text().splitlines()]
+        lines = path.read_text().splitlines() if path.exists() else []  # the weather may let nobody push to it in time
+        return [(line.split()[0], line.split()[1]) for line in lines]
 
 
 def git(*arguments: str) -> str:

@@ -78,9 +78,19 @@ def test_a_message_that_is_in_no_key_at_all_is_sent_again(farm, files, poll):
     """A worker dies after Redis has given it the message and before it wrote down that it has it."""
     dead = farm.worker("w1")
     poll(lambda: len(farm.record.workers()) == 1, 30)
-    farm.kill(dead, signal.SIGSTOP)
     number = farm.push(files("true"))
-    farm.wake(number)
+
+    def given() -> bool:
+        """Freeze it while it waits for a message, not between two waits, and let it be given one."""
+        farm.kill(dead, signal.SIGSTOP)
+        farm.wake(number)
+        if not farm.redis.llen("build"):
+            return True
+        farm.redis.delete("build")
+        farm.kill(dead, signal.SIGCONT)
+        return False
+
+    poll(given, every=0.3)
     farm.kill(dead)
     assert not any(farm.redis.llen(queue) for queue in QUEUES)
     assert farm.redis.hlen("unacked") == 0
