@@ -105,7 +105,7 @@ Jobs = Annotated[
 ]
 
 
-Templates = Annotated[dict[JobName, Job], Field(min_length=1, max_length=100)]
+Templates = Annotated[dict[JobName, Job], Field(max_length=100)]
 
 
 class Test(Surroundings):
