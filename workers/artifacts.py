@@ -15,6 +15,7 @@ from farm.errors import Errored, Failed, LeaseLost
 from farm.pipeline import Status
 from farm.record import Claim, Record
 from farm.settings import Settings
+from workers.engine import Entry
 from workers.workspace import Keep, Outcome, Workspace
 
 MOST = 10_000  # files of a job
@@ -35,7 +36,6 @@ def keep(work: Workspace, wanted: Artifacts | None, container: str, outcome: Out
         try:
             count, size = _packed(work, work.keep.limit, wanted, container, file)
             if not count:
-                work.log.line(f"warning: the script left no file that matches {', '.join(wanted.paths)}")
                 return outcome
             file.seek(0)
             document = work.keep.send(work, wanted, file)
@@ -50,9 +50,10 @@ def keep(work: Workspace, wanted: Artifacts | None, container: str, outcome: Out
 
 def _packed(work: Workspace, limit: int, wanted: Artifacts, container: str, file: IO[bytes]) -> tuple[int, int]:
     """Write a tar of the files and return how many they are, and their bytes."""
-    size, links, names = 0, 0, set[str]()
+    size, links, names, unmatched = 0, 0, set[str](), set(wanted.paths)
     with tarfile.open(fileobj=file, mode="w") as tar:
-        for entry in work.engine.walk(container, wanted.paths, check=work.check):
+        for pattern, entry in _entries(work, wanted, container):
+            unmatched.discard(pattern)
             if entry.content is None:
                 links += 1
                 continue
@@ -70,9 +71,18 @@ def _packed(work: Workspace, limit: int, wanted: Artifacts, container: str, file
             info = tarfile.TarInfo(name)
             info.size, info.mtime = entry.size, entry.time
             tar.addfile(info, entry.content)
+    for pattern in wanted.paths:
+        if pattern in unmatched:
+            work.log.line(f"warning: artifacts: the script left nothing that matches {pattern}")
     if links:
         work.log.line(f"warning: {links} of the artifacts are links or no files; they are not kept")
     return len(names), size
+
+
+def _entries(work: Workspace, wanted: Artifacts, container: str) -> Iterator[tuple[str, Entry]]:
+    for pattern in wanted.paths:
+        for entry in work.engine.walk(container, [pattern], check=work.check):
+            yield pattern, entry
 
 
 def to_dispatcher(settings: Settings, record: Record, claim: Claim) -> Keep:

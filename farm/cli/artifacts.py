@@ -12,6 +12,7 @@ from farm.cli import view
 from farm.cli.here import choose
 from farm.cli.pipelines import AsJson, Number
 from farm.client import Client
+from farm.errors import Refused
 from farm.plain import plain
 from farm.settings import Settings
 
@@ -30,16 +31,23 @@ def artifacts(
         found = client.artifacts(chosen)
         if download:
             for row in found:
-                folder = download / row["step"].removeprefix("test/")
-                folder.mkdir(parents=True, exist_ok=True)
-                with client.artifact_tar(chosen, row["step"]) as stream:
-                    unpack(stream, folder)
+                _download(client, chosen, row["step"], download / row["step"].removeprefix("test/"))
     if as_json:
         typer.echo(json.dumps(found))
     elif not found:
         typer.echo(f"no artifacts of pipeline #{chosen}: none were kept, or their time is over", err=True)
     for row in () if as_json else found:
         _print(row)
+
+
+def _download(client: Client, number: int, step: str, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with client.artifact_tar(number, step) as stream:
+            unpack(stream, folder)
+    except OSError as error:
+        words = (error.strerror or str(error)).lower()
+        raise Refused(f"{error.filename or folder} cannot be written: {words}; name another folder") from None
 
 
 def _print(row: dict[str, Any]) -> None:

@@ -40,6 +40,18 @@ def test_artifacts_are_listed_and_downloaded(cli, kept, tmp_path):
     assert (row["step"], row["files"][0]["size"]) == ("test", 3)
 
 
+def test_what_cannot_be_written_is_said(cli, kept, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    ran = cli("artifacts", str(kept), "--download", "file")
+    assert ran.code == 2
+    assert ran.err == "error: file/test cannot be written: not a directory; name another folder\n"
+    (tmp_path / "here" / "test" / "out").mkdir(parents=True)
+    (tmp_path / "here" / "test" / "out" / "a\u202eb").mkdir()
+    ran = cli("artifacts", str(kept), "--download", "here")
+    assert ran.code == 2
+    assert "cannot be written: is a directory; name another folder" in ran.err
+
+
 def test_a_pipeline_without_any_says_so(cli, farm):
     ran = cli("artifacts", str(farm.open()))
     assert (ran.code, ran.out) == (0, "")
