@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from farm.definition import DefinitionError, parse
-from farm.gitlab import included, merged, source, trees
+from farm.gitlab import deploys, included, merged, source, trees
 from farm.gitlab.images import Images, makes_images
 from farm.gitlab.jobs import script, variables
 from farm.gitlab.limits import let_in_tags, limits
@@ -16,6 +16,7 @@ from farm.gitlab.stage import Tested, left, needs_of, tests
 from farm.gitlab.when import When, when
 from farm.gitlab.write import write
 
+_DEPLOY = "deploys, so it is left out: the farm ends with the released image"
 _DEPLOYS = ("deploy", "production", "staging", "review", "release", ".post")
 
 
@@ -41,7 +42,7 @@ def convert(
     _header(data, notes)
     found = merged.jobs(data, notes)
     fetched = trees.beside(found, read, notes)
-    images, tested = Images(notes), list[Tested]()
+    images, tested, hooks = Images(notes), list[Tested](), dict[str, dict[str, Any]]()
     changes, interruptible = list[list[str]](), list[bool]()
     for about, job in found.items():
         _strange(job, about, notes)
@@ -51,7 +52,14 @@ def convert(
         stage = str(job.pop("stage", "test"))
         building = makes_images(job)
         interruptible.append(job.get("interruptible") == "true")
-        if reason := _gone(job, about, stage, said, building=building):
+        reason = _gone(job, about, stage, said, building=building)
+        if reason == _DEPLOY and not said.manual and said.pushed:
+            made = deploys.hook(job, about, env, said, built=images.names, notes=notes)
+            if isinstance(made, dict):
+                hooks[about] = made
+                continue
+            reason = made
+        if reason:
             notes.add(job.line, about, reason)
             continue
         changes.append(said.changes)
@@ -64,6 +72,8 @@ def convert(
         else:
             tested.append(Tested(about, stage, job, env, said))
     document = images.document()
+    released = deploys.joined(hooks, document.get("release"), notes)
+    document |= {"release": released} if released else {}
     shared = changes[0] if changes and all(each == changes[0] for each in changes) else []
     if tested:
         for one in tested:
@@ -122,7 +132,7 @@ def _gone(job: Map, about: str, stage: str, said: When, *, building: bool) -> st
         (not building and "release" in job, "makes a release of GitLab; left out"),
         (
             not building and (deploys or "pages" in (*job, about) or stage in _DEPLOYS),
-            "deploys, so it is left out: the farm ends with the released image",
+            _DEPLOY,
         ),
         (
             not building and said.manual,
