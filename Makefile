@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up stop check test long bench bench-web storm format lock
+.PHONY: help up stop check test long bench bench-web storm format lock api-docs
 MINUTES ?= 10
 SEED ?= 7
 
@@ -37,3 +37,6 @@ format: ## Format, and mend what can be mended without thinking
 lock: ## Write both locks anew from pyproject.toml
 	uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml -o requirements.lock
 	uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --group dev pyproject.toml -o requirements-dev.lock
+
+api-docs: ## Write docs/api.md anew, from docs/api.template.md and what the API says of itself
+	.venv/bin/python -m farm.api.reference > docs/api.md.new && mv docs/api.md.new docs/api.md

@@ -3,6 +3,8 @@
 It decides nothing about pipelines. Every error is `{"detail": one sentence}`.
 """
 
+from typing import Any
+
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -33,15 +35,25 @@ from farm.errors import Errored, Refused
 
 BODY = 16 << 20  # bytes of a request at most
 
-__all__ = ["Service", "create"]
+__all__ = ["Service", "create", "described"]
 
 
 def create(service: Service) -> FastAPI:
     """Return the application; it starts nothing."""
+    api = _application()
+    api.state.service = service
+    return api
+
+
+def described() -> dict[str, Any]:
+    """Return the API as OpenAPI, as `/openapi.json` answers it."""
+    return _application().openapi()
+
+
+def _application() -> FastAPI:
     summary = "Takes pushes and tells how their pipelines stand."
     # No pages of FastAPI's: they load scripts from elsewhere to where one types a token. docs/api.md is for people.
     api = FastAPI(title="farm dispatcher", summary=summary, version="1", docs_url=None, redoc_url=None)
-    api.state.service = service
     for part in (
         pushes,
         pipelines,

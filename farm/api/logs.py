@@ -47,7 +47,7 @@ async def read_log(
     accept: Annotated[str, Header()] = "",
     last_event_id: Annotated[str | None, Header(pattern=r"^[0-9]{1,18}$")] = None,
     after: Annotated[str, Query(pattern=r"^[0-9-]{1,40}$")] = "0",
-    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT)] = 0.0,
+    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="seconds")] = 0.0,
     raw: bool = False,
 ) -> Any:
     """Give lines, or with `raw` the whole log so far as text, escapes and all; a stranger's data.

@@ -44,9 +44,9 @@ def pipelines(
     request: Request,
     response: Response,
     repository: str | None = None,
-    ref: str | None = None,
+    ref: Annotated[str | None, Query(description="a full one")] = None,
     status: Status | None = None,
-    before: int | None = None,
+    before: Annotated[int | None, Query(description="a number")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> list[dict[str, Any]]:
     """List them; `Link: <?…>; rel="next"` leads on where there may be more, also when fewer came than were asked for.

@@ -25,7 +25,7 @@ routes = APIRouter(tags=["webhooks"])
 
 @routes.post("/webhooks/{forge}", status_code=202, summary="Take a webhook of a forge: github, gitlab, gitea, forgejo")
 async def webhook(forge: str, request: Request, farm: Farm) -> JSONResponse:
-    """Answer 202 when what it tells is kept, 200 where there is nothing to do, and else with one sentence.
+    """Answer 202 when what it tells is kept, 200 where there is nothing to do, 401 unsigned, 409 when taken before.
 
     It wants no token of the farm's: the forge signs it with the secret that farm.yml names for the repository.
     """
