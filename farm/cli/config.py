@@ -64,7 +64,7 @@ def check(
         typer.echo(complaint(mistakes, {str(path): content}))
     else:
         typer.echo("\n".join([*(f"warning: {words}" for words in warnings), f"{path} can be used"]))
-    if running and not as_json and (words := _taken(running)):
+    if running and not as_json and (words := _taken(running, broken=bool(mistakes))):
         typer.echo(words)
     if mistakes:
         raise typer.Exit(2)
@@ -82,9 +82,9 @@ def _running() -> Mapping[str, Any] | None:
         return None
 
 
-def _taken(running: Mapping[str, Any]) -> str:
+def _taken(running: Mapping[str, Any], *, broken: bool) -> str:
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(running["since"]))
-    if running["problem"]:
+    if broken or running["problem"]:  # it may not have looked at the file yet
         return f"the dispatcher goes on with the settings that it has had since {since}"
     if running["waiting"]:
         return f"the dispatcher takes {', '.join(running['waiting'])} over when it is started anew"
