@@ -44,10 +44,10 @@ BOMBS = {
 def test_a_bomb_of_includes_is_refused_before_it_is_unpacked(bomb: str):
     texts, first = BOMBS[bomb]
     library = Library(texts)
-    begun = time.process_time()
+    begun = time.thread_time()
     with pytest.raises(DefinitionError, match=r"too much is included|more than 10000 values, all files together"):
         parse(f"include: {first}", files=library)
-    assert time.process_time() - begun < 10  # a blow-up takes minutes
+    assert time.thread_time() - begun < 10  # a blow-up takes minutes
     assert len(library.read_so_far) < 60
 
 
@@ -66,10 +66,10 @@ def many(form: str, count: int) -> str:
     ids=["wide", "deep", "deep from below", "many"],
 )
 def test_a_bomb_of_templates_is_refused_before_it_is_unpacked(templates: str, test: str, words: str):
-    begun = time.process_time()
+    begun = time.thread_time()
     with pytest.raises(DefinitionError, match=words):
         parse(f"{{templates: {{{templates}}}, test: {{{test}}}}}")
-    assert time.process_time() - begun < 10  # a blow-up takes minutes
+    assert time.thread_time() - begun < 10  # a blow-up takes minutes
 
 
 def test_a_file_may_be_included_on_two_ways():

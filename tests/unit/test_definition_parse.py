@@ -110,9 +110,9 @@ def test_a_mistake_in_an_alias_stands_where_it_was_written():
     ids=lambda bomb: bomb[:20],
 )
 def test_a_bomb_is_refused_at_once(bomb: str):
-    begin = time.process_time()
+    begin = time.thread_time()
     assert mistakes(bomb)
-    assert time.process_time() - begin < 1
+    assert time.thread_time() - begin < 1
 
 
 def test_what_is_only_large_is_read():
