@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from farm.api.service import Farm, Owner
-from farm.settings import Live
+from farm.settings.live import Live
 
 routes = APIRouter(tags=["config"])
 

@@ -22,7 +22,8 @@ from farm.logs import Logs
 from farm.pipeline import Pipeline
 from farm.record import Record
 from farm.remotes import Remotes
-from farm.settings import Live, Settings
+from farm.settings import Settings
+from farm.settings.live import Live
 from farm.webhooks import Webhooks
 
 LOG_LOOK = 0.2  # seconds between two looks into a log that somebody follows

@@ -15,7 +15,8 @@ from farm.api import Service, create
 from farm.cli.address import address_of
 from farm.cli.house import House
 from farm.errors import Refused
-from farm.settings import Live, Settings
+from farm.settings import Settings
+from farm.settings.live import Live
 
 GRACE = 2  # seconds that requests under way get when the process is told to end
 

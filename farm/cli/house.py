@@ -28,8 +28,8 @@ from farm.remotes import Remotes
 from farm.report import Delivery, Desk
 from farm.reporters.chosen import reporters_of
 from farm.schedules import Schedules, Slots
-from farm.settings import Live, Settings
-from farm.settings.live import LOOK
+from farm.settings import Settings
+from farm.settings.live import LOOK, Live
 from farm.spools import Spools
 from farm.trigger import Trigger
 from farm.webhooks import Webhooks

@@ -1,10 +1,26 @@
-"""What `.farm.yml` says: parsed, validated and resolved. It opens no file and asks nobody."""
+"""What `.farm.yml` says: parsed, validated and resolved. It opens no file and asks nobody.
 
-from farm.definition.files import ALONE, Files
-from farm.definition.mistakes import DefinitionError, Mistake
-from farm.definition.models import Build, Definition, Hook, Job, Notify, Ready, Release, Service
-from farm.definition.reader import parse
-from farm.definition.templates import expand, matches, reserved
+Its names are fetched when they are used: every command that reads settings needs small parts of this package, and the
+models of a definition take a quarter of a second to make.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from farm.definition.files import ALONE, Files
+    from farm.definition.mistakes import DefinitionError, Mistake
+    from farm.definition.models import Build, Definition, Hook, Job, Notify, Ready, Release, Service
+    from farm.definition.reader import parse
+    from farm.definition.templates import expand, matches, reserved
+
+_PLACES = {
+    "files": ("ALONE", "Files"),
+    "mistakes": ("DefinitionError", "Mistake"),
+    "models": ("Build", "Definition", "Hook", "Job", "Notify", "Ready", "Release", "Service"),
+    "reader": ("parse",),
+    "templates": ("expand", "matches", "reserved"),
+}
 
 __all__ = [
     "ALONE",
@@ -24,3 +40,10 @@ __all__ = [
     "parse",
     "reserved",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _PLACES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,6 @@ from farm.settings.email import EmailSettings
 from farm.settings.files import config_file
 from farm.settings.forges import KINDS, ForgeSettings, ProjectSettings
 from farm.settings.git import GitSettings
-from farm.settings.live import Live
 from farm.settings.mistakes import SettingsError
 from farm.settings.registries import RegistrySettings
 from farm.settings.repositories import RepositorySettings
@@ -20,7 +19,6 @@ __all__ = [
     "EmailSettings",
     "ForgeSettings",
     "GitSettings",
-    "Live",
     "ProjectSettings",
     "RegistrySettings",
     "RepositorySettings",

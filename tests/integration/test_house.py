@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from farm.cli.house import House
-from farm.settings import Live, Settings
+from farm.settings import Settings
+from farm.settings.live import Live
 
 pytestmark = pytest.mark.redis
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from farm.settings import Live, Settings
+from farm.settings import Settings
 from farm.settings.document import Document
-from farm.settings.live import AT_START, OF_WORKERS
+from farm.settings.live import AT_START, OF_WORKERS, Live
 
 
 @pytest.fixture(autouse=True)

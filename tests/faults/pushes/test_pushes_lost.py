@@ -49,9 +49,10 @@ def test_two_hundred_reports_at_once(farm: Any, poll: Any) -> None:
     assert len(numbers) == REPOSITORIES * PUSHES == farm.pipelines()
     for repository in repositories:
         assert repository.order() == repository.reflog()
-    poll(farm.dispatched, deadline=60)
+    poll(farm.dispatched, deadline=150)
 
 
+@pytest.mark.long
 def test_two_hundred_pushes_at_once(farm: Any, poll: Any) -> None:
     """Two people push to each repository as fast as they can, with force, over each other."""
     repositories = farm.repositories(REPOSITORIES, clones=2)
@@ -67,7 +68,7 @@ def test_two_hundred_pushes_at_once(farm: Any, poll: Any) -> None:
         for done in [pool.submit(push, repository, clone) for repository in repositories for clone in range(2)]:
             done.result()
     poll(lambda: farm.pipelines() >= REPOSITORIES * PUSHES, deadline=60)
-    poll(farm.dispatched, deadline=60)
+    poll(farm.dispatched, deadline=150)
     assert farm.pipelines() == REPOSITORIES * PUSHES
     for repository in repositories:
         assert repository.order() == repository.reflog()
@@ -108,7 +109,7 @@ def test_the_dispatcher_is_away_and_hooks_are_killed(farm: Any, poll: Any) -> No
         (repository.bare / "hooks/post-receive").write_bytes(real)
         repository.age()
     poll(lambda: farm.pipelines() >= wanted, deadline=60)
-    poll(farm.dispatched, deadline=60)
+    poll(farm.dispatched, deadline=150)
     assert farm.pipelines() == wanted
     for repository in repositories:
         for ref in (MAIN, SIDE):

@@ -20,6 +20,7 @@ def shift(farm: Farm, key: str, seconds: float) -> None:
         farm.redis.zincrby(key, -seconds, member)
 
 
+@pytest.mark.long
 def test_ten_thousand_pipelines_go_and_leave_no_key(farm: Farm) -> None:
     pushes = [
         Push(f"uuid-{n:05}", "thyme", f"refs/heads/b{n % 500}", f"{n:040x}", f"{n + 500:040x}") for n in range(10_000)

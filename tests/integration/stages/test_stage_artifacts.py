@@ -25,7 +25,8 @@ from farm.errors import Errored, Failed, LeaseLost, Refused
 from farm.pipeline import Status
 from farm.push import ZERO, Push
 from farm.record import Claim, Sent
-from farm.settings import Live, Settings
+from farm.settings import Settings
+from farm.settings.live import Live
 from workers import artifacts, test
 from workers.workspace import Outcome
 
