@@ -79,6 +79,7 @@ def test_no_pipeline_pays_for_a_host_whose_engine_is_dead(farm, thyme):
     until(lambda: closed(farm, c2) is None, 20, "c2 takes work again")
 
 
+@pytest.mark.long
 def test_a_host_is_drained_by_name_and_stays_so_over_a_restart(farm, thyme):
     c1, c2 = farm.builders["c1"], farm.builders["c2"]
     command = ["farm", "workers", "drain", "c1"]

@@ -84,6 +84,7 @@ def repository(head, test="test -x /bin/busybox"):
     return clone
 
 
+@pytest.mark.long
 def test_a_machine_joins_with_one_file_and_builds(machines):
     head, builder = machines
     started = farm(head, "up", "--listen", head.address, "--no-worker", "--detach")

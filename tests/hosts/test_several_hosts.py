@@ -111,6 +111,7 @@ def test_a_host_that_is_frozen_is_replaced_and_its_work_is_refused(farm, thyme):
     assert job(farm, number).attempts == 2
 
 
+@pytest.mark.long
 def test_a_host_joins_under_load_and_one_is_gone_for_good(farm, thyme):
     number = thyme.send(HANGS_ONCE)
     victim = at_work(farm, number)

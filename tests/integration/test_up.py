@@ -38,6 +38,7 @@ def home(tmp_path, need, engine):  # noqa: ARG001 - the worker needs an engine
     farm(tmp_path / "home", "up", "--stop")
 
 
+@pytest.mark.long
 @pytest.mark.redis
 @pytest.mark.registry
 @pytest.mark.engine

@@ -84,7 +84,7 @@ def test_a_frozen_redis_makes_no_worker_lose_its_step(farm, files, poll):
 @pytest.mark.parametrize(
     ("how", "script"),
     [
-        ("frozen", "echo begun\n[ $FARM_ATTEMPT -gt 1 ] || sleep 300"),
+        pytest.param("frozen", "echo begun\n[ $FARM_ATTEMPT -gt 1 ] || sleep 300", marks=pytest.mark.long),
         pytest.param("killed", "echo begun\n[ $FARM_ATTEMPT -gt 1 ] || sleep 300", marks=pytest.mark.long),
         pytest.param("frozen", "", marks=pytest.mark.long),
         pytest.param("killed", "", marks=pytest.mark.long),

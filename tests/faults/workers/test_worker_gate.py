@@ -116,6 +116,7 @@ def test_without_an_engine_nothing_is_claimed(farm, files, poll, tmp_path):
     assert worker.poll() is None
 
 
+@pytest.mark.long
 def test_a_closed_worker_stays_closed_over_a_broken_connection(farm, files, poll):
     farm.worker()
     poll(lambda: known(farm), 60)
