@@ -24,6 +24,8 @@ class Case:
     variables: dict[str, list[str]] = field(default_factory=dict)
     strange: list[str] = field(default_factory=list)
     """What could not be understood, so that more is let in here than there."""
+    apart: list[str] = field(default_factory=list)
+    """What keeps out pipelines that begin without a push, which nothing here tells from those of a push."""
 
     @property
     def pushed(self) -> bool:
@@ -113,11 +115,14 @@ def _source(said: Comparison, case: Case) -> None:
     elif value == "push":
         if same:
             case.only(branches=ANY, tags=ANY)
+            case.apart.append(said.words)
         else:
             case.only(merges=True)
             case.scheduled = True
     elif same:
         case.strange.append(said.words)
+    else:
+        case.apart.append(said.words)
 
 
 def _both(first: Sequence[str], second: Sequence[str]) -> Sequence[str]:

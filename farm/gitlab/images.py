@@ -175,7 +175,7 @@ class Images:
             self.notes.add(when.line, about, "was started by hand there; here what passes is released")
         if when.every:
             self.notes.add(when.line, about, "pushed for every branch there; here what the server protects releases")
-        if (when.merges and not when.every) or when.strange or when.scheduled:
+        if (when.merges and not when.every) or when.strange:
             self.notes.add(when.line, about, f"ran for {when.words}; here what the server protects releases")
 
 
