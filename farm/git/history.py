@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from farm.errors import Errored
 from farm.git.program import run
 from farm.git.reading import Commit, said
 from farm.git.urls import oid
@@ -37,12 +36,9 @@ def commits(mirror: Path, ids: Iterable[str]) -> Sequence[Commit]:
 
 
 def among(mirror: Path, tip: str, ids: Iterable[str]) -> frozenset[str]:
-    """Return those of the commits from which the tip came; what the mirror does not have is none of them."""
-    here = [commit.id for commit in commits(mirror, ids)]
+    """Return those of the commits from which the tip came; Errored where the mirror lacks the tip or one of them."""
+    here = [oid(ident) for ident in ids]
     if not here:
         return frozenset()
-    try:
-        apart = run(mirror, "rev-list", *here, f"^{oid(tip)}", "--").decode().split()
-    except Errored:  # the mirror has the tip no more
-        return frozenset()
+    apart = run(mirror, "rev-list", *here, f"^{oid(tip)}", "--").decode().split()
     return frozenset(here) - frozenset(apart)

@@ -19,6 +19,7 @@ from farm.reporters.chosen import reporters_of
 from farm.reporters.signature import sign
 from farm.reporters.standing import Book
 from farm.settings import Secret, Settings, TrackerSettings
+from tests.conftest import wait_until as poll
 from tests.integration.test_dispatch_push import Origin
 from tests.receiver import Answer, Receiver, Request, receiving
 from tests.records import CHAIN, Farm
@@ -154,10 +155,32 @@ def test_a_rollback_reopens_and_the_next_release_delivers_again(
     assert story == 2
     assert text.startswith("ada rolled `latest` of thyme back to before commit ")
     assert '"Two [delivers #2]"' in text
+    house.roll_back(second)
+    assert v5.states[3:] == [(2, "delivered")]
+    house.roll_back(first)
     third = house.push("Three")
     house.test(third)
     house.release(third)
-    assert v5.states[3:] == [(2, "delivered")]
+    assert v5.states[4:] == [(2, "started"), (2, "delivered")]
+    assert [story for story, _ in v5.comments] == [2, 2]
+
+
+def test_without_the_mirror_no_story_moves(redis_client: Any, tmp_path: Path, serve: Serve) -> None:
+    v5 = V5.of(1)
+    house = House(redis_client, tmp_path, serve(v5), kind="pivotal")
+    first = house.push("Begin")
+    house.test(first)
+    house.release(first)
+    second = house.push("One [delivers #1]")
+    house.test(second)
+    house.release(second)
+    mirror = git.mirror_path(house.home, "thyme")
+    assert git.forget(mirror)
+    house.roll_back(first)
+    assert v5.states == [(1, "delivered")]
+    assert "has no commit" in house.book.read().waiting
+    fetch(mirror, str(house.origin.path))
+    poll(lambda: house.tell() and v5.states == [(1, "delivered"), (1, "started")], deadline=60, every=0.2)
 
 
 def test_what_the_tracker_does_not_do_is_a_line_on_the_pipeline(

@@ -11,14 +11,14 @@ from pathlib import Path
 from farm import git
 from farm.ledger import Ledger
 from farm.pipeline import Pipeline, Status
-from farm.reporters import News
+from farm.reporters import Later, News
 from farm.reporters.tracker import Act, Occasion, Tracker, Unheard
 from farm.reporters.tracker.memory import Entry, Memory, Stage
 from farm.settings import TrackerSettings
 
 MOST = 500  # commits of one push that are read
 LATEST = "latest"
-_OPEN = (Stage.NEW, Stage.NAMED, Stage.FINISHED)
+_OPEN = (Stage.NEW, Stage.NAMED)
 
 
 class Stories:
@@ -54,12 +54,15 @@ class Stories:
         if not wanted or not pipeline.ref.startswith("refs/heads/"):
             return
         match news.kind:
-            case "queued" | "finished":
+            case "queued":
                 self._learn(pipeline)
-            case "rolledback" if news.tag == LATEST:
-                self._take_back(pipeline, news.who)
+            case "finished" if not pipeline.stages and self._has(pipeline):  # it was never queued
+                self._learn(pipeline)
             case "released" if news.tag == LATEST:
                 self._advance(pipeline, Act.DELIVER)
+            case "rolledback" if news.tag == LATEST:
+                self._take_back(pipeline, news.who)
+                self._advance(pipeline, Act.DELIVER)  # what a rollback of a rollback brings back
         if _tested(pipeline):
             self._advance(pipeline, Act.FINISH)
 
@@ -69,9 +72,7 @@ class Stories:
 
     def _learn(self, pipeline: Pipeline) -> None:
         """Remember the stories of every commit of the push, and tell the tracker of those that are new."""
-        push, mirror = self._ledger.push(pipeline.number), self._mirror(pipeline)
-        if push.deleted or git.find(mirror, pipeline.commit) is None:
-            return
+        push, mirror = self._ledger.push(pipeline.number), self._filled(pipeline)
         for commit in git.since(mirror, push.old, pipeline.commit, push.ref, limit=MOST):
             self._memory.learn(push.repository, commit.id, self._tracker.read(commit.message, push.repository))
         fresh: dict[str, list[Entry]] = {}
@@ -89,41 +90,63 @@ class Stories:
         """Finish or deliver what the pipeline's commit came from and what asks for it."""
         stage = Stage.DELIVERED if act is Act.DELIVER else Stage.FINISHED
         do = self._tracker.deliver if act is Act.DELIVER else self._tracker.finish
-        due = [entry for entry in self._open(pipeline) if entry.mention.act is act and entry.stage is not stage]
-        self._touch(pipeline, due, stage, lambda entry, occasion: do(entry.mention, occasion))
+        entries = self._memory.entries(pipeline.repository)
+        due = [entry for entry in entries if entry.mention.act is act and entry.stage in _OPEN]
+        self._move(pipeline, due, stage, lambda entry, occasion: do(entry.mention, occasion), held=True)
 
     def _take_back(self, pipeline: Pipeline, who: str) -> None:
         """Open again what was delivered by commits that the pipeline's commit did not come from."""
         entries = self._memory.entries(pipeline.repository)
         delivered = [entry for entry in entries if entry.stage is Stage.DELIVERED]
-        held = git.among(self._mirror(pipeline), pipeline.commit, {entry.commit for entry in delivered})
-        lost = [entry for entry in delivered if entry.commit not in held]
         reopen = self._tracker.reopen
-        self._touch(pipeline, lost, Stage.NAMED, lambda entry, occasion: reopen(entry.mention, occasion, who))
+        self._move(
+            pipeline,
+            delivered,
+            Stage.NAMED,
+            lambda entry, occasion: reopen(entry.mention, occasion, who),
+            held=False,
+        )
 
-    def _touch(
-        self, pipeline: Pipeline, due: Sequence[Entry], stage: Stage, do: Callable[[Entry, Occasion], None]
+    def _move(
+        self,
+        pipeline: Pipeline,
+        entries: Sequence[Entry],
+        stage: Stage,
+        do: Callable[[Entry, Occasion], None],
+        *,
+        held: bool,
     ) -> None:
-        found = {commit.id: commit for commit in git.commits(self._mirror(pipeline), {entry.commit for entry in due})}
-        for entry in due:
-            if commit := found.get(entry.commit):
-                try:
-                    do(entry, self._occasion(pipeline, commit))
-                except Unheard as unheard:
-                    self._note(pipeline.number, str(unheard))
-                    self._memory.move(pipeline.repository, entry, Stage.LEFT)
-                else:
-                    self._memory.move(pipeline.repository, entry, stage)
-
-    def _open(self, pipeline: Pipeline) -> Sequence[Entry]:
-        entries = [entry for entry in self._memory.entries(pipeline.repository) if entry.stage in _OPEN]
-        asking = [entry for entry in entries if entry.mention.act is not Act.MENTION]
-        held = git.among(self._mirror(pipeline), pipeline.commit, {entry.commit for entry in asking})
-        return [entry for entry in asking if entry.commit in held]
+        """Move those entries from whose commits the pipeline's commit came, or with `held` false those others."""
+        if not entries:
+            return
+        mirror = self._filled(pipeline)
+        found = {commit.id: commit for commit in git.commits(mirror, {entry.commit for entry in entries})}
+        ours = git.among(mirror, pipeline.commit, found)
+        for entry in entries:
+            commit = found.get(entry.commit)
+            if commit is None or (commit.id in ours) is not held:
+                continue
+            try:
+                do(entry, self._occasion(pipeline, commit))
+            except Unheard as unheard:
+                self._note(pipeline.number, str(unheard))
+                self._memory.move(pipeline.repository, entry, Stage.LEFT)
+            else:
+                self._memory.move(pipeline.repository, entry, stage)
 
     def _occasion(self, pipeline: Pipeline, commit: git.Commit) -> Occasion:
         link = f"{self._web_url}/pipelines/{pipeline.number}"
         return Occasion(commit, pipeline.repository, pipeline.number, link)
+
+    def _has(self, pipeline: Pipeline) -> bool:
+        return git.find(self._mirror(pipeline), pipeline.commit) is not None
+
+    def _filled(self, pipeline: Pipeline) -> Path:
+        """Return the mirror with the pipeline's commit; Later while it lacks that, for then nothing is known."""
+        if not self._has(pipeline):
+            sentence = f"the mirror of {pipeline.repository} has no commit {pipeline.commit[:7]}"
+            raise Later(f"{sentence} until the next push fetches it", alone=True)
+        return self._mirror(pipeline)
 
     def _mirror(self, pipeline: Pipeline) -> Path:
         return git.mirror_path(self._home, pipeline.repository)

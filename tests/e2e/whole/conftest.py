@@ -72,13 +72,13 @@ class Clone:
         self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
 
-    def push(self, *options: str) -> int:
+    def push(self, *options: str, branch: str = "main") -> int:
         """Push, wait for the pipeline's end, and return its number; a hook on a busy machine may not wait for it."""
-        self.git("push", *options, str(self.bare), "HEAD:refs/heads/main")
+        self.git("push", *options, str(self.bare), f"HEAD:refs/heads/{branch}")
         commit = self.git("rev-parse", "HEAD")
 
         def ended() -> int:
-            rows = self.pipelines(self.bare.stem)
+            rows = [row for row in self.pipelines(self.bare.stem) if row["ref"] == f"refs/heads/{branch}"]
             return next((row["number"] for row in rows if row["commit"] == commit and row["finished"]), 0)
 
         return wait_until(ended, 150, 0.2, f"the pipeline of {commit[:7]} to end")

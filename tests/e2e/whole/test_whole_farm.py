@@ -36,15 +36,20 @@ def test_a_story_is_delivered_with_latest_and_slack_has_one_message_of_a_branch(
     house: House, images: Any, poll: Any
 ) -> None:
     mint = house.hooked("mint")
-    mint.commit("Begin", Dockerfile=f"FROM {images.busybox}\nCOPY hello /hello\n", hello="bye\n")
-    mint.commit("Try it [delivers #2]", farm_yml="test: grep -q mint /hello\n")
+    mint.commit("Begin", Dockerfile=f"FROM {images.busybox}\nCOPY hello /hello\n", hello="mint\n")
+    mint.commit("Greet [delivers #1]", farm_yml="test: grep -q mint /hello\n")
+    tried = mint.push(branch="try")
+    assert house.shown(tried)["status"] == "passed"  # and its image is never `latest`
+
+    mint.commit("Try it [delivers #2]", hello="bye\n")
     broken = mint.push()
     poll(lambda: f"|#{broken} failed>" in house.slack.heads[0], deadline=60)
+    # The tracker hears of one thing after the other: when it knows this commit, it has heard how the branch ended.
+    poll(lambda: house.tracker.commits[-1]["message"] == "Try it [#2]", deadline=60)
     assert not house.tracker.moved
     assert not house.tracker.latest("mint")
 
-    mint.commit("Greet", hello="mint\n")
-    mint.commit("Greet well [delivers #1]", hello="mint!\n")
+    mint.commit("Greet well", hello="mint!\n")
     mint.commit("Say why", note="it is green\n")
     mended = mint.push()
     poll(lambda: len(house.tracker.moved) == 2, deadline=60, what="both stories to be delivered")
