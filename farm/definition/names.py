@@ -28,20 +28,16 @@ def _schema(pattern: str, limit: int = 255) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$", "maxLength": limit})
 
 
+def _rule(pattern: str, what: str, hint: str, limit: int = 255) -> tuple[BeforeValidator, WithJsonSchema]:
+    return BeforeValidator(_matching(pattern, what, hint, limit)), _schema(pattern, limit)
+
+
 _PATH = r"(?!/)(?!(?:.*/)?\.\.(?:/|$))[^\x00-\x1f\\]+"
-Inside = Annotated[
-    str,
-    BeforeValidator(_matching(_PATH, "path inside the repository", "no leading / and no .. in it", 1024)),
-    _schema(_PATH, 1024),
-]
+Inside = Annotated[str, *_rule(_PATH, "path inside the repository", "no leading / and no .. in it", 1024)]
 
 _NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
 ImageName = Annotated[
-    str,
-    BeforeValidator(
-        _matching(_NAME, "name of an image", "lower-case letters, digits, - _ . and /; no registry and no tag", 200)
-    ),
-    _schema(_NAME, 200),
+    str, *_rule(_NAME, "name of an image", "lower-case letters, digits, - _ . and /; no registry and no tag", 200)
 ]
 
 _REFERENCE = (
@@ -88,18 +84,10 @@ HostName = Annotated[str, BeforeValidator(_host), _schema(_HOST, 63)]
 HostNames = some(HostName, most=20)
 
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
-Variable = Annotated[
-    str,
-    BeforeValidator(_matching(_VARIABLE, "name of a variable", "letters, digits and _, no digit first")),
-    _schema(_VARIABLE),
-]
+Variable = Annotated[str, *_rule(_VARIABLE, "name of a variable", "letters, digits and _, no digit first")]
 
 Secrets = some(
-    Annotated[
-        str,
-        BeforeValidator(_matching(_VARIABLE, "name of a secret", "letters, digits and _, no digit first")),
-        _schema(_VARIABLE),
-    ],
+    Annotated[str, *_rule(_VARIABLE, "name of a secret", "letters, digits and _, no digit first")],
     most=50,
 )
 
@@ -115,53 +103,33 @@ def _files(value: object) -> object:
 Files = some(Annotated[Inside, BeforeValidator(_files), _schema(rf"(?!!){_PATH}", 1024)], most=50)
 
 _ABSOLUTE = r"(?!.*/\.\.?(?:/|$))/[^\x00-\x1f:,]*[^\x00-\x1f:,/]"
-Absolute = Annotated[
-    str,
-    BeforeValidator(_matching(_ABSOLUTE, "path in the container", "write it from /, such as /src", 1024)),
-    _schema(_ABSOLUTE, 1024),
-]
+Absolute = Annotated[str, *_rule(_ABSOLUTE, "path in the container", "write it from /, such as /src", 1024)]
 Absolutes = some(Absolute, most=10)
 
 _JOB = r"[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?"
 JobName = Annotated[
-    str,
-    BeforeValidator(_matching(_JOB, "name of a job", "lower-case letters, digits, - and _ between them, 40 at most")),
-    _schema(_JOB, 40),
+    str, *_rule(_JOB, "name of a job", "lower-case letters, digits, - and _ between them, 40 at most", 40)
 ]
 Needs = some(JobName, most=50)
 
 _ANNOTATION = r"(?!farm\.)[a-z0-9](?:[a-z0-9._/-]*[a-z0-9])?"
 Annotation = Annotated[
-    str,
-    BeforeValidator(
-        _matching(_ANNOTATION, "label of an image", "lower-case letters, digits, . / _ and -; farm. is the farm's own")
-    ),
-    _schema(_ANNOTATION),
+    str, *_rule(_ANNOTATION, "label of an image", "lower-case letters, digits, . / _ and -; farm. is the farm's own")
 ]
 
 _LABEL = r"[a-z0-9](?:[a-z0-9_.-]{0,30}[a-z0-9])?"
-Label = Annotated[
-    str,
-    BeforeValidator(_matching(_LABEL, "label of a worker", "lower-case letters, digits, and - _ . between them")),
-    _schema(_LABEL, 32),
-]
+Label = Annotated[str, *_rule(_LABEL, "label of a worker", "lower-case letters, digits, and - _ . between them", 32)]
 Labels = some(Label, most=4)
 
 PARENTS = 10
 Parents = some(JobName, most=PARENTS)
 
 _REPOSITORY = r"(?![./-])(?!.*\.\.)[^\s\x00-\x1f]+"
-RepositoryName = Annotated[
-    str,
-    BeforeValidator(_matching(_REPOSITORY, "name of a repository", "as it is registered in the farm", 200)),
-    _schema(_REPOSITORY, 200),
-]
+RepositoryName = Annotated[str, *_rule(_REPOSITORY, "name of a repository", "as it is registered in the farm", 200)]
 
 _REVISION = r"(?!-)[^\x00-\x20\x7f~^:?*\[\\]+"
 Revision = Annotated[
-    str,
-    BeforeValidator(_matching(_REVISION, "branch, tag or commit", "a short name such as main, or a full commit", 200)),
-    _schema(_REVISION, 200),
+    str, *_rule(_REVISION, "branch, tag or commit", "a short name such as main, or a full commit", 200)
 ]
 
 Sources = some(Literal["lfs", "submodules"], most=2)
