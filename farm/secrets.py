@@ -7,7 +7,6 @@ of these can be changed or exchanged in Redis. The head writes; the hands only r
 import hashlib
 import json
 import os
-import re
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterator, Sequence
@@ -17,11 +16,11 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from farm.definition.names import is_secret
 from farm.errors import Errored, Failed, Refused
 
 SHORTEST = 4  # characters; what is shorter is part of any text, so it could not be masked
 LONGEST = 64 << 10  # bytes; the kernel takes 128 KiB for one variable
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _NONCE = 12  # bytes
 
 
@@ -164,10 +163,9 @@ def text(data: bytes) -> str:
 
 def check(name: str, value: str) -> None:
     """Refuse a name that is no variable's, and a value that could be neither handed over nor masked."""
-    if not _NAME.fullmatch(name):
-        raise Refused(f"{name[:60]!r} is no name of a secret; write letters, digits and _, no digit first")
-    if name.upper().startswith("FARM_"):
-        raise Refused(f"{name} would stand in the way of the farm's own variables; choose a name without FARM_")
+    if not is_secret(name):
+        how = "write letters, digits and _, no digit first, without FARM_ in front, which the farm's own variables have"
+        raise Refused(f"{name[:60]!r} is no name of a secret; {how}")
     if len(value) < SHORTEST:
         raise Refused(f"{name} has fewer than {SHORTEST} characters, too few to mask it in logs; choose a longer value")
     if len(value.encode(errors="surrogatepass")) > LONGEST:

@@ -86,10 +86,17 @@ HostNames = some(HostName, most=20)
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 Variable = Annotated[str, *_rule(_VARIABLE, "name of a variable", "letters, digits and _, no digit first")]
 
-Secrets = some(
-    Annotated[str, *_rule(_VARIABLE, "name of a secret", "letters, digits and _, no digit first")],
-    most=50,
-)
+_SECRET = rf"(?![Ff][Aa][Rr][Mm]_){_VARIABLE}"
+_Secret = Annotated[
+    str, *_rule(_SECRET, "name of a secret", "letters, digits and _, no digit first, without FARM_ in front")
+]
+Secrets = some(_Secret, most=50)
+
+
+def is_secret(name: str) -> bool:
+    """Return whether a secret can have this name."""
+    return len(name) <= _LONGEST and re.fullmatch(_SECRET, name) is not None
+
 
 Patterns = some(Inside, most=20)
 

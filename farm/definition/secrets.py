@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from farm.definition.hints import nearest
+from farm.definition.names import is_secret
 from farm.definition.tree import Loc
 from farm.definition.values import shown
 
@@ -18,7 +19,7 @@ def unknown(data: Any, known: Collection[str] | None) -> Iterator[Finding]:
     if known is None:
         return
     for at, name, _ in _named(data):
-        if name not in known:
+        if name not in known and is_secret(name):
             close = nearest(name, known)
             make = f"make it: farm secret set REPO {shown(name)}"
             yield at, f'there is no secret "{shown(name)}"', f'did you mean "{close}"?' if close else make

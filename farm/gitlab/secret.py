@@ -4,13 +4,13 @@ import re
 from collections.abc import Container, Sequence
 from typing import Any
 
+from farm.definition.names import is_secret
 from farm.gitlab.notes import Notes
 from farm.gitlab.source import Map, Text
 from farm.gitlab.words import names, predefined
 
 _LOOKS = re.compile(r"(?:^|_)(?:TOKEN|PASSWORD|PASSWD|PASS|SECRET|KEY|CREDENTIALS?|AUTH|WEBHOOK)(?:_|$|\d)")
 _SET = r"(?:^|[\s;&|(]){name}=|\b(?:export|read|local)\s[^\n;&|]*\b{name}\b"
-_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
 def named(job: Map, about: str, notes: Notes) -> list[str]:
@@ -18,7 +18,7 @@ def named(job: Map, about: str, notes: Notes) -> list[str]:
     said, found = job.pop("secrets", None), list[str]()
     for name, value in said.items() if isinstance(said, Map) else ():
         line = said.lines[name]
-        if not _NAME.fullmatch(name) or name.startswith("FARM_"):
+        if not is_secret(name):
             notes.add(line, about, f"the secret {name} cannot have this name here; left out")
             continue
         file = not (isinstance(value, Map) and value.get("file") == "false")
