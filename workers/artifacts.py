@@ -15,7 +15,6 @@ from farm.errors import Errored, Failed, LeaseLost
 from farm.pipeline import Status
 from farm.record import Claim, Record
 from farm.settings import Settings
-from workers.engine import Entry
 from workers.workspace import Keep, Outcome, Workspace
 
 MOST = 10_000  # files of a job
@@ -52,8 +51,8 @@ def _packed(work: Workspace, limit: int, wanted: Artifacts, container: str, file
     """Write a tar of the files and return how many they are, and their bytes."""
     size, links, names, unmatched = 0, 0, set[str](), set(wanted.paths)
     with tarfile.open(fileobj=file, mode="w") as tar:
-        for pattern, entry in _entries(work, wanted, container):
-            unmatched.discard(pattern)
+        for entry in work.engine.walk(container, wanted.paths, check=work.check):
+            unmatched.difference_update(entry.patterns)
             if entry.content is None:
                 links += 1
                 continue
@@ -77,12 +76,6 @@ def _packed(work: Workspace, limit: int, wanted: Artifacts, container: str, file
     if links:
         work.log.line(f"warning: {links} of the artifacts are links or no files; they are not kept")
     return len(names), size
-
-
-def _entries(work: Workspace, wanted: Artifacts, container: str) -> Iterator[tuple[str, Entry]]:
-    for pattern in wanted.paths:
-        for entry in work.engine.walk(container, [pattern], check=work.check):
-            yield pattern, entry
 
 
 def to_dispatcher(settings: Settings, record: Record, claim: Claim) -> Keep:

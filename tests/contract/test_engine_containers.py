@@ -143,8 +143,16 @@ def test_files_are_read_by_glob_from_a_container_that_has_ended(hands, owner, im
     assert read("out/*.xml") == {"/work/out/r.xml": b"1\n"}
     assert read("**/*.xml") == {"/work/out/r.xml": b"1\n", "/work/a/b/r.xml": b"2\n"}
     assert read("/work/a/x.txt", "none/*.xml", "none.xml") == {"/work/a/x.txt": b"3\n"}
+    assert read("out/*.xml", "out/r.*", limit=2) == {"/work/out/r.xml": b"1\n"}
     with pytest.raises(Failed, match=r"bigger than allowed"):
         read("out/*.xml", "a/x.txt", limit=3)
+    walked = hands.walk(container, ("a/*", "./a/*.txt", "a/none*", "out"), check=calm)
+    assert {(entry.path, entry.patterns, entry.content and entry.content.read()) for entry in walked} == {
+        ("/work/a/b/r.xml", ("a/*",), b"2\n"),
+        ("/work/a/x.txt", ("a/*", "./a/*.txt"), b"3\n"),
+        ("/work/out/r.xml", ("out",), b"1\n"),
+        ("/work/out/link.xml", ("out",), None),
+    }
 
 
 def test_containers_of_one_network_find_each_other_by_alias(hands, owner, images, run):

@@ -107,31 +107,33 @@ class Containers:
     def read(self, container: str, patterns: Sequence[str], *, limit: int, check: Check) -> Sequence[File]:
         """Read the files that match."""
         files: dict[str, File] = {}
-        for pattern, _, folder, chunks in self._streams(container, patterns, check):
+        for wanted, _, folder, chunks in self._streams(container, patterns, check):
             left = limit - sum(len(file.content) for file in files.values())
-            files |= {file.path: file for file in archive.pick(chunks, folder, pattern, left)}
+            files |= {file.path: file for file in archive.pick(chunks, folder, wanted, left)}
         return tuple(files.values())
 
     def walk(self, container: str, patterns: Sequence[str], *, check: Check) -> Iterator[Entry]:
         """Give what matches, as a stream."""
-        for pattern, home, folder, chunks in self._streams(container, patterns, check):
-            yield from archive.walk(chunks, folder, pattern, home)
+        for wanted, home, folder, chunks in self._streams(container, patterns, check):
+            yield from archive.walk(chunks, folder, wanted, home)
 
     def _streams(
         self, container: str, patterns: Sequence[str], check: Check
-    ) -> Iterator[tuple[str, str, str, Iterator[bytes]]]:
-        """Give for each pattern, as a whole path, the home that it is of, the folder to look into, and its tar."""
+    ) -> Iterator[tuple[archive.Patterns, str, str, Iterator[bytes]]]:
+        """Give each folder to look into once: the patterns that begin there, the container's home, itself, its tar."""
         home = self._api.call("GET", f"/containers/{container}/json")["Config"]["WorkingDir"] or "/"
-        for relative in patterns:
-            pattern = posixpath.normpath(posixpath.join(home, relative))
-            folder = archive.root(pattern)
+        below: dict[str, list[tuple[str, str]]] = {}
+        for asked in patterns:
+            whole = posixpath.normpath(posixpath.join(home, asked))
+            below.setdefault(archive.root(whole), []).append((asked, whole))
+        for folder, wanted in below.items():
             try:
                 response = self._api.open(Request("GET", f"/containers/{container}/archive", {"path": folder}))
             except Refusal as refusal:
                 if refusal.status == MISSING:
                     continue
                 raise
-            yield pattern, home, folder, self._api.follow(response, check=check)
+            yield wanted, home, folder, self._api.follow(response, check=check)
 
     def objects(self, labels: Mapping[str, str]) -> Sequence[Object]:
         """List what farms made."""

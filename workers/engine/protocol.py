@@ -128,7 +128,7 @@ class Engine(Protocol):
     def walk(self, container: str, patterns: Sequence[str], *, check: Check) -> Iterator[Entry]:
         """Give what matches a glob, or lies in a folder that does, one after the other as a stream; as `read` sees it.
 
-        Folders themselves are left out. What matches several patterns comes several times.
+        Folders themselves are left out. What matches patterns that begin in several folders comes once for each.
         """
 
     def objects(self, labels: Mapping[str, str]) -> Sequence[Object]:

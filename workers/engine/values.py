@@ -192,6 +192,8 @@ class Entry:
     path: str
     home: str
     """The working directory of the container."""
+    patterns: tuple[str, ...]
+    """Those of the patterns asked for that it matches."""
     size: int
     time: float
     content: IO[bytes] | None

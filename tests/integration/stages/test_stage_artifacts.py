@@ -105,10 +105,11 @@ def committed(farm: Farm, claim: Claim, outcome: Outcome) -> None:
 
 
 def test_files_come_out_as_they_were_left(farm, tried, said, tmp_path):
-    claim, outcome = tried(LEAVE)
+    claim, outcome = tried(LEAVE, paths=("out", "out/**", "out/none*"))
     committed(farm, claim, outcome)
     assert outcome.result["artifacts"]["count"] == 2
     assert "1 of the artifacts are links or no files" in said.text
+    assert said.text.count("left nothing that matches") == said.text.count("left nothing that matches out/none*") == 1
     with farm.client() as client:
         [row] = client.artifacts(claim.number)
         assert [(file["path"], file["size"]) for file in row["files"]] == [("out/a", 4), ("out/deep/b c", 4)]
