@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from farm.settings.secret import Secret
-from farm.settings.values import Values
+from farm.settings.values import FilePath, Values
 
 
 def _whole(path: Path) -> Path:
@@ -15,7 +15,7 @@ def _whole(path: Path) -> Path:
     return path.expanduser()
 
 
-File = Annotated[Path, AfterValidator(_whole)]
+File = Annotated[FilePath, AfterValidator(_whole)]
 
 
 class GitSettings(Values):

@@ -1,6 +1,7 @@
 """farm.yml is read as the definition is: all mistakes at once, each at its place; what holds says where it is from."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,14 @@ def test_the_annotated_file_names_every_key() -> None:
     told = config_file("farm.yml").read_text()
     for key in schema()["properties"]:
         assert f"{key}:" in told, key
+
+
+def test_every_example_of_the_annotated_file_can_be_used() -> None:
+    lines = config_file("farm.yml").read_text().splitlines()[1:]  # the first is for editors
+    examples = [line.removeprefix("# ") for line in lines if re.match(r"# +[\w.-]+:", line)]
+    shown = {line.partition(":")[0] for line in examples if line[0] != " "}
+    said = [line for line in lines if line[:1].isalpha() and line.partition(":")[0] not in shown]
+    chosen = [line for line in examples if not line.startswith("  webhook:")]  # which is instead of a token
+    values = parse("\n".join([*said, *chosen]).encode(), "farm.yml")
+    assert values.keys() == schema()["properties"].keys()
+    assert values["repositories"]["thyme"]["git"].keys() == {"token", "key", "known_hosts"}
