@@ -9,7 +9,7 @@ import typer
 from farm.cli.address import address_of
 from farm.errors import Refused
 from farm.flower.alone import Alone, serve
-from farm.home import read_state
+from farm.home import read_state, state_file
 from farm.hosts import here
 from farm.settings import Settings
 
@@ -33,7 +33,10 @@ def web(
         raise typer.Exit(2) from None
     try:
         serve(
-            Alone(users=users, read_only=read_only), host, port, lambda bound: typer.echo(_welcome(host, bound, users))
+            Alone(users=users, read_only=read_only),
+            host,
+            port,
+            lambda bound: typer.echo(_welcome(settings, host, bound, users)),
         )
     except OSError as error:
         typer.echo(f"farm: nothing can listen on {listen} ({error.strerror}); give another --listen", err=True)
@@ -42,9 +45,13 @@ def web(
         pass
 
 
-def _welcome(host: str, port: int, users: Sequence[str]) -> str:
-    shown = f"[{host}]" if ":" in host else host
-    return f"farm: pages at http://{shown}:{port}/" + (f" for the user {USER}" if users else "")
+def _welcome(settings: Settings, host: str, port: int, users: Sequence[str]) -> str:
+    """Return where the pages are, and where the password is, but not what it is."""
+    address = f"farm: pages at http://{f'[{host}]' if ':' in host else host}:{port}/"
+    if not users:
+        return address
+    password = VARIABLE if os.environ.get(VARIABLE) else f"`web_password` in {state_file(settings.home)}"
+    return f"{address} for the user {USER} and the password {password}"
 
 
 def _users(settings: Settings, host: str) -> Sequence[str]:

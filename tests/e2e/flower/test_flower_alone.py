@@ -11,6 +11,7 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from farm.home import choose_state, open_state, state_file
 from tests.e2e.flower.conftest import Farm, Served, started
 from tests.e2e.flower.day import an_ordinary_day
 from tests.e2e.flower.test_flower_access import told
@@ -72,3 +73,13 @@ def test_others_need_a_password(tmp_path: Path) -> None:
         assert process.wait(60) == 2
     said = (tmp_path / "log").read_text()
     assert said == "farm: others can reach 0.0.0.0, so the pages need a password: set FARM_WEB_PASSWORD\n"
+
+
+def test_where_the_password_is_is_said_and_not_what_it_is(tmp_path: Path, poll: Any) -> None:
+    state = open_state(tmp_path, choose_state(tmp_path), "10.0.0.5")
+    log = tmp_path / "log"
+    with started([FARM, "web", "--listen", "0.0.0.0:0"], tmp_path, FARM_HOME=str(tmp_path)):
+        poll(lambda: "\n" in log.read_text(), deadline=60, every=0.1, what="farm web to say where it is")
+    said = log.read_text()
+    assert said.endswith(f"/ for the user farm and the password `web_password` in {state_file(tmp_path)}\n")
+    assert state.web_password not in said
