@@ -1,4 +1,4 @@
-"""Pipelines are listed, shown, canceled and tried again, and their logs are read."""
+"""Pipelines are listed, shown, canceled, tried again and approved."""
 
 import json
 from typing import Annotated, Any

@@ -15,6 +15,7 @@ from farm.client import Client
 from farm.errors import Refused
 from farm.plain import plain
 from farm.settings import Settings
+from farm.sizes import size
 
 
 def artifacts(
@@ -52,6 +53,6 @@ def _download(client: Client, number: int, step: str, folder: Path) -> None:
 
 def _print(row: dict[str, Any]) -> None:
     left, count = view.duration(max(row["expires"] - time.time(), 0)), len(row["files"])
-    typer.echo(f"{row['step']}: {count} file{'s' * (count != 1)}, {row['bytes'] / 1e6:.1f} MB, kept for {left}")
+    typer.echo(f"{row['step']}: {count} file{'s' * (count != 1)}, {size(row['bytes'])}, kept for {left}")
     for file in row["files"]:
         typer.echo(f"  {file['size']:>12,}  {plain(file['path'])}")

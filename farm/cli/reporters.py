@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from redis import Redis
 
 from farm.cli.finding import Finding
+from farm.cli.view import duration
 from farm.reporters.chosen import reporters_of
 from farm.reporters.standing import Book, Standing
 from farm.settings import Settings
@@ -25,11 +26,11 @@ def _finding(name: str, standing: Standing) -> Finding:
         return Finding.warning(name, "no dispatcher has begun to tell it anything", "restart the dispatcher")
     if standing.waiting or standing.age > PATIENT:
         why = standing.waiting or "its reporter hangs, or no dispatcher runs"
-        words = f"{standing.behind} events behind, the oldest of {_ago(standing.age)}: {why}"
+        words = f"{standing.behind} events behind, the oldest of {duration(standing.age)} ago: {why}"
         return Finding.warning(name, words, mend)
     if (standing.refused or standing.given_up) and standing.since < REMEMBERED:
         lost = [f"{count} {word}" for count, word in _losses(standing) if count]
-        words = f"{' and '.join(lost)}, the last {_ago(standing.since)}: {standing.lost}"
+        words = f"{' and '.join(lost)}, the last {duration(standing.since)} ago: {standing.lost}"
         return Finding.warning(name, words, f"{mend}; once it is answered this line goes away")
     return Finding.ok(name, f"{standing.behind} events behind" if standing.behind else "has heard everything")
 
@@ -37,10 +38,3 @@ def _finding(name: str, standing: Standing) -> Finding:
 def _losses(standing: Standing) -> Iterator[tuple[int, str]]:
     yield standing.refused, "refused"
     yield standing.given_up, "given up after a day"
-
-
-def _ago(seconds: float) -> str:
-    for size, word in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {word} ago"
-    return f"{seconds:.0f} s ago"

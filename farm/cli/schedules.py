@@ -2,17 +2,19 @@
 
 import json
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import typer
 
+from farm.cli.pipelines import AsJson
 from farm.client import Client
 from farm.plain import plain
+from farm.refs import short
 from farm.settings import Settings
 
 
-def schedules(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+def schedules(as_json: AsJson = False) -> None:
     """List the schedules of farm.yml with their next times, by their own clocks, and what the last one started."""
     settings = Settings.load()
     with Client(settings.url, settings.token) as client:
@@ -21,7 +23,7 @@ def schedules(as_json: Annotated[bool, typer.Option("--json", help="Print one JS
         typer.echo(json.dumps(rows))
         return
     for row in rows:
-        ref = row["ref"].removeprefix("refs/heads/").removeprefix("refs/tags/") or "(default branch)"
+        ref = short(row["ref"]) or "(default branch)"
         typer.echo(f"{row['name']}  {plain(row['repository'])} {plain(ref)}  {row['cron']}  {row['timezone']}")
         typer.echo(f"  next  {', '.join(_time(each, row['timezone']) for each in row['next'])}")
         if row["last"]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from farm.cli.pipelines import who
+from farm.cli.pipelines import AsJson, who
 from farm.client import Client
 from farm.errors import Refused
 from farm.settings import Settings
@@ -20,12 +20,12 @@ def trigger(
     variable: Annotated[
         list[str] | None, typer.Option("-v", "--var", metavar="NAME=VALUE", help="A variable for its jobs.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Start a pipeline by hand, for the commit at which a branch or tag is now; `farm watch N` follows it.
 
     It runs also where the commit's message or the definition's `on` would have a push skipped. Exits with 1 when the
-    definition has mistakes, as 3 when the repository could not be used.
+    definition has mistakes, with 3 when the repository could not be used.
     """
     given = dict(_pair(text) for text in variable or ())
     settings = Settings.load()

@@ -31,7 +31,7 @@ def test_artifacts_are_on_the_page_until_they_expire(farm, serve, tmp_path, monk
     served = serve()
     page = httpx.get(f"{served.url}/pipelines/{number}").text
     assert f"/pipelines/{number}/artifacts/test" in page
-    assert "1 file</a>, 3 Bytes" in page
+    assert "1 file</a>, 3 bytes" in page
     answer = httpx.get(f"{served.url}/pipelines/{number}/artifacts/test")
     assert answer.content == content.getvalue()
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{number}-test.tar"'

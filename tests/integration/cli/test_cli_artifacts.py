@@ -33,7 +33,7 @@ def kept(farm, tmp_path):
 def test_artifacts_are_listed_and_downloaded(cli, kept, tmp_path):
     ran = cli("artifacts", str(kept), "--download", "here")
     assert ran.code == 0, ran.err
-    assert ran.out.splitlines()[0].startswith("test: 1 file, 0.0 MB, kept for 1 h")
+    assert ran.out.splitlines()[0].startswith("test: 1 file, 3 bytes, kept for 1 h")
     assert "\u202e" not in ran.out
     assert [path.read_text() for path in (tmp_path / "here" / "test" / "out").iterdir()] == ["one"]
     [row] = json.loads(cli("artifacts", str(kept), "--json").out)
