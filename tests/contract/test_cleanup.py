@@ -95,7 +95,7 @@ def test_unnamed_volumes_go_with_their_container(hands, owner, context, images, 
     hands.remove_image(tag)
 
 
-def test_old_images_go_and_the_newest_stay(hands, context, images):
+def test_old_images_go_and_the_newest_stay(hands, context, images, poll):
     repository = f"farm-test/{secrets.token_hex(4)}"
     made = []
     for number in range(4):
@@ -105,8 +105,7 @@ def test_old_images_go_and_the_newest_stay(hands, context, images):
         made.append(tag)
         # Docker lists an image's age in whole seconds.
         last = hands.images(repository)[0][1]
-        while time.time() < last + 1.05:
-            time.sleep(0.02)
+        poll(lambda last=last: time.time() >= last + 1.05)
     hands.build(
         context({"Dockerfile": f"FROM {repository}:build-0\n"}),
         BuildSpec(tags=(f"{repository}:latest",)),

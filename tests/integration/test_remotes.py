@@ -230,10 +230,9 @@ def test_fetches_that_hang_do_not_fill_the_intake(house: House, monkeypatch: pyt
             (entry,) = house.ledger.enter(name, [Push(f"dead-{count}", name, MAIN, ZERO, "1" * 40)])
             numbers.append((house.intake.take(name, entry.number), entry.number))
         commit = house.push()
-        began = time.monotonic()
         outcome = house.intake.take("thyme", house.report(ZERO, commit)).result(60)
         assert outcome.stages == ("build", "test", "release")
-        assert time.monotonic() - began < 1.0 or not numbers[0][0].done()
+        assert not all(future.done() for future, _ in numbers), "it waits behind those that hang"
         future, number = numbers[0]
         assert "longer than 1 s" in (future.result(60).reason or "")
         assert "longer than 1 s" in (house.record.waiting(number) or "")

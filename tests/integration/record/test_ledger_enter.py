@@ -168,8 +168,20 @@ def test_a_name_has_one_url_and_a_baseline(farm: Farm) -> None:
             farm.ledger.register(name, "u", "main", {})
 
 
-def test_entering_is_fast(farm: Farm) -> None:
+def test_a_push_costs_no_more_the_more_there_are(farm: Farm) -> None:
+    def cost() -> dict[str, int]:
+        farm.redis.config_resetstat()
+        farm.enter(farm.push("a", "b"))
+        stats = farm.redis.info("commandstats")
+        return {name: each["calls"] for name, each in stats.items() if not name.startswith("cmdstat_config")}
+
+    def enter(count: int) -> None:
+        for k in range(count):
+            farm.enter(farm.push("ab"[k % 2], "ba"[k % 2]))
+
     began = time.perf_counter()
-    for k in range(200):
-        farm.enter(farm.push("ab"[k % 2], "ba"[k % 2]))
-    assert (time.perf_counter() - began) / 200 < 0.1  # less than a millisecond where nothing else runs
+    enter(150)  # more than the newest of a ref that are looked at
+    early = cost()
+    enter(50)
+    assert cost() == early
+    assert (time.perf_counter() - began) / 200 < 0.1  # about a millisecond where nothing else runs
