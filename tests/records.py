@@ -69,6 +69,17 @@ class Farm:
         result = {"image": f"host:5000/thyme@sha256:{number:064x}"} if step == "build" else {}
         self.record.commit(claim, Status.PASSED, result=result)
 
+    def end(self, number: int, *, passes: bool, said: bytes) -> None:
+        """Pass all steps, or fail the build behind what it said."""
+        if passes:
+            for step in ("build", "test", "release"):
+                self.pass_step(number, step)
+            return
+        claim = self.claim(number, "build")
+        with self.logs.writer(number, "build", claim.fence) as log:
+            log.write(said)
+        self.record.commit(claim, Status.FAILED, reason="exit status 2")
+
     def to_release(self, number: int) -> Claim:
         """Pass build and test and claim the release."""
         self.pass_step(number, "build")

@@ -59,14 +59,7 @@ class Room:
     def run(self, old: str, new: str, *, passes: bool, email: str = "ada@example.com", subject: str = "Fix VAT") -> int:
         number = self.farm.open(old, new)
         self.farm.record.describe(number, subject=subject, author="Ada Lovelace", email=email)
-        if passes:
-            for step in ("build", "test", "release"):
-                self.farm.pass_step(number, step)
-            return number
-        claim = self.farm.claim(number, "build")
-        with self.farm.logs.writer(number, "build", claim.fence) as log:
-            log.write(b"make: broken\n.\n")
-        self.farm.record.commit(claim, Status.FAILED, reason="exit status 2")
+        self.farm.end(number, passes=passes, said=b"make: broken\n.\n")
         return number
 
     def standing(self) -> Any:

@@ -19,6 +19,7 @@ import pytest
 
 from farm.errors import Errored
 from farm.registry import MEDIA_TYPES, Manifest, Registry, split
+from tests.conftest import wait_until
 from tests.ports import free_ports
 
 pytestmark = pytest.mark.registry
@@ -42,13 +43,7 @@ def serving(folder: Path, auth: str = "") -> Iterator[tuple[str, subprocess.Pope
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.02)
+        wait_until(lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None, what="the registry")
         yield f"127.0.0.1:{port}", process
     finally:
         process.kill()
@@ -157,7 +152,7 @@ def test_a_registry_that_is_down_errs_with_a_sentence():
         registry.digest("a", "b")
 
 
-def test_a_registry_that_came_back_is_used_on(tmp_path):
+def test_a_registry_that_came_back_is_used_on(tmp_path, poll):
     with serving(tmp_path) as (address, process), Registry(address) as registry:
         one = upload(address, "a", "1")
         registry.put("a", "latest", one)
@@ -169,14 +164,7 @@ def test_a_registry_that_came_back_is_used_on(tmp_path):
             ["docker-registry", "serve", str(tmp_path / "registry.yml")], stderr=subprocess.DEVNULL
         )
         try:
-            deadline = time.monotonic() + 60
-            found = None
-            while found is None and time.monotonic() < deadline:
-                try:
-                    found = registry.digest("a", "latest")
-                except Errored:
-                    time.sleep(0.02)
-            assert found == one.digest
+            assert poll(lambda: registry.digest("a", "latest")) == one.digest
         finally:
             again.kill()
             again.wait()
