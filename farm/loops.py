@@ -6,6 +6,7 @@ loop does may happen twice without harm.
 
 import threading
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -41,9 +42,10 @@ class Loops:
     owner: str = field(default_factory=lambda: uuid.uuid4().hex)
     lease: float = LEASE
     _stop: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
+    _threads: set[threading.Thread] = field(default_factory=set)
     _held: set[str] = field(default_factory=set)
     _wanted: dict[str, Loop] = field(default_factory=dict)
+    _turns: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
     def __post_init__(self) -> None:
         self._wanted = {loop.name: loop for loop in self.loops}
@@ -66,34 +68,40 @@ class Loops:
             self._begin(threading.Thread(target=self._run, args=(loop,), name=loop.name, daemon=True))
 
     def drop(self, name: str) -> None:
-        """Let a loop end after what it is at; another dispatcher may take it over then."""
+        """Let a loop end after what it is at; another of its name, here or at another dispatcher, waits until then."""
         self._wanted.pop(name, None)
 
     def stop(self, timeout: float = 3.0) -> None:
         """Ask the loops to end and wait so many seconds for them; a call that hangs ends with the process."""
         self._stop.set()
         deadline = monotonic() + timeout
-        for thread in self._threads:
+        for thread in tuple(self._threads):
             thread.join(max(0.0, deadline - monotonic()))
 
     def _begin(self, thread: threading.Thread) -> None:
-        self._threads.append(thread)
+        self._threads.add(thread)
         thread.start()
 
     def _run(self, loop: Loop) -> None:
         fault: str | None = None
-        while not self._stop.is_set() and self._wanted.get(loop.name) is loop:
+        while self._wants(loop):
             pause = PAUSE
             try:
-                if not loop.shared or self._acquire(loop.name):
-                    pause = loop.work()
+                with self._turns[loop.name]:
+                    if self._wants(loop) and (not loop.shared or self._acquire(loop.name)):
+                        pause = loop.work()
                 fault = None
             except Exception as error:
                 if repr(error) != fault:
                     fault = repr(error)
                     log.warning("loop.failed", loop=loop.name, error=str(error), exc_info=not _expected(error))
             self._stop.wait(pause)
-        self._release(loop.name)
+        with self._turns[loop.name]:  # one of the same name that came after it may be at work
+            self._release(loop.name)
+        self._threads.discard(threading.current_thread())
+
+    def _wants(self, loop: Loop) -> bool:
+        return not self._stop.is_set() and self._wanted.get(loop.name) is loop
 
     def _acquire(self, name: str) -> bool:
         mine = self.hold(name, self.owner, self.lease)

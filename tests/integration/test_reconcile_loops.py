@@ -61,6 +61,38 @@ def test_the_lease_is_kept_during_long_work(redis_client: Any, poll: Any) -> Non
     two.stop()
 
 
+def test_one_that_is_added_again_begins_when_the_old_one_has_ended_and_keeps_the_lease(
+    redis_client: Any, poll: Any
+) -> None:
+    first, second, old, new = threading.Event(), threading.Event(), Work(), Work()
+
+    def owner() -> Any:
+        return redis_client.get("farm:lease:report")
+
+    def kept() -> bool:
+        seen = redis_client.pttl("farm:lease:report")
+        poll(lambda: redis_client.pttl("farm:lease:report") > seen or owner() != loops.owner)
+        return bool(owner() == loops.owner)
+
+    def report(work: Work, gate: threading.Event) -> Loop:
+        return Loop("report", lambda: (work(), gate.wait(60))[0])
+
+    loops = Loops(Record(redis_client).hold, [report(old, first)], lease=3)
+    loops.start()
+    poll(old.called.is_set)
+    loops.drop("report")
+    loops.add(report(new, second))
+    assert kept()
+    assert not new.called.is_set()
+    first.set()
+    poll(new.called.is_set)
+    assert kept()
+    second.set()
+    poll(lambda: new.calls > 3)
+    poll(lambda: [each.name for each in threading.enumerate()].count("report") == 1)
+    loops.stop()
+
+
 def test_an_error_is_logged_once_and_ends_nothing(redis_client: Any, poll: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("farm.loops.PAUSE", 0.01)
     work = Work()
