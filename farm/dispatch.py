@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import structlog
@@ -124,21 +124,27 @@ class Dispatcher:
             files=MirrorFiles(mirror, commit.id, Repositories(push.repository, self.ledger, self.settings, self.check)),
             secrets=Secrets(self.record.redis).names(push.repository),
             changed=partial(_changed, push, mirror, commit.id),
-            unchanged=partial(self._unchanged, push, mirror, commit.id),
+            unchanged=partial(self._unchanged, cache(partial(self._earlier, push)), mirror, commit.id),
             share=partial(self._shared, push, repository, mirror, commit.id),
         )
         if doubt and isinstance(verdict, Plan) and verdict.remark:
             verdict = replace(verdict, remark=f"{doubt}, so nothing is released")
         return verdict, commit.subject
 
-    def _unchanged(self, push: Push, mirror: Path, commit: str, name: str, job: Job) -> int | None:
-        """Return the newest pipeline of the ref in which this very job passed, if no file that it names differs.
+    def _earlier(self, push: Push) -> Sequence[Pipeline]:
+        """Return the pipelines in which a job may have passed already; what is asked for by hand runs all."""
+        if push.by_hand:
+            return ()
+        return self.record.pipelines(repository=push.repository, ref=push.ref, limit=LOOK_BACK)
 
-        What came between may have failed, so the push before does not count. What is asked for by hand runs all.
+    def _unchanged(
+        self, pipelines: Callable[[], Sequence[Pipeline]], mirror: Path, commit: str, name: str, job: Job
+    ) -> int | None:
+        """Return the newest of these pipelines in which this very job passed, if no file that it names differs.
+
+        What came between may have failed, so the push before does not count.
         """
-        for earlier in (
-            () if push.by_hand else self.record.pipelines(repository=push.repository, ref=push.ref, limit=LOOK_BACK)
-        ):
+        for earlier in pipelines():
             states = {each.name: each.status for stage in earlier.stages for each in stage.jobs}
             if states.get(step_name(name)) is not Status.PASSED:
                 continue
@@ -156,6 +162,7 @@ class Dispatcher:
     ) -> Definition:
         """Divide files among shards by what their tests took on the branch, else on the default branch."""
 
+        @cache  # the shards of one job ask for the same
         def seconds(group: str) -> Mapping[str, float]:
             for ref in dict.fromkeys((push.ref, f"refs/heads/{repository.default_branch}")):
                 known = self.record.durations(push.repository, ref, group)
@@ -163,7 +170,7 @@ class Dispatcher:
                     return known
             return {}
 
-        return split.shared(definition, partial(git.matching, mirror, commit), seconds)
+        return split.shared(definition, cache(partial(git.matching, mirror, commit)), seconds)
 
     def _doubt(self, push: Push, number: int, mirror: Path, repository: Repository, look: git.Look) -> str | None:
         """Return why git does not bear out the push's place in the order, or None; a report alone releases nothing.

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from farm import git
 from farm.definition import Definition
 from farm.pipeline import Job, Status
 from farm.record import TestResult as Result
@@ -123,6 +124,29 @@ def test_files_are_divided_by_what_their_tests_took_on_the_branch(branch: Branch
     results = [Result(name, "passed", seconds) for name, seconds in took.items()]
     record.remember(record.claim(first, "test/unit.1", "w1"), "test/unit", results)
     assert shares(branch.push(text)) == [("t/c.py",), ("t/a.py", "t/deep/b.py")]
+
+
+def test_what_several_jobs_ask_for_is_read_once(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (
+        "test: {jobs: {lint: {script: l, when: {paths: README}}, unit: {script: u, when: {paths: src}},"
+        ' split: {script: s, parallel: {shards: 3, split: "src/*"}}}}'
+    )
+    asked: list[str] = []
+
+    def listen(where: Any, name: str) -> None:
+        known = getattr(where, name)
+
+        def heard(*args: Any, **words: Any) -> Any:
+            asked.append(name)
+            return known(*args, **words)
+
+        monkeypatch.setattr(where, name, heard)
+
+    listen(branch.house.record, "pipelines")
+    listen(branch.house.record, "durations")
+    listen(git, "matching")
+    branch.push(text, src__a="1", src__b="2", src__c="3", README="r")
+    assert sorted(asked) == ["durations", "matching", "pipelines"]
 
 
 def test_a_pattern_that_matches_no_file_is_a_failure(house: House, origin: Origin) -> None:
