@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from farm.definition.names import is_secret
 from farm.errors import Errored, Failed, Refused
+from farm.refs import short
 
 SHORTEST = 4  # characters; what is shorter is part of any text, so it could not be masked
 LONGEST = 64 << 10  # bytes; the kernel takes 128 KiB for one variable
@@ -111,9 +112,8 @@ class Secrets:
         secret = _seen(name, kept)
         value = self._opened(repository, secret, kept)
         if not (protected or secret.unprotected):
-            short = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
             raise Failed(
-                f"the secret {name} is only given on protected refs, and {short} is none; let it run on those"
+                f"the secret {name} is only given on protected refs, and {short(ref)} is none; let it run on those"
                 f" alone (`when`), or give it to every ref: farm secret set {repository} {name} --unprotected"
             )
         return value
