@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from copy import copy
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -23,6 +22,7 @@ from farm.logs import Logs
 from farm.pipeline import Status
 from farm.push import ZERO
 from farm.record import Record
+from tests import slack
 
 pytestmark = pytest.mark.redis
 
@@ -403,29 +403,13 @@ def test_two_dispatchers_share_the_work(farm: Running, ports: Any, poll: Any, re
 
 
 def test_slack_is_told_by_the_dispatcher(farm: Running, poll: Any) -> None:
-    posted: list[dict[str, Any]] = []
-
-    class Hook(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"ok")
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        secret = f"http://127.0.0.1:{server.server_port}/services/T/B/secret"
+    with slack.serving() as fake:
         farm.stop()
-        farm.start(FARM_SLACK_WEBHOOK=secret)
+        farm.start(FARM_SLACK_WEBHOOK=fake.webhook)
         farm.push(farm.commit("test:\n  scirpt: make\n"))
-        poll(lambda: posted)
-        server.shutdown()
-    assert "failed" in posted[0]["text"]
-    assert ".farm.yml:2:3: " in str(posted[0]["blocks"])
+        (message,) = poll(lambda: fake.messages)
+    assert "failed" in message["text"]
+    assert ".farm.yml:2:3: " in str(message["blocks"])
     assert "secret" not in farm.log
 
 

@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-import threading
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -19,6 +17,7 @@ from farm.ledger import Ledger
 from farm.pipeline import Status
 from farm.push import ZERO, Push
 from farm.record import Claim, Record
+from tests.receiver import Answer, Receiver, receiving
 from workers import hook
 from workers.workspace import Workspace
 
@@ -79,35 +78,10 @@ def lay_out(workspace: Callable[..., Workspace]) -> Callable[[Claim], Workspace]
     return lay_out
 
 
-@dataclass
-class Receiver:
-    """A server that answers as it is told and keeps what it got."""
-
-    url: str = ""
-    answer: int = 204
-    got: list[tuple[str, str, Any]] = field(default_factory=list)
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    told = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            told.got.append((self.path, self.headers["Farm-Delivery"], json.loads(body)))
-            self.send_response(told.answer)
-            self.send_header("Location", f"{told.url}elsewhere")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        told.url = f"http://127.0.0.1:{server.server_port}/"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield told
-        server.shutdown()
+    with receiving(lambda _: Answer(204, b"")) as server:
+        yield server
 
 
 def test_a_script_runs_in_the_image_that_was_released_and_only_once(farm, lay_out, image, said):
@@ -144,34 +118,34 @@ def test_a_script_has_the_secrets_that_it_names(farm, lay_out, image):
 
 def test_a_url_hears_what_was_released(farm, lay_out, receiver):
     digest = "sha256:" + "a" * 64
-    claim = farm.released(Hook(url=f"{receiver.url}hooks"), f"r/thyme@{digest}")
+    claim = farm.released(Hook(url=f"{receiver.url}/hooks"), f"r/thyme@{digest}")
     assert hook.run(lay_out(claim), farm.record).status is Status.PASSED
-    [(path, delivery, body)] = receiver.got
-    assert (path, delivery) == ("/hooks", f"{claim.number}-{digest}")
+    [request] = receiver.requests
+    assert (request.path, request.headers["farm-delivery"]) == ("/hooks", f"{claim.number}-{digest}")
+    body = json.loads(request.body)
     assert (body["pipeline"], body["tags"], body["image"]) == (claim.number, ["latest"], f"r/thyme@{digest}")
     assert hook.run(lay_out(claim), farm.record).reason == "it ran already for this image"
-    assert len(receiver.got) == 1
+    assert len(receiver.requests) == 1
 
 
 def test_a_redirect_is_not_followed(farm, lay_out, receiver):
-    receiver.answer = 307
+    receiver.answers = [Answer(307, b"", {"Location": f"{receiver.url}/elsewhere"})]
     claim = farm.released(Hook(url=receiver.url), "r/thyme@sha256:" + "b" * 64)
     outcome = hook.run(lay_out(claim), farm.record)
     assert (outcome.status, outcome.reason) == (
         Status.FAILED,
         "deploy: 127.0.0.1 answered 307; the image stays released",
     )
-    assert len(receiver.got) == 1
+    assert len(receiver.requests) == 1
 
 
 @pytest.mark.parametrize("answer", [503, 429, None])
 def test_what_another_try_may_mend_is_tried_again(farm, lay_out, receiver, answer):
-    receiver.answer = answer or 0
+    receiver.answers = [Answer(answer)]
     url = receiver.url if answer else "http://127.0.0.1:1/"
     claim = farm.released(Hook(url=url), "r/thyme@sha256:" + "c" * 64)
     with pytest.raises(Errored, match=r"^deploy: 127\.0\.0\.1 .*; the image stays released$"):
         hook.run(lay_out(claim), farm.record)
-    receiver.answer = 200
     if answer:
         assert hook.run(lay_out(claim), farm.record).status is Status.PASSED
 
@@ -181,11 +155,11 @@ def test_no_hook_runs_for_an_image_that_a_newer_release_has_replaced(farm, lay_o
     farm.released(Hook(url=receiver.url), "r/thyme@sha256:" + "e" * 64)
     outcome = hook.run(lay_out(late), farm.record)
     assert (outcome.status, outcome.reason) == (Status.SKIPPED, "another release has the tags by now")
-    assert receiver.got == []
+    assert receiver.requests == []
 
 
 def test_a_worker_that_lost_the_hook_calls_nobody(farm, lay_out, receiver):
     claim = farm.released(Hook(url=receiver.url), "r/thyme@sha256:" + "f" * 64)
     with pytest.raises(LeaseLost):
         hook.run(lay_out(replace(claim, fence=claim.fence - 1)), farm.record)
-    assert receiver.got == []
+    assert receiver.requests == []
