@@ -83,7 +83,7 @@ class Access:
         kept = hashed(token)  # of a long random word; whoever measures how it is looked up learns only of hashes
         if fields := self.ledger.redis.hgetall(f"farm:token:{kept}"):
             named = _read(fields)
-            if named.expires is not None and named.expires <= self._now():
+            if named.expires is not None and named.expires <= self.ledger.now():
                 raise Refused(f"the token {named.name} has ended; `farm token create` makes another")
             return Holder(named.name, frozenset(named.scopes), named.repository)
         if repository := self.ledger.hooks().get(kept):
@@ -102,7 +102,7 @@ class Access:
         if repository is not None:
             self.ledger.repository(repository)
         token = f"farm-token-{secrets.token_urlsafe(32)}"
-        expires = "" if lasts is None else f"{self._now() + lasts:.6f}"
+        expires = "" if lasts is None else f"{self.ledger.now() + lasts:.6f}"
         row = (name, hashed(token), " ".join(given), repository or "", expires, who)
         if not self.ledger.scripts.run("token_add", *row):
             raise Refused(
@@ -120,9 +120,6 @@ class Access:
         """End a named token."""
         if not self.ledger.scripts.run("token_remove", name):
             raise Refused(f"there is no token {name}; `farm token list` shows those that there are")
-
-    def _now(self) -> float:
-        return float(self.ledger.redis.time()[0])
 
 
 def new_token() -> str:

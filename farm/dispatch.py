@@ -243,8 +243,7 @@ class Dispatcher:
 
     def _away(self, push: Push, pipeline: Pipeline, error: Exception) -> Outcome:
         words = str(error.__cause__ or error)
-        seconds, _ = self.record.redis.time()
-        if seconds - pipeline.created > (PATIENCE_GONE if _GONE.search(words) else PATIENCE):
+        if self.record.now() - pipeline.created > (PATIENCE_GONE if _GONE.search(words) else PATIENCE):
             return self._close(push, pipeline.number, Close(Status.ERRORED, str(error)), pipeline.subject)
         self.record.postpone(pipeline.number, str(error))
         return Outcome(push, pipeline.number, subject=pipeline.subject, reason=str(error))

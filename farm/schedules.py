@@ -49,11 +49,6 @@ class Slots(Base):
         """Forget a schedule that there is no more: if it ever comes again, it is a new one."""
         self.redis.hdel(KEY, identity)
 
-    def now(self) -> float:
-        """Return the time by Redis's clock, which all dispatchers share."""
-        seconds, micros = self.redis.time()
-        return float(seconds) + float(micros) / 1e6
-
 
 @dataclass(slots=True)
 class Schedules:

@@ -30,8 +30,7 @@ class Grants(Base):
 
     def expired(self, most: int = 100) -> list[Sent]:
         """Return artifacts whose time is over."""
-        seconds, micros = self.redis.time()
-        rows = self.redis.zrangebyscore("farm:artifacts", "-inf", seconds + micros / 1e6, 0, most)
+        rows = self.redis.zrangebyscore("farm:artifacts", "-inf", self.now(), 0, most)
         return [Sent(int(number), step, int(fence)) for number, fence, step in (row.split(" ", 2) for row in rows)]
 
     def forget_sent(self, sent: Sent) -> None:

@@ -54,3 +54,8 @@ class Base:
         self.redis: Any = client
         self.lease = lease
         self.scripts = Scripts(client)
+
+    def now(self) -> float:
+        """Return the time by Redis's clock, which all machines share."""
+        seconds, micros = self.redis.time()
+        return float(seconds) + float(micros) / 1e6
