@@ -14,14 +14,6 @@ if TYPE_CHECKING:
     from farm.definition.reader import parse
     from farm.definition.templates import expand, matches, reserved
 
-_PLACES = {
-    "files": ("ALONE", "Files"),
-    "mistakes": ("DefinitionError", "Mistake"),
-    "models": ("Build", "Definition", "Hook", "Job", "Notify", "Ready", "Release", "Service"),
-    "reader": ("parse",),
-    "templates": ("expand", "matches", "reserved"),
-}
-
 __all__ = [
     "ALONE",
     "Build",
@@ -42,8 +34,12 @@ __all__ = [
 ]
 
 
+_MODULES = ("files", "mistakes", "templates", "models", "reader")  # what is made soonest comes first
+
+
 def __getattr__(name: str) -> Any:
-    for module, names in _PLACES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
+    if name in __all__:
+        for module in (import_module(f"{__name__}.{each}") for each in _MODULES):
+            if hasattr(module, name):
+                return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
