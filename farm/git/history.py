@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from farm.git.program import run
-from farm.git.reading import Commit, said
+from farm.git.reading import Commit, objects, said
 from farm.git.urls import oid
 from farm.push import ZERO, check_ref
 
@@ -22,17 +22,8 @@ def since(mirror: Path, old: str, new: str, ref: str, *, limit: int) -> Sequence
 
 def commits(mirror: Path, ids: Iterable[str]) -> Sequence[Commit]:
     """Return what each of these commits says about itself; those that the mirror does not have are left out."""
-    out = run(mirror, "cat-file", "--batch", text="".join(f"{oid(ident)}\n" for ident in ids).encode())
-    found = []
-    while out:
-        head, _, out = out.partition(b"\n")
-        ident, *words = head.decode(errors="replace").split(" ")
-        if len(words) != 2 or not words[1].isdigit():  # noqa: PLR2004 - "<id> <type> <size>", else "<name> missing"
-            continue
-        content, out = out[: int(words[1])], out[int(words[1]) + 1 :]
-        if words[0] == "commit":
-            found.append(said(ident, content))
-    return found
+    found = objects(mirror, map(oid, ids))
+    return [said(each[0], each[2]) for each in found if each and each[1] == "commit"]
 
 
 def among(mirror: Path, tip: str, ids: Iterable[str]) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,20 +174,25 @@ def _peek(mirror: Path, commit: str, ref: str, path: str) -> tuple[Commit, bytes
     """Return commit, file and tip by one process of git, or None where the mirror has no such commit."""
     names = (f"{commit}^{{commit}}", f"{commit}^{{commit}}:{path}", f"{ref}^{{commit}}")
     try:
-        out = run(mirror, "cat-file", "--batch", text="".join(f"{name}\n" for name in names).encode())
+        found = list(objects(mirror, names))
     except Errored:
         return None
-    found: list[tuple[str, bytes] | None] = []
-    for kind in ("commit", "blob", "commit"):
+    kinds = ("commit", "blob", "commit")
+    first, file, tip = (each if each and each[1] == kind else None for each, kind in zip(found, kinds, strict=True))
+    return (said(first[0], first[2]), file and file[2], tip and tip[0]) if first else None
+
+
+def objects(mirror: Path, names: Iterable[str]) -> Iterator[tuple[str, str, bytes] | None]:
+    """Give each object's id, kind and content by one process of git, or None where the mirror has no such object."""
+    out = run(mirror, "cat-file", "--batch", text="".join(f"{name}\n" for name in names).encode())
+    while out:
         head, _, out = out.partition(b"\n")
         ident, *words = head.decode(errors="replace").split(" ")
         if len(words) != 2 or not words[1].isdigit():  # noqa: PLR2004 - "<id> <type> <size>", else "<name> missing"
-            found.append(None)
+            yield None
             continue
         content, out = out[: int(words[1])], out[int(words[1]) + 1 :]
-        found.append((ident, content) if words[0] == kind else None)
-    first, file, tip = found
-    return (said(*first), file and file[1], tip and tip[0]) if first else None
+        yield ident, words[0], content
 
 
 def said(ident: str, content: bytes) -> Commit:
