@@ -24,6 +24,3 @@ def tree(secrets: Mapping[str, str]) -> Iterator[bytes]:
         tar.addfile(entry, io.BytesIO(content))
         length = buffer.tell()
     yield buffer.getvalue()[:length]
-
-
-END = bytes(2 * tarfile.BLOCKSIZE)  # of a tar

@@ -17,7 +17,7 @@ from farm.pipeline import Status
 from workers import artifacts, bed, coverage, junit, secret_file, services, tries
 from workers.engine import Check, ContainerSpec, Exit, Limits, NoProgram
 from workers.mask import Mask, Stream
-from workers.tree import gather
+from workers.tree import END, gather
 from workers.workspace import Outcome, Workspace
 
 REPORT_LIMIT = 32 << 20  # bytes of all reports of a job together
@@ -198,7 +198,7 @@ def _beside(work: Workspace, tree: Iterator[bytes] | None) -> Iterator[bytes] | 
     """Give what is unpacked into the container: the secrets, then the files of the commit."""
     if not work.secrets:
         return tree
-    return chain(secret_file.tree(work.secrets), [secret_file.END] if tree is None else tree)
+    return chain(secret_file.tree(work.secrets), [END] if tree is None else tree)
 
 
 def _reading(script: Sequence[str], *, keep: bool) -> str:
