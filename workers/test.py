@@ -4,7 +4,7 @@ It does not judge what is tested: the script's exit code and the reports that it
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -14,17 +14,13 @@ from farm import split
 from farm.definition import Job
 from farm.errors import Errored, Failed
 from farm.pipeline import Status
-from workers import artifacts, bed, coverage, junit, secret_file, services, tries
-from workers.engine import Check, ContainerSpec, Exit, Limits, NoProgram
+from workers import artifacts, bed, junit, reason, reports, secret_file, services, tries
+from workers.engine import Check, ContainerSpec, Limits, NoProgram
 from workers.mask import Mask, Stream
 from workers.tree import END, gather
 from workers.workspace import Outcome, Workspace
 
-REPORT_LIMIT = 32 << 20  # bytes of all reports of a job together
 _CHUNK = 1 << 18
-_SHOWN = 300  # characters of output that a reason quotes
-_UNSTARTED = ("not found", "no such file", "denied", "format error")
-_NOT_EXECUTABLE, _NOT_FOUND, _KILLED = 126, 127, 137
 
 
 def run(work: Workspace) -> Outcome:
@@ -67,7 +63,7 @@ def prepare(work: Workspace, job: Job | None = None) -> Place:
 
 def judge(work: Workspace, place: Place, container: str) -> Outcome:
     """Wait for the script's end and say how it went; the container stays, unless its time was up."""
-    job, said = place.job, _Output(work.log.write)
+    job, said = place.job, reason.LastLine(work.log.write)
     output = Stream(Mask(work.secrets.values()), said)
     try:
         deadline = time.monotonic() + job.timeout
@@ -77,18 +73,18 @@ def judge(work: Workspace, place: Place, container: str) -> Outcome:
         return Outcome(Status.FAILED, f"timed out after {job.timeout:g} s", {"timed_out": True})
     finally:
         output.end()
-    report = _report(work, job, container)
+    report = reports.tests(work, job, container)
     result: dict[str, Any] = {"exit": ended.code}
     if report:
         changes = _changes(work, job, report)
         report = report.beginning_with(changes.get("new", {}).get("tests", ()))
         result["tests"] = report.document() | {"changes": changes}
-    if covered := _coverage(work, job, container):
+    if covered := reports.coverage(work, job, container):
         result["coverage"] = covered.document()
-    reason = _reason(ended, report, said.last, place.limits.memory)
-    if reason:
+    why = reason.of(ended, report, said.text, place.limits.memory)
+    if why:
         services.fallen(work, place.beside)
-    outcome = Outcome(Status.FAILED if reason else Status.PASSED, reason, result)
+    outcome = Outcome(Status.FAILED if why else Status.PASSED, why, result)
     return artifacts.keep(work, job.artifacts, container, outcome)
 
 
@@ -206,74 +202,7 @@ def _reading(script: Sequence[str], *, keep: bool) -> str:
     return f"{secret_file.READ}; {empty}" + "\n".join(script)
 
 
-def _report(work: Workspace, job: Job, container: str) -> junit.Report | None:
-    """Read what the job has left; a report that cannot be read is told and does not count."""
-    if not job.junit:
-        return None
-    files = work.engine.read(container, job.junit, limit=REPORT_LIMIT, check=work.check)
-    if not files:
-        work.log.line(f"warning: the script left no file that matches {', '.join(job.junit)}")
-        return None
-    try:
-        return junit.read((file.content for file in files), work.hide if work.secrets else None)
-    except ValueError as error:
-        work.log.line(f"warning: a report is no JUnit XML: {error}")
-        return None
-
-
-def _coverage(work: Workspace, job: Job, container: str) -> coverage.Coverage | None:
-    """Read how much the tests have covered; what cannot be read is told and does not count."""
-    if not job.coverage:
-        return None
-    files = work.engine.read(container, job.coverage, limit=REPORT_LIMIT, check=work.check)
-    if not files:
-        work.log.line(f"warning: the script left no file that matches {', '.join(job.coverage)}")
-        return None
-    try:
-        return coverage.read(file.content for file in files)
-    except ValueError as error:
-        work.log.line(f"warning: a report is no Cobertura XML: {error}")
-        return None
-
-
 def _changes(work: Workspace, job: Job, report: junit.Report) -> Mapping[str, Any]:
     """Let the branch remember the report, and return what changed since its earlier pipelines."""
     # A test may go from one shard to another: the shards of a job remember together.
     return work.remember(split.group(work.claim.step, job.env.get("FARM_SHARD")), report.results)
-
-
-def _reason(ended: Exit, report: junit.Report | None, last: str, memory: int | None) -> str | None:
-    """Say in one sentence why the job failed, or return None."""
-    if report and report.failed:
-        return report.sentence
-    if ended.code == 0:
-        return None
-    if ended.oom:
-        limit = f"{memory / (1 << 20):.0f} MiB" if memory else "what the machine has"
-        return f"out of memory: the test needs more than {limit}; raise the limit of the farm or let the test need less"
-    if ended.code in (_NOT_FOUND, _NOT_EXECUTABLE):
-        what = "not found in the image" if ended.code == _NOT_FOUND else "not executable"
-        return f"script ended with exit code {ended.code}: a command is {what}" + (f" ({last})" if last else "")
-    if ended.code == _KILLED:
-        return "script was killed (exit code 137)"
-    passed = f", although no test failed ({report.total} ran)" if report else ""
-    return f"script ended with exit code {ended.code}{passed}"
-
-
-class _Output:
-    """Passes output on and remembers its last line."""
-
-    def __init__(self, write: Callable[[bytes], None]) -> None:
-        self._write = write
-        self._end = b""
-
-    def __call__(self, data: bytes) -> None:
-        self._write(data)
-        self._end = (self._end + data)[-4096:]
-
-    @property
-    def last(self) -> str:
-        """The last line, or the last that says why a command did not start: two streams may come in either order."""
-        lines = [line.strip() for line in self._end.decode(errors="replace").splitlines() if line.strip()]
-        telling = [line for line in lines[-3:] if any(words in line.lower() for words in _UNSTARTED)]
-        return "".join(char for char in (telling or lines)[-1] if char.isprintable())[:_SHOWN] if lines else ""
