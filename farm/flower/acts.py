@@ -33,7 +33,7 @@ class Act(Handler):
         """Change something and go back; `instead` is the command that does the same where Flower is read-only."""
         self.check_origin()
         if not self.site.may_act:
-            raise HTTPError(403, f"Flower runs read-only here; use `{instead}`")
+            raise HTTPError(403, f"These pages are read-only here; use `{instead}`")
         record, logs = sources()
         try:
             await aside(change, record)
