@@ -19,17 +19,18 @@ _COLOURS = {
 
 def badge(record: Record, name: str) -> str:
     """Return the badge for `<repository>/<branch>`; both may have slashes, a registered repository is looked for."""
-    repository, branch = _split(record, name)
+    repository = repository_of(record, name)
+    branch = name.removeprefix(f"{repository}/") if repository else ""
     status = _newest(record, repository, branch) if repository else None
     word = str(status) if status else "unknown"
     label = f"{repository} {branch}".strip() or "farm"
     return _drawn(label, word, _COLOURS.get(status, "#5f6b76") if status else "#5f6b76")
 
 
-def _split(record: Record, name: str) -> tuple[str, str]:
+def repository_of(record: Record, name: str) -> str:
+    """Return the registered repository that a badge is about; one in the name of another goes before it."""
     known = [each for each in record.redis.smembers("farm:repositories") if name.startswith(f"{each}/")]
-    repository = max(known, key=len, default="")
-    return repository, name.removeprefix(f"{repository}/") if repository else ""
+    return max(known, key=len, default="")
 
 
 def _newest(record: Record, repository: str, branch: str) -> Status | None:

@@ -9,7 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, SecurityScopes
 from farm.access import Scope
 from farm.api.service import Farm, admit, bearer, holder_of
 from farm.api.tagged import Tagged
-from farm.badge import badge
+from farm.badge import badge, repository_of
 
 routes = APIRouter(tags=["badges"], route_class=Tagged)
 
@@ -32,5 +32,5 @@ def picture(
     """
     if farm.settings.badges == "private":
         holder = holder_of(SecurityScopes([Scope.READ]), farm, credentials)
-        admit(holder, holder.repository if repository_and_branch.startswith(f"{holder.repository}/") else None)
+        admit(holder, repository_of(farm.record, repository_and_branch) or None)
     return Svg(badge(farm.record, repository_and_branch), headers={"Cache-Control": "no-cache"})

@@ -23,3 +23,6 @@ def test_a_private_badge_is_for_who_reads(served: Served) -> None:
     assert served.get(PATH, None).status_code == 401
     assert served.get(PATH, HOOK).status_code == 200
     assert served.get("/badge/sage/main.svg", HOOK).status_code == 403
+    served.farm.ledger.register("thyme/seeds", "file:///srv/seeds.git", "main", {})
+    assert served.get("/badge/thyme/seeds/main.svg", HOOK).status_code == 403, "another one, whose name begins the same"
+    assert served.get("/badge/thyme/seeds/main.svg").status_code == 200
