@@ -50,11 +50,6 @@ def names_of(found: Pipeline) -> list[str]:
     return [job.name for job in jobs_of(found)]
 
 
-def full_ref(branch: str) -> str:
-    """Return the ref of a branch that is given by its short name or whole."""
-    return branch if branch.startswith("refs/") else f"refs/heads/{branch}"
-
-
 def version_of(*parts: object) -> str:
     """Return a short word that is another one as soon as any part is."""
     return f"{zlib.crc32(repr(parts).encode()):08x}"

@@ -6,6 +6,8 @@ from itertools import pairwise
 import pytest
 
 from farm.errors import LeaseLost
+from farm.flower.pages import remembered
+from farm.flower.site import Site
 from farm.pipeline import Status, Step
 from farm.record import TestResult as Result, test_id as id_of
 from tests.records import Farm
@@ -73,6 +75,20 @@ def test_both_results_for_one_push_are_flaky(farm, run):
     ]
     assert history.flaky
     assert history.failures == 0
+
+
+@pytest.mark.parametrize(
+    ("ref", "name"),
+    [(SIDE, "side"), ("refs/tags/v1", "v1"), ("refs/pull/7/head", "pull request 7"), ("refs/pull/7/head", None)],
+)
+def test_the_page_of_tests_finds_a_ref_by_the_name_that_people_have_for_it(farm, run, ref, name):
+    farm.ledger.register("thyme", "file:///srv/thyme.git", "main", {})
+    run("main=p")
+    run("one=p", ref=ref)
+    every = remembered(farm.record, Site(), "thyme", name or ref).body
+    assert "<code>one</code>" in every
+    assert "<code>main</code>" not in every
+    assert "No test is remembered" not in remembered(farm.record, Site(), "thyme", name or ref, test="one").body
 
 
 def test_a_new_branch_is_compared_with_the_default_branch(farm, run):
