@@ -13,6 +13,7 @@ import typer
 
 from farm.errors import Refused, Unreachable
 from farm.home import LOCAL, default_home, state_file
+from farm.hosts import here, host_of
 from farm.membership import ITS_OWN, membership_file, parse, read_membership, write
 
 
@@ -80,9 +81,10 @@ def _check(variables: dict[str, str]) -> None:
 
 def _registry(variables: dict[str, str]) -> str | None:
     registry = variables["FARM_REGISTRY"]
-    plain = variables.get("FARM_REGISTRY_PLAIN") == "true" or registry.startswith("127.")
+    local = here(host_of(registry))
+    plain = local or variables.get("FARM_REGISTRY_PLAIN") == "true"
     try:
-        httpx.get(f"{'http' if plain else 'https'}://{registry}/v2/", timeout=5, trust_env=not plain)
+        httpx.get(f"{'http' if plain else 'https'}://{registry}/v2/", timeout=5, trust_env=not local)
     except httpx.HTTPError as error:
         return f"the registry {registry} does not answer ({error}); open that port to this machine"
     return None
