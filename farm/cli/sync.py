@@ -7,6 +7,7 @@ import typer
 
 from farm.client import Client
 from farm.plain import plain
+from farm.refs import short
 from farm.settings import Settings
 
 _SOURCES = {
@@ -45,7 +46,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
     count = f"{len(found)} {'push' if len(found) == 1 else 'pushes'} that the farm did not know"
     lines = [f"{name}: {count if found else 'nothing new'}"]
     for push in found:
-        ref = push["ref"].removeprefix("refs/heads/").removeprefix("refs/tags/")
+        ref = short(push["ref"])
         what = _move(push["old"], push["new"])
         lines.append(f"  #{push['number']} {plain(ref)} {what}, {_SOURCES.get(push['source'], push['source'])}")
     if not document["spool"]:

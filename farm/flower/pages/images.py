@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from farm.errors import Refused
 from farm.flower.site import Page, Site, render
 from farm.record import Record, Tag
+from farm.refs import short
 
 _RELEASES = 10
 
@@ -35,7 +36,7 @@ def images(record: Record, site: Site, repository: str = "", problem: str = "") 
 
 def _row(record: Record, tag: Tag) -> TagRow:
     repository, _, ref = tag.intent.owner.partition(" ")
-    branch = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    branch = short(ref)
     name, subject = tag.intent.repository, ""
     try:
         pipeline = record.pipeline(tag.intent.number)
