@@ -54,7 +54,8 @@ def test_a_full_redis_ends_no_worker(farm, files, poll):
     farm.wake(waiting)
     farm.redis.config_set("maxmemory", 1)
     poll(lambda: jobs(farm.record.pipeline(number))["test"].status is Status.PASSED, 60)
-    time.sleep(2)  # some chances for workers to trip over it
+    logs = [farm.folder / f"{name}.log" for name in ("w1", "w2")]
+    poll(lambda: sum(log.read_text().count("OutOfMemoryError") for log in logs) > 2, 60, what="workers to be refused")
     farm.redis.config_set("maxmemory", 0)
     for one in (number, waiting):
         pipeline = poll(lambda one=one: farm.ended(one), 60)
