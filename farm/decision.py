@@ -1,4 +1,4 @@
-"""What a push becomes: steps to run, or a reason why none. The rule is pure; farm.dispatch gathers what it needs."""
+"""What a push becomes: steps to run, or a reason why none. The rule is pure; farm.evidence gathers what it needs."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
