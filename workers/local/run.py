@@ -1,6 +1,5 @@
 """One trial on its way: each of its steps by the stages themselves, in a workspace of this machine alone."""
 
-import getpass
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing, suppress
@@ -13,7 +12,7 @@ from farm import git, split
 from farm.artifacts import unpack
 from farm.definition.models import Artifacts
 from farm.errors import Canceled, Errored, Failed
-from farm.pipeline import Job, Pipeline, Stage, Status, sum_up
+from farm.pipeline import Job, Pipeline, Status
 from farm.record import Claim
 from farm.registry import Registry
 from farm.settings import Settings
@@ -22,6 +21,7 @@ from workers import build, cleanup, test, tries
 from workers.engine import Check, Engine, Limits, Owner
 from workers.local import borrowed, shell
 from workers.local.scratch import Scratch
+from workers.local.summary import summed_up
 from workers.local.voice import Voice
 from workers.masked import MaskedLog
 from workers.tree import gather
@@ -69,7 +69,8 @@ class LocalRun:
             canceled = canceled or job.status is Status.CANCELED
             self.jobs[step] = job
         released = self._release() if self.trial.tags and self._passed() else ()
-        return self._summed_up(begun, released)
+        image = f"{self.repository}:latest" if "build" in self.jobs and self.image else self.image
+        return summed_up(self.trial, self.jobs, commit=self.commit, image=image, begun=begun, released=released)
 
     def _check(self) -> None:
         self.check()
@@ -118,7 +119,7 @@ class LocalRun:
         """Return why a step cannot run: what it needs was to be done and did not pass."""
         if step == "build":
             return None
-        job = self.trial.definition.jobs[step.removeprefix("test/")]
+        job = self.trial.definition.jobs[test.job_name(step)]
         if job.files == ():
             return "no file is left for this shard"
         needs = ["build", *(f"test/{need}" for need in job.needs)]
@@ -129,7 +130,7 @@ class LocalRun:
 
     def _outcome(self, step: str) -> Outcome:
         several = sum(each != "build" for each in self.trial.steps) > 1
-        voice = Voice(step.removeprefix("test/") if several and step != "build" else None)
+        voice = Voice(test.job_name(step) if several and step != "build" else None)
         voice.line(f"=== {step} ===")
         begun = time.monotonic()
         secrets = self._secrets(step)
@@ -203,13 +204,13 @@ class LocalRun:
         return trial.tags
 
     def _secrets(self, step: str) -> Mapping[str, str]:
-        job = self.trial.definition.jobs.get(step.removeprefix("test/"))
+        job = self.trial.definition.jobs.get(test.job_name(step))
         names = self.trial.definition.build.secrets if step == "build" else job.secrets if job else ()
         return {name: self.trial.secrets[name] for name in names}
 
     def _workspace(self, step: str, log: MaskedLog, secrets: Mapping[str, str], teardown: ExitStack) -> Workspace:
         trial, settings = self.trial, self.settings
-        job = trial.definition.jobs.get(step.removeprefix("test/"))
+        job = trial.definition.jobs.get(test.job_name(step))
         tried = job.timeout * (job.retry.max + 1) if job else 0
         expires = int(time.time() + _BUILD + tried + (_SHELL if trial.shell else 0))
         claim = Claim(
@@ -247,43 +248,10 @@ class LocalRun:
     def _passed(self) -> bool:
         return all(job.counts is Status.PASSED for job in self.jobs.values())
 
-    def _summed_up(self, begun: float, released: tuple[str, ...]) -> Pipeline:
-        stages = [
-            Stage(
-                name,
-                sum_up([job.counts for job in jobs]),
-                started=min((job.started for job in jobs if job.started), default=None),
-                finished=max((job.finished for job in jobs if job.finished), default=None),
-                jobs=jobs,
-            )
-            for name in ("build", "test")
-            if (jobs := [job for step, job in self.jobs.items() if step.partition("/")[0] == name])
-        ]
-        ran = [job for job in self.jobs.values() if job.status is not Status.SKIPPED]
-        worst = next((job for job in ran if job.counts is not Status.PASSED), None)
-        image = f"{self.repository}:latest" if "build" in self.jobs and self.image else self.image
-        return Pipeline(
-            number=self.trial.number,
-            repository=self.trial.repository,
-            ref=self.trial.ref,
-            commit=self.commit,
-            subject=self.trial.subject,
-            author="",
-            who=getpass.getuser(),
-            status=sum_up([job.counts for job in ran]),
-            reason=f"{worst.name}: {worst.reason}" if worst and worst.reason else None,
-            created=begun,
-            started=begun,
-            finished=time.time(),
-            image=image,
-            released=released,
-            stages=stages,
-        )
-
 
 def _kept(folder: Path, work: Workspace, _: Artifacts, file: IO[bytes]) -> Mapping[str, Any]:
     """Put artifacts below a folder, in one for each job."""
-    place = folder / work.claim.step.removeprefix("test/")
+    place = folder / test.job_name(work.claim.step)
     place.mkdir(parents=True, exist_ok=True)
     unpack(file, place)
     return {}
