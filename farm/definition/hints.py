@@ -1,7 +1,7 @@
 """What a parser or validator found becomes one sentence for a person, with a hint. It decides nothing."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -73,6 +73,8 @@ _SYNONYMS = {
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that was probably meant."""
     spelled = {other[:64].lower(): other for other in known}
+    if not spelled:
+        return None
     lower = word[:64].lower()
     if _SYNONYMS.get(lower) in spelled:
         return _SYNONYMS[lower]
@@ -107,7 +109,7 @@ def _around(source: str, mark: Any) -> tuple[str, str]:
     return line[: mark.column], line[mark.column : mark.column + 1]
 
 
-def sentence(error: Mapping[str, Any], known: Iterable[str]) -> tuple[str, str]:
+def sentence(error: Mapping[str, Any], known: Sequence[str]) -> tuple[str, str]:
     """Return message and hint for one error of the validator; `known` are the keys that its place knows."""
     context, found = error.get("ctx", {}), error["input"]
     key = shown(error["loc"][-1]) if error["loc"] else ""
@@ -116,7 +118,7 @@ def sentence(error: Mapping[str, Any], known: Iterable[str]) -> tuple[str, str]:
     if error["type"] == "extra_forbidden" and error["loc"][:2] in _NOT_YET:
         return _NOT_YET[error["loc"][:2]]
     if error["type"] == "extra_forbidden":
-        return f'unknown key "{key}"', _meant(key, known) or f"known: {', '.join(known)}"
+        return f'unknown key "{key}"', _meant(key, known) or (f"known: {', '.join(known)}" if known else "")
     if found is None:
         return _NOTHING
     if error["type"] == "literal_error":
