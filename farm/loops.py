@@ -46,6 +46,7 @@ class Loops:
     _held: set[str] = field(default_factory=set)
     _wanted: dict[str, Loop] = field(default_factory=dict)
     _turns: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+    _changes: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
     def __post_init__(self) -> None:
         self._wanted = {loop.name: loop for loop in self.loops}
@@ -104,6 +105,10 @@ class Loops:
         return not self._stop.is_set() and self._wanted.get(loop.name) is loop
 
     def _acquire(self, name: str) -> bool:
+        with self._changes[name]:
+            return self._take(name)
+
+    def _take(self, name: str) -> bool:
         mine = self.hold(name, self.owner, self.lease)
         (self._held.add if mine else self._held.discard)(name)
         return mine
@@ -111,14 +116,16 @@ class Loops:
     def _keep(self) -> None:
         while not self._stop.wait(self.lease / 3):
             for name in tuple(self._held):
-                with suppress(Exception):  # the loop itself meets the same error and logs it
-                    self._acquire(name)
+                with suppress(Exception), self._changes[name]:  # the loop itself meets the same error and logs it
+                    if name in self._held:  # else it was given up meanwhile
+                        self._take(name)
 
     def _release(self, name: str) -> None:
-        if name in self._held:
-            with suppress(Exception):  # it runs out by itself
-                self.hold(name, self.owner, 0.001)
-        self._held.discard(name)
+        with self._changes[name]:
+            if name in self._held:
+                with suppress(Exception):  # it runs out by itself
+                    self.hold(name, self.owner, 0.001)
+            self._held.discard(name)
 
 
 def _expected(error: Exception) -> bool:

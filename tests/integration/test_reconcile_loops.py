@@ -93,6 +93,29 @@ def test_one_that_is_added_again_begins_when_the_old_one_has_ended_and_keeps_the
     loops.stop()
 
 
+def test_a_lease_that_is_given_up_while_it_is_prolonged_is_not_taken_again(redis_client: Any, poll: Any) -> None:
+    record, prolonging, given_up = Record(redis_client), threading.Event(), threading.Event()
+
+    def hold(name: str, holder: str, seconds: float) -> bool:
+        if threading.current_thread().name == "leases" and not prolonging.is_set():
+            prolonging.set()
+            given_up.wait(0.5)  # it must not come before this call is done
+        mine = record.hold(name, holder, seconds)
+        if seconds < lease:
+            given_up.set()
+        return mine
+
+    lease, work = 0.3, threading.Event()
+    loops = Loops(hold, [Loop("report", lambda: work.wait(60) and 0.01)], lease=lease)
+    loops.start()
+    poll(prolonging.is_set)
+    loops.drop("report")
+    work.set()
+    poll(given_up.is_set)
+    poll(lambda: not redis_client.exists("farm:lease:report"))  # one taken again would be prolonged for ever
+    loops.stop()
+
+
 def test_an_error_is_logged_once_and_ends_nothing(redis_client: Any, poll: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("farm.loops.PAUSE", 0.01)
     work = Work()
