@@ -12,8 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
+from redis import Redis
 
 from farm.home import read_state
+from farm.reporters.standing import Book
 from tests import slack
 from tests.conftest import wait_until
 from tests.forges import PROJECT, SIGNING
@@ -26,7 +28,7 @@ from tests.trackers import TOKEN as TRACKER, V5
 FARM = str(Path(sys.executable).parent / "farm")
 GIT = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 MANIFESTS = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
-STORIES = {1: "mint", 2: "mint", 3: "thyme"}
+STORIES = {1: "mint", 2: "mint", 3: "thyme", 4: "dill", 5: "dill"}
 HOOKS = "/hooks/"
 
 
@@ -75,13 +77,17 @@ class Clone:
     def push(self, *options: str, branch: str = "main") -> int:
         """Push, wait for the pipeline's end, and return its number; a hook on a busy machine may not wait for it."""
         self.git("push", *options, str(self.bare), f"HEAD:refs/heads/{branch}")
+        return self.ended(branch)
+
+    def ended(self, branch: str = "main") -> int:
+        """Wait for the end of the pipeline of what was pushed last, and return its number."""
         commit = self.git("rev-parse", "HEAD")
 
-        def ended() -> int:
+        def number() -> int:
             rows = [row for row in self.pipelines(self.bare.stem) if row["ref"] == f"refs/heads/{branch}"]
             return next((row["number"] for row in rows if row["commit"] == commit and row["finished"]), 0)
 
-        return wait_until(ended, 150, 0.2, f"the pipeline of {commit[:7]} to end")
+        return wait_until(number, 150, 0.2, f"the pipeline of {commit[:7]} to end")
 
 
 @dataclass
@@ -128,6 +134,18 @@ class House:
         url = f"http://127.0.0.1:{state.api_port}/pipelines"
         with httpx.Client(headers={"Authorization": f"Bearer {state.token}"}, timeout=60) as client:
             return list(client.get(url, params={"repository": repository}).raise_for_status().json())
+
+    def untold(self, reporter: str) -> int:
+        """Return how many events a reporter has yet to hear."""
+        state = read_state(self.home)
+        assert state
+        with Redis.from_url(str(state.settings()["redis_url"]), decode_responses=True) as database:
+            return Book(database, reporter).read().behind
+
+    def latest_file(self, repository: str) -> Path:
+        """Return where the registry keeps `latest`: a folder; with a file in its place it refuses that tag."""
+        data = self.home / "registry" / "docker/registry/v2/repositories" / repository
+        return data / "_manifests" / "tags" / "latest"
 
     def shown(self, number: int) -> dict[str, Any]:
         return dict(json.loads(self.farm("show", str(number), "--json")))

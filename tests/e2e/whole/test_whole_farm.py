@@ -64,6 +64,36 @@ def test_a_story_is_delivered_with_latest_and_slack_has_one_message_of_a_branch(
     assert house.slack.edits
 
 
+def test_a_story_is_delivered_when_latest_moves_and_not_with_its_tests(house: House, images: Any, poll: Any) -> None:
+    dill = house.hooked("dill")
+    dill.commit("Begin [finishes #4]", Dockerfile=f"FROM {images.busybox}\nCOPY hello /hello\n", hello="dill\n")
+    dill.commit("Greet [delivers #5]", farm_yml="test: grep -q dill /hello\n")
+    obstacle = house.latest_file("dill")
+    obstacle.parent.mkdir(parents=True)
+    obstacle.touch()  # the registry has to refuse `latest`
+    dill.git("push", str(dill.bare), "HEAD:refs/heads/main")
+
+    def held() -> Any:
+        [row] = house.pipelines("dill")
+        release = next(stage for stage in house.shown(row["number"])["stages"] if stage["name"] == "release")
+        return release["jobs"][0]["reason"]
+
+    reason = poll(held, deadline=120, every=0.2, what="the registry to refuse `latest`")
+    assert "refused PUT dill/manifests/latest" in reason
+    poll(lambda: house.untold("tracker-stories") == 0, deadline=60, what="the tracker to have heard it all")
+    assert [house.tracker.stories[story]["current_state"] for story in (4, 5)] == ["finished", "started"]
+    assert not house.tracker.latest("dill")
+
+    obstacle.unlink()
+    poll(lambda: house.tracker.stories[5]["current_state"] == "delivered", deadline=60, what="the delivery")
+    [released] = json.loads(house.farm("releases", "dill", "--json"))
+    assert [move for move in house.tracker.moved if move[0] in (4, 5)] == [
+        (4, "finished", ""),
+        (5, "delivered", released["digest"]),
+    ]
+    assert house.shown(dill.ended())["status"] == "passed"
+
+
 def test_a_webhook_ends_with_a_released_image_and_a_delivered_story(house: House, images: Any, poll: Any) -> None:
     thyme = house.clone("thyme")
     house.farm("register", "thyme", f"{house.origin.url}/acme/thyme.git")
