@@ -59,17 +59,18 @@ def show(number: Number = None, as_json: AsJson = False) -> None:
         describe(document, f"{settings.web_url}/pipelines/{document['number']}")
 
 
-def cancel(number: Annotated[int, typer.Argument(metavar="N", help="The pipeline.")]) -> None:
+def cancel(number: Annotated[int, typer.Argument(metavar="N", help="The pipeline.")], as_json: AsJson = False) -> None:
     """Cancel a pipeline; too late once it is being released."""
     settings = Settings.load()
     with Client(settings.url, settings.token) as client:
         document = client.cancel(number, who())
-    typer.echo(f"farm: pipeline #{number} is {document.get('status', 'canceled')}")
+    _tell(document, f"farm: pipeline #{number} is {document['status']}", as_json=as_json)
 
 
 def retry(
     number: Annotated[int, typer.Argument(metavar="N", help="The pipeline.")],
     failed: Annotated[bool, typer.Option("--failed", help="Keep what passed, do the rest again.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Try a finished pipeline again under its number: test and release what it built, or build what it could not."""
     settings = Settings.load()
@@ -77,18 +78,22 @@ def retry(
         document = client.retry(number, who(), failed=failed)
     waiting = [job["name"] for stage in document["stages"] for job in stage["jobs"] if not view.is_final(job)]
     again = " -> ".join(waiting) or "from its definition on"
-    typer.echo(f"farm: pipeline #{number} runs again: {again}\n  farm watch {number}")
+    _tell(document, f"farm: pipeline #{number} runs again: {again}\n  farm watch {number}", as_json=as_json)
 
 
-def approve(number: Annotated[int, typer.Argument(metavar="N", help="The pipeline.")]) -> None:
+def approve(number: Annotated[int, typer.Argument(metavar="N", help="The pipeline.")], as_json: AsJson = False) -> None:
     """Let the commits of a pull request from a fork run: build and test, without release and protected secrets.
 
     They are a stranger's code, so read them first. Commits that come later wait for another word.
     """
     settings = Settings.load()
     with Client(settings.url, settings.token) as client:
-        client.approve(number, who())
-    typer.echo(f"farm: pipeline #{number} runs\n  farm watch {number}")
+        document = client.approve(number, who())
+    _tell(document, f"farm: pipeline #{number} runs\n  farm watch {number}", as_json=as_json)
+
+
+def _tell(document: dict[str, Any], words: str, *, as_json: bool) -> None:
+    typer.echo(json.dumps(document) if as_json else words)
 
 
 def describe(document: dict[str, Any], link: str) -> None:

@@ -49,6 +49,7 @@ def rollback(
         int | None, typer.Argument(metavar="[N]", help="The pipeline to go to. Default: what the tag was before.")
     ] = None,
     tag: Annotated[str, typer.Option("--tag", help="The tag to move.")] = "latest",
+    as_json: AsJson = False,
 ) -> None:
     """Point a tag back to what an older pipeline released; only a push that is newer than all moves it from there."""
     settings = Settings.load()
@@ -59,9 +60,12 @@ def rollback(
         while not now["confirmed"] and time.monotonic() < deadline:
             time.sleep(_LOOK)
             now = next(iter(client.releases(repository=now["image"], tag=tag)), now)
+    if as_json:
+        typer.echo(json.dumps(now))
     if not now["confirmed"]:
         raise Refused(f"{name} shall be #{now['number']}, but the registry has not followed; see the dispatcher's log")
-    typer.echo(f"farm: {name} is #{now['number']} {now['digest']}\n  a push after #{now['newest']} moves it again")
+    if not as_json:
+        typer.echo(f"farm: {name} is #{now['number']} {now['digest']}\n  a push after #{now['newest']} moves it again")
 
 
 def gc(

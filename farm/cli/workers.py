@@ -43,14 +43,19 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
 def drain(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The worker, or a host for all workers there.")],
     undo: Annotated[bool, typer.Option("--undo", help="Let it take work again.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Let a worker finish what it has and take nothing more, also after its next start, until `--undo`."""
     settings = Settings.load()
     with Client(settings.url, settings.token) as client:
-        for worker in client.drain(name, who(), undo=undo):
-            busy = f"; it still finishes {', '.join(worker['busy'])}" if worker["busy"] and not undo else ""
-            standing = f"{worker['name']} {worker['closed'] or 'takes work'}"
-            typer.echo(f"farm: {plain(standing)}{busy}")
+        found = client.drain(name, who(), undo=undo)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for worker in found:
+        busy = f"; it still finishes {', '.join(worker['busy'])}" if worker["busy"] and not undo else ""
+        standing = f"{worker['name']} {worker['closed'] or 'takes work'}"
+        typer.echo(f"farm: {plain(standing)}{busy}")
 
 
 def queues(as_json: AsJson = False) -> None:

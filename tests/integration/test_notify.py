@@ -117,6 +117,9 @@ def each_is_tried_and_says_what_was_answered(told: Told, redis_client: Any) -> N
     ]
     assert Book(redis_client, "slack").read().refused == 0
     told.slack.channels = {}
+    done = told.notify("--json")
+    assert done.returncode == 1
+    assert [each["ok"] for each in json.loads(done.stdout)] == [False, True, True]
     done = told.notify("slack")
     assert done.returncode == 1
     findings = {each.name: each for each in reporters(Settings.load(told.running.folder / "home"), redis_client)}

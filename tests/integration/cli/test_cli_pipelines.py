@@ -213,6 +213,21 @@ def test_cancel(cli, farm, released):
     assert ran.err.startswith("error: ")
 
 
+def test_what_acts_gives_json_too(cli, farm):
+    number = farm.open("a", "b")
+    canceled = cli("cancel", number, "--json")
+    assert (canceled.code, canceled.document["status"]) == (0, "canceled")
+    again = cli("retry", number, "--json")
+    assert (again.code, again.document["round"], again.document["status"]) == (0, 2, "pending")
+    refused = cli("retry", number, "--json")
+    assert (refused.code, refused.out, "is not over yet" in refused.err) == (2, "", True)
+    fork = {"ref": "refs/pull/7/head", "source": "webhook", "options": ("farm.fork=bob/thyme",)}
+    (pull,) = farm.enter(farm.push("-", "c", **fork))
+    approved = cli("approve", pull, "--json")
+    assert (approved.code, approved.document["number"]) == (0, pull)
+    assert cli("approve", number, "--json").code == 2
+
+
 def test_errors_are_one_sentence(cli):
     for arguments, words, code in (
         (("show", 99), "#99", 2),

@@ -103,7 +103,8 @@ def test_back_and_forth(cli, images):
         2,
         f"error: cli-releases:latest was nothing else before #{old}",
     )
-    assert cli("rollback", "cli-releases", new).code == 0
+    onward = cli("rollback", "cli-releases", new, "--json")
+    assert (onward.code, onward.document["number"], onward.document["confirmed"]) == (0, new, True)
     assert images.registry.digest(images.name, "latest") == second
     assert "#7777 never released cli-releases:latest" in cli("rollback", "thyme", 7777).err
 
@@ -116,6 +117,8 @@ def test_a_rollback_that_the_registry_does_not_follow(cli, images):
     assert ran.code == 2
     assert f"shall be #{old}, but the registry has not followed; see the dispatcher's log" in ran.err
     assert "the registry has not followed yet" in cli("releases", "thyme").out
+    forward = cli("rollback", "thyme", new, "--json")
+    assert (forward.code, forward.document["confirmed"], f"shall be #{new}" in forward.err) == (2, False, True)
 
 
 def test_gc(cli, images):

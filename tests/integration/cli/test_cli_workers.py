@@ -47,6 +47,7 @@ def test_a_worker_is_drained_and_taken_back(cli, farm):
     assert ran.out.startswith("farm: w1@c1 is drained by ")
     assert ran.out.endswith("; it still finishes #1 build\n")
     assert [worker.drained for worker in farm.record.workers()] == [True, False, False]
+    assert cli("workers", "drain", "w1@c1", "--json").document[0]["drained"] is True
     assert cli("workers", "drain", "w1@c1", "--undo").out == "farm: w1@c1 takes work\n"
     assert not any(worker.drained for worker in farm.record.workers())
 
