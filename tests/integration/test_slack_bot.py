@@ -153,6 +153,28 @@ def test_a_tag_that_drifted_is_said_once_and_is_no_part_of_the_branch_s_story(ro
     assert [":warning: thyme:latest was &lt;sha256:1&gt; in the registry" in shown for shown in fake.heads] == [True]
 
 
+@pytest.mark.parametrize(("when", "told"), [("change", 1), ("never", 0)])
+def test_a_rollback_is_said_once_with_who_and_from_where_to_where(
+    room: Room, fake: FakeSlack, when: str, told: int
+) -> None:
+    first, second = room.open(), room.open()
+    for number in (first, second):
+        room.farm.release(number)
+    room.listen(when=when).deliver()
+    assert not fake.messages  # a release is not told
+    intent = room.farm.record.rollback("thyme", "latest", None, "jo <jo@example.com>")
+    assert room.farm.record.checked(intent, 60)  # the registry has followed it
+    for _ in range(2):
+        room.client.xgroup_setid(OUTBOX, "slack", "0")
+        room.delivery.deliver()
+    page = "https://farm.example/pipelines/"
+    head = ":rewind: jo &lt;jo@example.com&gt; rolled back *thyme:latest*"
+    assert (
+        fake.heads
+        == [f"{head} from <{page}{second}|#{second}> to <{page}{first}|#{first}>\nChange a\n`6161616` by Ada"][:told]
+    )
+
+
 def test_a_post_whose_answer_was_lost_is_found_again(room: Room, fake: FakeSlack) -> None:
     fake.lost = 1
     room.run(passes=False)

@@ -97,6 +97,16 @@ def test_other_events_and_lost_pipelines_pass_by(desk: Desk, fake: FakeSlack) ->
     assert not fake.messages
 
 
+def test_a_rollback_is_a_message_of_its_own(desk: Desk, fake: FakeSlack) -> None:
+    desk.source.put(1, Status.PASSED)
+    said = {"status": "passed", "image": "thyme", "tag": "latest", "digest": "sha256:1", "who": "jo", "before": "2"}
+    desk.client.xadd(OUTBOX, {"pipeline": 1, "kind": "rolledback", "step": "", **said})
+    desk.delivery.deliver()
+    [message] = fake.messages
+    assert message["text"] == "jo rolled back thyme:latest from #2 to #1"
+    assert not desk.client.exists("farm:slack:thyme:refs/heads/main")  # it says nothing of how the branch stands
+
+
 def test_slack_asks_for_patience(desk: Desk, fake: FakeSlack) -> None:
     fake.answers = [Answer(429, b"", {"Retry-After": "7"})]
     desk.finish(1, Status.FAILED)

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 from farm.pipeline import Job, Pipeline, Stage, Status
 from farm.plain import plain
 from farm.reporters import News
-from farm.reporters.slack.message import drift, log, message, note
+from farm.reporters.slack.message import drift, log, message, note, rollback
 from farm.reporters.streak import Streak, follow
 from tests.slack import objections
 
@@ -98,9 +98,12 @@ texts_of_strangers = st.text(max_size=4000) | st.sampled_from(ODD)
 )
 def test_slack_takes_whatever_a_log_or_a_commit_holds(text, tail, failing):
     odd = pipeline(subject=text, author=text, reason=text, repository=text, result={"tests": {"failing": failing}})
-    news, web_url = News("finished", odd, tail=tail, detail=text), "https://farm.example"
+    news, web_url = (
+        News("finished", odd, tail=tail, detail=text, who=text, image=text, before=218),
+        "https://farm.example",
+    )
     payloads = [message(news, web_url), message(news, web_url, person="U1"), note(news, web_url, "again"), log(news)]
-    for payload in filter(None, [*payloads, drift(news, web_url)]):
+    for payload in filter(None, [*payloads, drift(news, web_url), rollback(news, web_url)]):
         assert objections(payload) is None
         for shown in texts(payload):
             assert not re.search(r"&(?!amp;|lt;|gt;)", shown)

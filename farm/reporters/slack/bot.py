@@ -11,7 +11,7 @@ from redis import Redis
 from farm.pipeline import Status
 from farm.reporters import News
 from farm.reporters.slack.api import Api
-from farm.reporters.slack.message import drift, log, message, note, recovered, trial
+from farm.reporters.slack.message import drift, log, message, note, recovered, rollback, trial
 from farm.reporters.slack.posts import Posts
 from farm.reporters.streak import BAD, KEPT, Streak, follow
 from farm.settings import SlackSettings
@@ -23,7 +23,7 @@ class Bot:
     """The reporter that posts, edits and replies."""
 
     name = "slack"
-    kinds: Collection[str] = ("queued", "finished", "drift")
+    kinds: Collection[str] = ("queued", "finished", "rolledback", "drift")
 
     def __init__(self, database: Redis, settings: SlackSettings, *, web_url: str) -> None:
         self._redis: Any = database
@@ -39,6 +39,9 @@ class Bot:
         if news.kind == "drift":
             if self._settings.when != "never":
                 self._posts.once(news.id, "drift", self._channel(news), drift(news, self._web_url))
+        elif news.kind == "rolledback":
+            if when != "never":
+                self._posts.once(news.id, "rollback", self._channel(news), rollback(news, self._web_url))
         elif news.kind == "queued":
             self._retried(news, story)
         elif story.get("event") != news.id:

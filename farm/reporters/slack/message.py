@@ -9,7 +9,7 @@ from farm.reporters import News
 from farm.reporters.slack.text import SECTION, clip, escape, fenced, words
 from farm.reporters.streak import BAD, Streak
 
-__all__ = ["SECTION", "drift", "log", "message", "note", "recovery"]
+__all__ = ["SECTION", "drift", "log", "message", "note", "recovery", "rollback"]
 
 TESTS = 5
 LINES = 15
@@ -76,6 +76,15 @@ def drift(news: News, web_url: str) -> Payload:
     link = _link(news.pipeline, web_url, "")
     detail = clip(escape(plain(news.detail)), SECTION - len(link) - 20)
     return _payload(plain(news.detail), [f":warning: {detail}  ·  {link}"])
+
+
+def rollback(news: News, web_url: str) -> Payload:
+    """Return what Slack is sent when somebody pointed a tag back: who, which tag, from which pipeline to which."""
+    name, who = f"{plain(news.image)}:{news.tag}", plain(news.who) or "somebody"
+    was = f"<{web_url}/pipelines/{news.before}|#{news.before}>"
+    head = f":rewind: {clip(escape(who), 200)} rolled back *{clip(escape(name), 400)}*"
+    text = f"{who} rolled back {name} from #{news.before} to #{news.pipeline.number}"
+    return _payload(text, [f"{head} from {was} to {_link(news.pipeline, web_url, '')}\n{_what(news.pipeline, None)}"])
 
 
 def trial(web_url: str) -> Payload:

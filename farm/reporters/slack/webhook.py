@@ -9,7 +9,7 @@ from slack_sdk.webhook import WebhookClient
 from farm.errors import Refused
 from farm.reporters import Later, News, Useless
 from farm.reporters.answers import patience
-from farm.reporters.slack.message import Payload, drift, message, trial
+from farm.reporters.slack.message import Payload, drift, message, rollback, trial
 from farm.reporters.streak import KEPT, Streak, follow
 from farm.settings import SlackSettings
 
@@ -20,7 +20,7 @@ class Webhook:
     """The reporter that posts to one webhook; it remembers in Redis how each branch stood when it last said so."""
 
     name = "slack"
-    kinds: Collection[str] = ("finished", "drift")
+    kinds: Collection[str] = ("finished", "rolledback", "drift")
 
     def __init__(self, database: Redis, settings: SlackSettings, *, web_url: str) -> None:
         self._redis: Any = database
@@ -33,8 +33,12 @@ class Webhook:
             if self._settings.when != "never":
                 self._post(drift(news, self._web_url))
             return
-        key = f"farm:slack:{news.pipeline.repository}:{news.pipeline.ref}"
         when = self._settings.wish(news.when)
+        if news.kind == "rolledback":
+            if when != "never":
+                self._post(rollback(news, self._web_url))
+            return
+        key = f"farm:slack:{news.pipeline.repository}:{news.pipeline.ref}"
         before = Streak.read(self._redis.hgetall(key))
         after, worth = follow(before, news.pipeline, when)
         if worth:
