@@ -8,47 +8,61 @@ from farm.definition.hints import nearest
 from farm.definition.merging import merged, without
 from farm.definition.mistakes import DefinitionError, Mistake
 from farm.definition.names import PARENTS
-from farm.definition.tree import NODES, Node, Pair
+from farm.definition.tree import NODES, Loc, Node, Pair
 from farm.definition.values import shown
 
 DEEP = 16
 
 
-def extended(root: Node | None, mistakes: list[Mistake]) -> Node | None:
-    """Return the definition with all jobs extended, and add what is amiss; raises DefinitionError when it is too much.
+def extended(root: Node | None, mistakes: list[Mistake], *, whole: bool) -> tuple[Node | None, set[Loc]]:
+    """Return the definition with all jobs extended, and the places of what lacks a template; add what is amiss.
 
-    The templates stay as they are written.
+    The templates stay as they are written. Of what is not whole everything may lack some, so that none is missed.
+    Raises DefinitionError when it is too much.
     """
+    lacking: set[Loc] = set() if whole else {()}
     if root is None or root.pairs is None:
-        return root
+        return root, lacking
     templates = root.pairs.get("templates")
-    extension = _Extension((templates.node.pairs if templates else None) or {}, mistakes)
+    extension = _Extension((templates.node.pairs if templates else None) or {}, mistakes, whole)
     for name in extension.templates:
         extension.template(name, ())
     if "test" not in root.pairs:
-        return root
+        return root, lacking
     place, test = root.pairs["test"]
     if test.pairs and (jobs := test.pairs.get("jobs")) and jobs.node.pairs:
-        whole = {name: Pair(at, extension.whole(job)) for name, (at, job) in jobs.node.pairs.items()}
-        jobs = jobs._replace(node=Node(jobs.node.place, pairs=whole, complete=True))
+        made = {name: extension.whole(job) for name, (_, job) in jobs.node.pairs.items()}
+        lacking |= {("test", "jobs", name) for name, (_, lacks) in made.items() if lacks}
+        pairs = {name: Pair(at, made[name][0]) for name, (at, _) in jobs.node.pairs.items()}
+        jobs = jobs._replace(node=Node(jobs.node.place, pairs=pairs, complete=True))
         test = Node(test.place, pairs=test.pairs | {"jobs": jobs}, complete=True)
-    return Node(root.place, pairs=root.pairs | {"test": Pair(place, extension.whole(test))}, complete=True)
+    test, lacks = extension.whole(test)
+    lacking |= {("test",)} if lacks else set()
+    return Node(root.place, pairs=root.pairs | {"test": Pair(place, test)}, complete=True), lacking
 
 
 @dataclass(slots=True)
 class _Extension:
     templates: dict[str, Pair]
     mistakes: list[Mistake]
+    known: bool
+    """Whether all templates are known that there are."""
     done: dict[str, Node] = field(default_factory=dict)
     heights: dict[str, int] = field(default_factory=dict)
     """How many templates stand on each other, this one at the top."""
     size: int = 0
+    lacking: set[str] = field(default_factory=set)
+    """The templates of which a part could not be had."""
 
-    def whole(self, node: Node, above: Sequence[str] = ()) -> Node:
-        """Return a job (or a template below others) with all that it extends: its own keys, then the last one named."""
+    def whole(self, node: Node, above: Sequence[str] = ()) -> tuple[Node, bool]:
+        """Return a job (or a template below others) with all that it extends, and whether some of that is lacking.
+
+        Its own keys go first, then those of the last one named.
+        """
         if node.pairs is None or "extends" not in node.pairs:
-            return node
-        named = [name for parent, name in _named(node.pairs["extends"].node) if self.sound(parent, name, above)]
+            return node, False
+        parents = list(_named(node.pairs["extends"].node))
+        named = [name for parent, name in parents if self.sound(parent, name, above)]
         made = reduce(merged, [*(without(self.done[name], "extends") for name in named), node])
         if above:
             self.heights[above[-1]] = 1 + max((self.heights.get(name, 1) for name in named), default=0)
@@ -56,17 +70,20 @@ class _Extension:
         if self.size > NODES:
             message = f"more than {NODES} values, templates counted wherever they are used"
             raise DefinitionError([*self.mistakes, Mistake.at(node.pairs["extends"].place, message)])
-        return made
+        return made, not parents or len(named) < len(parents) or not self.lacking.isdisjoint(named)
 
     def template(self, name: str, above: Sequence[str]) -> None:
         if name not in self.done:
-            self.done[name] = self.whole(self.templates[name].node, (*above, name))
+            self.done[name], lacks = self.whole(self.templates[name].node, (*above, name))
+            self.lacking |= {name} if lacks else set()
 
     def sound(self, parent: Node, name: str, above: Sequence[str]) -> bool:
         """Say whether a template can be taken over, and make it whole, else say why not."""
         if name in above:
             circle = " -> ".join(shown(each) for each in (*above[above.index(name) :], name))
             return self.wrong(parent, f"these templates extend each other: {circle}")
+        if name not in self.templates and not self.known:
+            return False
         if name not in self.templates:
             close = nearest(name, self.templates)
             known = f"known: {', '.join(shown(each) for each in list(self.templates)[:20])}" if self.templates else ""

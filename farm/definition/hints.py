@@ -16,6 +16,7 @@ _SYNTAX = (
     ("cannot start any token", "\t", "a tab stands where YAML wants spaces", "indent with spaces"),
     ("cannot start any token", "", "YAML keeps this character for itself", "put the whole value in quotes"),
     ("mapping values are not allowed", "", "a second `: ` in one value", "put the whole value in quotes"),
+    ("found a tab character", "", "a tab stands where YAML wants spaces", "indent with spaces"),
     ("could not find expected ':'", "", "a key without its `:`", "write key: value"),
     ("unexpected end of stream", "", "a quote without its end", "close it"),
     ("unknown escape character", "", "an unknown escape in double quotes", "use single quotes, or write \\\\"),
@@ -78,7 +79,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     lower = word[:64].lower()
     if _SYNONYMS.get(lower) in spelled:
         return _SYNONYMS[lower]
-    return spelled.get(next(iter(get_close_matches(lower, spelled, n=1, cutoff=0.7)), ""))
+    swapped = [other for other in spelled if sorted(other) == sorted(lower)]
+    return spelled.get(next(iter(swapped or get_close_matches(lower, spelled, n=1, cutoff=0.7)), ""))
 
 
 def syntax(error: yaml.YAMLError, source: str, file: str) -> Mistake:

@@ -9,9 +9,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from farm.definition import models
 from farm.definition.commands import Env, Script
 from farm.definition.models import Value
-from farm.definition.names import JobName, Secrets
+from farm.definition.names import HookName, Secrets
 from farm.definition.quantities import HookTimeout
-from farm.definition.values import Given, shown, text, wrong
+from farm.definition.values import Given, kind, text, wrong
 
 TIMEOUT = 600.0
 _URL = r"https?://[^\s/?#@\\\x00-\x1f]+(?:/[^\s#\\\x00-\x1f]*)?"
@@ -26,7 +26,7 @@ def _url(value: object) -> object:
     except ValueError:
         fits = False
     if not fits or len(words) > 1000 or {*words} & {*" @\\#"}:  # noqa: PLR2004
-        raise wrong(f'"{shown(words)}" is no URL to call', "write https://host/path, without a password in it")
+        raise wrong(f"{kind(words)} is no URL to call", "write https://host/path, without a password in it")
     return value
 
 
@@ -61,21 +61,14 @@ class Hook(Value):
 def _hook(value: object) -> object:
     if value is None:
         raise wrong("the hook says nothing", "give a command, or {url: ...}")
-    if not isinstance(value, dict):
-        return {"script": value}
-    if "script" in value and "url" in value:
-        raise wrong("a hook has a script or a url, not both", "write two hooks")
-    for key in ("env", "secrets"):
-        if key in value and "url" in value:
-            raise wrong(f"{key} is for a script", f"a URL gets what was released as JSON; remove {key}")
-    return value
+    return value if isinstance(value, dict) else {"script": value}
 
 
 def _after(value: object) -> object:
     return {"after": value} if isinstance(value, str | tuple) else value
 
 
-_Named = dict[JobName, Annotated[Hook, BeforeValidator(_hook, json_schema_input_type=Script | Hook)]]
+_Named = dict[HookName, Annotated[Hook, BeforeValidator(_hook, json_schema_input_type=Script | Hook)]]
 After = Annotated[
     _Named, Field(min_length=1, max_length=10), BeforeValidator(_after, json_schema_input_type=Script | _Named)
 ]

@@ -22,16 +22,14 @@ DEEP = 6
 _INCLUDES: TypeAdapter[tuple[Include, ...]] = TypeAdapter(Includes)
 
 
-def included(text: str | bytes, name: str, files: Files, mistakes: list[Mistake]) -> Node | None:
-    """Return a file with all that it includes below it, and add what is amiss.
+def included(text: str | bytes, name: str, files: Files, mistakes: list[Mistake]) -> tuple[Node | None, bool]:
+    """Return a file with all that it includes below it, and whether that is all there is; add what is amiss.
 
-    Raises DefinitionError where a file cannot be had: what builds on it would only be told wrongly.
+    Raises DefinitionError where the file itself cannot be read to its end.
     """
     inclusion = _Inclusion(mistakes)
     root = inclusion.whole(text, name, files, (name,))
-    if inclusion.broken:
-        raise DefinitionError(mistakes)
-    return root
+    return root, not inclusion.broken
 
 
 @dataclass(slots=True)
@@ -69,8 +67,8 @@ class _Inclusion:
             found = _INCLUDES.validate_python(tree.data["include"])
         except ValidationError as error:
             self.broken = True
-            self.mistakes += placed(error, tree, Document, below=("include",))
-            return ()
+            self.mistakes += placed(error, tree, Document, above=("include",))
+            return _sound(error, tree)
         return [(tree.place(("include", index)), each) for index, each in enumerate(found)]
 
     def file(self, at: Place, include: Include, files: Files, above: Sequence[str]) -> Iterator[Node]:
@@ -79,7 +77,10 @@ class _Inclusion:
         title = source.title(include.file)
         if title in above:
             circle = " -> ".join([*above[above.index(title) :], title])
-            raise _wrong(at, f"these files include each other: {circle}")
+            self.mistakes.append(
+                Mistake.at(at, f"these files include each other: {circle}", "remove one of these includes")
+            )
+            return
         self.count += 1
         self.length += len(content)
         if self.spent or len(above) > DEEP:
@@ -94,6 +95,16 @@ class _Inclusion:
         if root.pairs is None:
             raise _wrong(root.place, "a mapping is expected here", "an included file has the keys of a .farm.yml")
         yield without(root, "include")
+
+
+def _sound(error: ValidationError, tree: Tree) -> Sequence[tuple[Place, Include]]:
+    """Return those of the written includes that nothing is wrong with."""
+    wrong = {found["loc"][:1] for found in error.errors(include_url=False)}
+    items = tree.data["include"]
+    if () in wrong or not isinstance(items, tuple):
+        return ()
+    sound = [(index, item) for index, item in enumerate(items) if (index,) not in wrong]
+    return [(tree.place(("include", index)), _INCLUDES.validate_python((item,))[0]) for index, item in sound]
 
 
 def _wrong(place: Place, message: str, hint: str = "") -> DefinitionError:

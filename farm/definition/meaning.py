@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from farm.definition import order
+from farm.definition.finding import Finding
 from farm.definition.hints import nearest
 from farm.definition.matrix import MOST, fill, places
 from farm.definition.names import is_image
-from farm.definition.order import Finding
-from farm.definition.templates import reserved
+from farm.definition.templates import is_template, reserved
 from farm.definition.testing import Test
 from farm.definition.tree import Loc
 from farm.definition.values import shown, written
@@ -25,7 +25,9 @@ _TAG_HINT = "put {branch} into it, or name one branch"
 
 def check(data: Any) -> Iterator[Finding]:
     """Give each contradiction: where it stands, what it is, and the way out."""
-    yield from _release(_mapping(_mapping(data).get("release")))
+    release = _mapping(_mapping(data).get("release"))
+    yield from _release(release)
+    yield from _hooks(_mapping(release.get("after")))
     yield from _build_tags(_mapping(_mapping(data).get("build")), _mapping(data).get("release"))
     test = _mapping(data).get("test")
     if not isinstance(test, dict):
@@ -42,26 +44,38 @@ def check(data: Any) -> Iterator[Finding]:
     for loc, holder in (shared | named).items():
         for name, service in _mapping(holder.get("services")).items():
             if {"command", "port"} <= _mapping(_mapping(service).get("ready")).keys():
-                at = (*loc, "services", name, "ready")
-                yield at, "a service is ready by a command or by a port, not both", "keep the command; it knows more"
+                message, hint = (
+                    "a service is ready by a command or by a port, not both",
+                    "keep the command; it knows more",
+                )
+                yield Finding((*loc, "services", name, "ready"), message, hint)
 
 
 def _release(release: Written) -> Iterator[Finding]:
-    for name, hook in _mapping(release.get("after")).items():
-        if isinstance(hook, dict) and not {"script", "url"} & hook.keys():
-            yield ("release", "after", name), 'the key "script" is missing', "or url, for a call"
     branches = _several(release.get("branches", ()))
     if len(branches) < 2 and not any(_WILD & set(str(branch)) for branch in branches):  # noqa: PLR2004
         return
     if "tags" not in release:
-        yield ("release", "branches"), "several branches would move `latest`, but a tag belongs to one", _TAG_HINT
+        message = "several branches would move `latest`, but a tag belongs to one"
+        yield Finding(("release", "branches"), message, _TAG_HINT, "file")
     for index, tag in enumerate(_several(release.get("tags", ()))):
-        if isinstance(tag, str) and not any(f"{{{field}}}" in tag for field in _TELLING):
-            yield (
-                ("release", "tags", index),
-                f"several branches would move `{shown(tag)}`, but a tag belongs to one",
-                _TAG_HINT,
-            )
+        if is_template(tag) and not any(f"{{{field}}}" in tag for field in _TELLING):
+            message = f"several branches would move `{shown(tag)}`, but a tag belongs to one"
+            yield Finding(("release", "tags", index), message, _TAG_HINT)
+
+
+def _hooks(hooks: Written) -> Iterator[Finding]:
+    for name, hook in hooks.items():
+        loc, keys = ("release", "after", name), _mapping(hook).keys()
+        if isinstance(hook, dict) and not {"script", "url"} & keys:
+            yield Finding(loc, 'the key "script" is missing', "or url, for a call", "file")
+        elif {"script", "url"} <= keys:
+            yield Finding(loc, "a hook has a script or a url, not both", "write two hooks")
+        elif "url" in keys:
+            for key in ("env", "secrets"):
+                if key in keys:
+                    hint = f"a URL gets what was released as JSON; remove {key}"
+                    yield Finding((*loc, key), f"{key} is for a script", hint)
 
 
 def _build_tags(build: Written, release: Any) -> Iterator[Finding]:
@@ -70,24 +84,21 @@ def _build_tags(build: Written, release: Any) -> Iterator[Finding]:
         at = ("build", "tags", index)
         if isinstance(tag, str) and reserved(tag):
             owner = "a release's alone" if tag == "latest" else "the farm's own"
-            yield at, f"the tag `{shown(tag)}` is {owner}", "choose another, such as dev-{branch}"
-        elif isinstance(tag, str) and tag in released:
-            yield (
-                at,
-                f"the release moves `{shown(tag)}` too, after every test has passed",
-                "take one of them away",
-            )
+            yield Finding(at, f"the tag `{shown(tag)}` is {owner}", "choose another, such as dev-{branch}")
+        elif is_template(tag) and tag in released:
+            message = f"the release moves `{shown(tag)}` too, after every test has passed"
+            yield Finding(at, message, "take one of them away")
 
 
 def _form(test: Written) -> Iterator[Finding]:
     if "jobs" in test:
         for key in ("script", "matrix", "parallel"):
             if key in test:
-                yield ("test", key), f"{key} cannot stand beside jobs", "put it into one of them"
+                yield Finding(("test", key), f"{key} cannot stand beside jobs", "put it into one of them")
     elif "script" not in test:
         slips = [key for key in test if key not in Test.model_fields and nearest(key, Test.model_fields)]
         if not any(nearest(key, Test.model_fields) in ("script", "jobs") for key in slips):
-            yield ("test",), 'the key "script" is missing', "or jobs, for several"
+            yield Finding(("test",), 'the key "script" is missing', "or jobs, for several", "job")
 
 
 def _needs(jobs: Written) -> Iterator[Finding]:
@@ -121,7 +132,9 @@ def _count(jobs: Jobs) -> Iterator[Finding]:
             count *= len(values) if isinstance(values, tuple) else 1
         total += count
         if total > MOST:
-            yield loc, f"these are {total} jobs, more than {MOST}", "take away values of a matrix, or shards"
+            many = [key for key in ("matrix", "parallel") if key in job]
+            message, hint = f"these are {total} jobs, more than {MOST}", "take away values of a matrix, or shards"
+            yield Finding((*loc, *many[:1]), message, hint)
             return
 
 
@@ -129,18 +142,21 @@ def _matrix(loc: Loc, job: Written, test: Written) -> Iterator[Finding]:
     matrix = _mapping(job.get("matrix"))
     for name in matrix:
         if name in _mapping(job.get("env")):
-            yield (*loc, "matrix", name), f'the variable "{shown(name)}" stands in env too', "remove one of them"
+            message = f'the variable "{shown(name)}" stands in env too'
+            yield Finding((*loc, "matrix", name), message, "remove one of them")
     for at, image in (_images(("test",), test) | _images(loc, job)).values():
         for place in places(image):
             if place not in matrix:
                 close = nearest(place, matrix)
                 hint = f"did you mean {{{close}}}?" if close else "name its values under matrix"
-                yield at, f"{{{shown(place)}}} is no variable of the matrix of {_title(loc)}", hint
+                message = f"{{{shown(place)}}} is no variable of the matrix of {_title(loc)}"
+                yield Finding(at, message, hint, "job")
                 continue
             for index, value in enumerate(_several(matrix[place])):
                 filled = fill(image, {place: written(value)})
                 if not is_image(fill(filled, dict.fromkeys(places(filled), "x"))):
-                    yield (*loc, "matrix", place, index), f'"{shown(filled)}" is no image', "choose another value"
+                    message = f'"{shown(filled)}" is no image'
+                    yield Finding((*loc, "matrix", place, index), message, "choose another value")
 
 
 def _images(loc: Loc, holder: Written) -> dict[Loc, tuple[Loc, str]]:

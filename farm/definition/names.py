@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from farm.definition.values import shown, some, text, wrong
+from farm.definition.values import kind, shown, some, text, wrong
 
 
 def _matching(pattern: str, what: str, hint: str, limit: int = 255) -> Callable[[object], object]:
@@ -18,7 +18,7 @@ def _matching(pattern: str, what: str, hint: str, limit: int = 255) -> Callable[
     def check(value: object) -> object:
         value = text(value)
         if not isinstance(value, str) or len(value) > limit or not rule.fullmatch(value):
-            raise wrong(f'"{shown(value)}" is no {what}', hint)
+            raise wrong(f"{kind(value)} is no {what}", hint)
         return value
 
     return check
@@ -56,7 +56,7 @@ def is_image(value: str) -> bool:
 
 def _image_template(value: object) -> object:
     if not is_image(_FILLED.sub("x", str(text(value)))):
-        raise wrong(f'"{shown(value)}" is no image', "write it as for docker pull: postgres:16, host:5000/name:tag")
+        raise wrong(f"{kind(value)} is no image", "write it as for docker pull: postgres:16, host:5000/name:tag")
     return value
 
 
@@ -76,7 +76,7 @@ def _host(value: object) -> object:
     if isinstance(value, str) and not re.fullmatch(_HOST, value):
         fitting = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")[:63].strip("-")
         hint = f'write "{fitting}"' if fitting else "lower-case letters, digits and - between them"
-        raise wrong(f'"{shown(value)}" is no host name', hint)
+        raise wrong(f"{kind(value)} is no host name", hint)
     return value
 
 
@@ -114,9 +114,10 @@ Absolute = Annotated[str, *_rule(_ABSOLUTE, "path in the container", "write it f
 Absolutes = some(Absolute, most=10)
 
 _JOB = r"[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?"
-JobName = Annotated[
-    str, *_rule(_JOB, "name of a job", "lower-case letters, digits, - and _ between them, 40 at most", 40)
-]
+_JOB_HINT = "lower-case letters, digits, - and _ between them, 40 at most"
+JobName = Annotated[str, *_rule(_JOB, "name of a job", _JOB_HINT, 40)]
+HookName = Annotated[str, *_rule(_JOB, "name of a hook", _JOB_HINT, 40)]
+TemplateName = Annotated[str, *_rule(_JOB, "name of a template", _JOB_HINT, 40)]
 Needs = some(JobName, most=50)
 
 _ANNOTATION = r"(?!farm\.)[a-z0-9](?:[a-z0-9._/-]*[a-z0-9])?"
@@ -129,7 +130,7 @@ Label = Annotated[str, *_rule(_LABEL, "label of a worker", "lower-case letters, 
 Labels = some(Label, most=4)
 
 PARENTS = 10
-Parents = some(JobName, most=PARENTS)
+Parents = some(TemplateName, most=PARENTS)
 
 _REPOSITORY = r"(?![./-])(?!.*\.\.)[^\s\x00-\x1f]+"
 RepositoryName = Annotated[str, *_rule(_REPOSITORY, "name of a repository", "as it is registered in the farm", 200)]

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
+from farm.definition.finding import Finding
 from farm.definition.hints import nearest
 from farm.definition.tree import Loc
 from farm.definition.values import shown
 
-Finding = tuple[Loc, str, str]
 T = TypeVar("T")
 
 
-def check(kind: str, needs: Mapping[str, tuple[Any, ...]], place: Callable[[str], Loc]) -> Iterator[Finding]:
+def check(
+    kind: Literal["job", "service"], needs: Mapping[str, tuple[Any, ...]], place: Callable[[str], Loc]
+) -> Iterator[Finding]:
     """Give each need of an unknown one, and each circle; `place` says where one of them stands."""
     graph: dict[str, list[str]] = {}
     for name, written in needs.items():
@@ -26,8 +28,9 @@ def check(kind: str, needs: Mapping[str, tuple[Any, ...]], place: Callable[[str]
             close = nearest(need, needs)
             hint = f'did you mean "{close}"?' if close else f"known: {', '.join(shown(other) for other in needs)}"
             hint = "every job comes after the build" if kind == "job" and need == "build" else hint
-            yield (*place(name), "needs", index), f'there is no {kind} "{shown(need)}"', hint
-    yield from _circles(kind, graph, place)
+            lack: Literal["file", "job"] = "file" if kind == "job" else "job"
+            yield Finding((*place(name), "needs", index), f'there is no {kind} "{shown(need)}"', hint, lack)
+    yield from _circles(kind, needs, graph, place)
 
 
 def ordered(values: Mapping[str, T], needs: Mapping[str, tuple[str, ...]]) -> dict[str, T]:
@@ -37,15 +40,22 @@ def ordered(values: Mapping[str, T], needs: Mapping[str, tuple[str, ...]]) -> di
     )
 
 
-def _circles(kind: str, graph: dict[str, list[str]], place: Callable[[str], Loc]) -> Iterator[Finding]:
+def _circles(
+    kind: str, needs: Mapping[str, tuple[Any, ...]], graph: dict[str, list[str]], place: Callable[[str], Loc]
+) -> Iterator[Finding]:
     for _ in graph:
         try:
             TopologicalSorter(graph).prepare()
         except CycleError as error:
             after, first = error.args[1][-2:]
             circle = " -> ".join(shown(name) for name in reversed(error.args[1]))
-            hint = f'take "{shown(after)}" out of the needs of "{shown(first)}"'
-            yield (*place(first), "needs"), f"these {kind}s wait for each other: {circle}", hint
+            message, hint = (
+                f"these {kind}s wait for each other: {circle}",
+                f'take "{shown(after)}" out of the needs of "{shown(first)}"',
+            )
+            if after == first:
+                message, hint = f'the {kind} "{shown(first)}" waits for itself', "take it out of its needs"
+            yield Finding((*place(first), "needs", needs[first].index(after)), message, hint)
             graph[first].remove(after)
         else:
             return

@@ -1,10 +1,11 @@
 """What the validator found wrong becomes mistakes, each at its place in the file. It validates nothing itself."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from farm.definition.finding import below
 from farm.definition.hints import nearest, sentence
 from farm.definition.mistakes import Mistake
 from farm.definition.tree import Loc, Tree
@@ -15,15 +16,17 @@ KEY = "[key]"
 Model = type[BaseModel]
 
 
-def placed(error: ValidationError, tree: Tree, model: Model, *, whole: bool = True, below: Loc = ()) -> list[Mistake]:
+def placed(
+    error: ValidationError, tree: Tree, model: Model, *, lacking: Collection[Loc] = (), above: Loc = ()
+) -> list[Mistake]:
     """Return what the validator of a model found, without what only echoes another mistake.
 
-    What is not whole may lack keys; `below` is the place of what was validated.
+    What lies at the lacking places may lack keys; `above` is the place of what was validated.
     """
     errors: list[dict[str, Any]] = [
-        {**found, "loc": below + found["loc"]}
+        {**found, "loc": above + found["loc"]}
         for found in error.errors(include_url=False)
-        if not _echo(found) and (whole or found["type"] != "missing")
+        if not _echo(found) and not (found["type"] == "missing" and below(above + found["loc"], lacking))
     ]
     meant = {
         (*found["loc"][:-1], nearest(str(found["loc"][-1]), _known(model, found["loc"][:-1])))
@@ -45,10 +48,18 @@ def _mistake(error: Any, tree: Tree, model: Model, *, hinted: bool) -> Mistake:
     loc = loc[:-1] if loc[-1:] == (KEY,) else loc
     known = _known(model, loc[:-1]) if hinted else []
     message, hint = sentence(error, known)
-    if error["type"] == "extra_forbidden" and len(loc) == 1 and hint.startswith("known:"):
-        below = [section for section in known if loc[0] in _known(model, (section,))]
-        hint = f"it belongs below {below[0]}:" if below else hint
+    if error["type"] == "extra_forbidden" and hint.startswith("known:"):
+        hint = _home(model, loc, known) or hint
     return Mistake.at(tree.place(loc, key=about_key), message, hint)
+
+
+def _home(model: Model, loc: Loc, known: list[str]) -> str:
+    """Return the hint for a key that is known a little deeper, nothing for another one."""
+    for section in known:
+        if loc[-1] in _known(model, (*loc[:-1], section)):
+            return f"it belongs below {section}:"
+    inside = [section for section in known[::-1] if loc[-1] in _known(model, (*loc[:-1], section, "*"))]
+    return f"it belongs into one of {inside[0]}:" if inside and len(loc) > 1 else ""
 
 
 def _echo(error: Any) -> bool:

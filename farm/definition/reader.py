@@ -26,20 +26,20 @@ def parse(
     nothing tested. Only with the names of the repository's secrets it is a mistake to name another one.
     """
     tree = Tree(file=name)
-    root = included(text, name, files, tree.mistakes)
-    before = len(tree.mistakes)
-    tree.put(extended(root, tree.mistakes))
-    lacking = len(tree.mistakes) > before
+    root, whole = included(text, name, files, tree.mistakes)
+    root, lacking = extended(root, tree.mistakes, whole=whole)
+    tree.put(root)
     document = Document()
     mistakes = list(tree.mistakes)
     try:
         if tree.data is not None:
             document = Document.model_validate(_without_templates(tree.data))
     except ValidationError as error:
-        mistakes += placed(error, tree, Document, whole=not lacking)
+        mistakes += placed(error, tree, Document, lacking=lacking)
     mistakes += _templates(tree)
     findings = (*check(tree.data), *doubled(tree.data), *unknown(tree.data, secrets))
-    mistakes += [Mistake.at(tree.place(loc), message, hint) for loc, message, hint in findings]
+    sure = [found for found in findings if found.sure(lacking)]
+    mistakes += [Mistake.at(tree.place(found.loc), found.message, found.hint) for found in sure]
     if mistakes:
         raise DefinitionError(mistakes)
     return document.resolve()
@@ -56,4 +56,4 @@ def _templates(tree: Tree) -> Iterator[Mistake]:
     try:
         Document.model_validate({"templates": tree.data["templates"]})
     except ValidationError as error:
-        yield from placed(error, tree, Document, whole=False)
+        yield from placed(error, tree, Document, lacking={()})

@@ -6,12 +6,11 @@ It looks at the data as written and passes over what has no proper shape; that i
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from farm.definition.finding import Finding
 from farm.definition.hints import nearest
 from farm.definition.names import is_secret
 from farm.definition.tree import Loc
 from farm.definition.values import shown
-
-Finding = tuple[Loc, str, str]
 
 
 def unknown(data: Any, known: Collection[str] | None) -> Iterator[Finding]:
@@ -22,7 +21,7 @@ def unknown(data: Any, known: Collection[str] | None) -> Iterator[Finding]:
         if name not in known and is_secret(name):
             close = nearest(name, known)
             make = f"make it: farm secret set REPO {shown(name)}"
-            yield at, f'there is no secret "{shown(name)}"', f'did you mean "{close}"?' if close else make
+            yield Finding(at, f'there is no secret "{shown(name)}"', f'did you mean "{close}"?' if close else make)
 
 
 def doubled(data: Any) -> Iterator[Finding]:
@@ -30,7 +29,7 @@ def doubled(data: Any) -> Iterator[Finding]:
     for at, name, job in _named(data):
         for key in ("env", "matrix"):
             if name in _mapping(job.get(key)):
-                yield at, f'the variable "{shown(name)}" stands in {key} too', "remove one of them"
+                yield Finding(at, f'the variable "{shown(name)}" stands in {key} too', "remove one of them")
 
 
 def _named(data: Any) -> Iterator[tuple[Loc, str, Mapping[str, Any]]]:

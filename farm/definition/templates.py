@@ -2,19 +2,25 @@
 
 import re
 from fnmatch import fnmatchcase
-from typing import Annotated
+from typing import Annotated, TypeGuard
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from farm.definition.values import shown, some, text, wrong
+from farm.definition.values import kind, shown, some, text, wrong
 
 FIELDS = ("branch", "tag", "short_sha", "number", "date")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+LONGEST = 128  # the registry's own bound
 _UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")
 _KNOWN = "|".join(FIELDS)
 _SHAPE = rf"(?:[A-Za-z0-9_]|\{{(?:{_KNOWN})\}})(?:[A-Za-z0-9_.-]|\{{(?:{_KNOWN})\}})*"
 _REF = r"[^\x00-\x20\x7f~^:\\]+"
+
+
+def is_template(value: object) -> TypeGuard[str]:
+    """Return whether a value can be the tag of an image, its fields not filled in."""
+    return isinstance(value, str) and len(value) <= LONGEST and re.fullmatch(_SHAPE, value) is not None
 
 
 def _template(value: object) -> object:
@@ -23,15 +29,15 @@ def _template(value: object) -> object:
     for name in _FIELD.findall(value):
         if name not in FIELDS:
             raise wrong(f"the tag has an unknown field {{{shown(name)}}}", f"known: {', '.join(FIELDS)}")
-    if len(value) > 128 or not re.fullmatch(_SHAPE, value):  # noqa: PLR2004 - the registry's own bound
-        raise wrong(f'"{shown(value)}" is no tag', "letters, digits, _ . - and fields such as {branch}, 128 at most")
+    if not is_template(value):
+        raise wrong(f"{kind(value)} is no tag", "letters, digits, _ . - and fields such as {branch}, 128 at most")
     return value
 
 
 TagTemplate = Annotated[
     str,
     BeforeValidator(_template),
-    WithJsonSchema({"type": "string", "pattern": f"^{_SHAPE}$", "maxLength": 128}),
+    WithJsonSchema({"type": "string", "pattern": f"^{_SHAPE}$", "maxLength": LONGEST}),
 ]
 
 
@@ -39,7 +45,7 @@ def _ref(value: object) -> object:
     value = text(value)
     assert isinstance(value, str)  # noqa: S101 - text() refused all else
     if len(value) > 200 or not re.fullmatch(_REF, value) or value.startswith("refs/"):  # noqa: PLR2004
-        raise wrong(f'"{shown(value)}" is no branch', "a short name such as main, or a pattern such as release/*")
+        raise wrong(f"{kind(value)} is no branch", "a short name such as main, or a pattern such as release/*")
     return value
 
 
@@ -96,7 +102,7 @@ def expand(
         names = _FIELD.findall(template)
         if any(values[name] is None for name in names) or (tag is not None and "tag" not in names):
             continue
-        filled = _UNFIT.sub("-", _FIELD.sub(lambda field: str(values[field[1]]), template)).lstrip("-.")[:128]
+        filled = _UNFIT.sub("-", _FIELD.sub(lambda field: str(values[field[1]]), template)).lstrip("-.")[:LONGEST]
         if _TAG.fullmatch(filled):
             found[filled] = None
     return tuple(found)

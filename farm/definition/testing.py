@@ -11,7 +11,17 @@ from farm.definition.commands import Env, Script
 from farm.definition.keeping import Artifacts, written_artifacts
 from farm.definition.matrix import Matrix, Shards, fill, variants
 from farm.definition.models import Value
-from farm.definition.names import Absolute, ImageTemplate, JobName, Labels, Needs, Parents, Patterns, Secrets
+from farm.definition.names import (
+    Absolute,
+    ImageTemplate,
+    JobName,
+    Labels,
+    Needs,
+    Parents,
+    Patterns,
+    Secrets,
+    TemplateName,
+)
 from farm.definition.order import ordered
 from farm.definition.outcomes import Allowed, Tries
 from farm.definition.parallel import Parallel, written_parallel
@@ -105,7 +115,7 @@ Jobs = Annotated[
 ]
 
 
-Templates = Annotated[dict[JobName, Job], Field(max_length=100)]
+Templates = Annotated[dict[TemplateName, Job], Field(max_length=100)]
 
 
 class Test(Surroundings):

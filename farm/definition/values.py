@@ -31,7 +31,7 @@ def kind(value: object) -> str:
         case int() | float():
             return f"the number {written(value)}"
         case str():
-            return f'"{shown(value)}"'
+            return f'"{shown(value)}"' if value else "an empty text"
         case dict():
             return "a mapping"
         case _:
