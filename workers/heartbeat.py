@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from farm.errors import Errored
 from farm.record import WorkerInfo
+from farm.settings.started import Started, of_worker
 from workers import cleanup
 from workers.engine import Owner
 from workers.gate import Gate
@@ -43,6 +44,7 @@ class Heartbeat:
         self._busy = busy
         self._take = take
         self._gate = Gate(tools.engine, tools.settings.home, tools.settings.disk_min)
+        self._started = Started("worker", tools.settings, of_worker)
         self._closed: str | None = None
         self._held: str | None = None
         self._due = dict.fromkeys(("beat", "sweep", "trim"), 0.0)
@@ -88,7 +90,8 @@ class Heartbeat:
                 return
 
     def _look(self) -> None:
-        """Open or close the gate, and say so."""
+        """Open or close the gate, and say so, and what of farm.yml waits for a new start."""
+        self._started.look()
         was, self._closed = self._why, self._gate.closed()
         try:
             if self._is_due("beat", BEAT) or was != self._why:

@@ -87,7 +87,13 @@ class StepErrored(Exception):
 @cache
 def tools() -> Tools:
     """Return this process's tools, connected at the first use after the fork."""
-    return Tools.connect(Settings.load())
+    return Tools.connect(_settings())
+
+
+@cache
+def _settings() -> Settings:
+    """Return what the worker was started with; a slot that takes the place of a lost one inherits it."""
+    return Settings.load()
 
 
 def _stage(task: Any, number: int, step: str) -> str:

@@ -101,7 +101,7 @@ class Tools:
         """Return the values that the step is given, opened by the keys that this machine has at this moment."""
         if not names:
             return {}
-        secrets = Secrets(self.record.redis, Settings.load(self.settings.home).secret_keys)
+        secrets = Secrets(self.record.redis, self.settings.keys_now())
         return secrets.given(claim.repository, names, claim.ref, protected=claim.protected)
 
     def _image(self, claim: Claim) -> str | None:

@@ -10,7 +10,6 @@ from pydantic import BaseModel, Field
 from farm.api.service import Farm, Owner, Service, Who
 from farm.errors import Refused
 from farm.secrets import Secrets
-from farm.settings import Settings
 
 log = structlog.get_logger()
 routes = APIRouter(prefix="/repositories/{repository:path}/secrets", tags=["secrets"])
@@ -54,4 +53,4 @@ def delete(repository: str, name: str, who: str, farm: Farm, _: Owner) -> dict[s
 def _secrets(farm: Service, repository: str) -> Secrets:
     """Return the secrets; the keys are those of this moment, for they may be changed."""
     farm.ledger.repository(repository)
-    return Secrets(farm.record.redis, Settings.load(farm.settings.home).secret_keys)
+    return Secrets(farm.record.redis, farm.settings.keys_now())

@@ -16,12 +16,14 @@ import structlog
 from flower.views import BaseHandler
 from markupsafe import Markup
 
+from farm.artifacts import Store
 from farm.errors import Refused
 from farm.flower import pages
 from farm.flower.site import Page, Site
 from farm.logs import Logs
 from farm.record import Record
 from farm.settings import Settings
+from farm.settings.started import Started, of_pages
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,10 +40,30 @@ _log = structlog.get_logger()
 _glances: dict[Hashable, asyncio.Future[Any]] = {}
 
 
-@cache
 def sources() -> tuple[Record, Logs]:
-    """Return the record and the logs, connected at first use."""
-    settings = Settings.load()
+    """Return the record and the logs; a farm.yml that says otherwise than at the first use is told in the log."""
+    _started().look()
+    return _connected()
+
+
+def store() -> Store:
+    """Return where the dispatcher keeps artifacts."""
+    return Store(_settings().artifacts_url)
+
+
+@cache
+def _settings() -> Settings:
+    return Settings.load()
+
+
+@cache
+def _started() -> Started:
+    return Started("pages", _settings(), of_pages)
+
+
+@cache
+def _connected() -> tuple[Record, Logs]:
+    settings = _settings()
     url, limits = settings.redis_url, {"socket_timeout": 5.0, "socket_connect_timeout": 2.0}
     record = Record(redis.Redis.from_url(url, decode_responses=True, **limits), settings.lease)
     return record, Logs(redis.Redis.from_url(url, **limits))

@@ -9,15 +9,13 @@ import redis
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated
 
-from farm.artifacts import Store
 from farm.badge import badge
 from farm.broker import TASKS
 from farm.errors import Refused
 from farm.flower import pages
-from farm.flower.handler import GLANCE, Handler, aside, shared, sources
+from farm.flower.handler import GLANCE, Handler, aside, shared, sources, store
 from farm.flower.lines import Position
 from farm.record import Sent
-from farm.settings import Settings
 
 # A page that follows a pipeline asks again after this long at most, in seconds.
 PATIENCE = 25.0
@@ -92,8 +90,7 @@ class Artifacts(Handler):
             )
             if not kept or kept["expires"] <= time.time():
                 raise Refused(f"#{number} {step} has no artifacts, or their time is over")  # noqa: TRY301
-            store = Store((await aside(Settings.load)).artifacts_url)
-            pieces = await aside(store.pieces, Sent(int(number), step, kept["fence"]))
+            pieces = await aside(store().pieces, Sent(int(number), step, kept["fence"]))
         except Refused as refusal:
             raise HTTPError(404, str(refusal)) from None
         name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in f"{number}-{step}")

@@ -43,7 +43,7 @@ class Mailer:
         settings = self._settings
         if settings.security == "none":
             return smtplib.SMTP(settings.host, settings.port, timeout=TIMEOUT)
-        context = ssl.create_default_context(cafile=settings.ca)
+        context = self._trusting()
         if settings.security == "tls":
             server: smtplib.SMTP = smtplib.SMTP_SSL(settings.host, settings.port, timeout=TIMEOUT, context=context)
         else:
@@ -57,6 +57,15 @@ class Mailer:
             server.close()
             raise
         return server
+
+    def _trusting(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self._settings.ca)
+        except ssl.SSLError as error:
+            raise Refused(f"{self._settings.ca} holds no certificates; mend `ca`: {error.reason or error}") from error
+        except OSError as error:
+            words = (error.strerror or str(error)).lower()
+            raise Refused(f"{self._settings.ca} cannot be read: {words}; mend `ca` or its rights") from error
 
     def _transact(self, server: smtplib.SMTP, to: str, mail: EmailMessage) -> str:
         server.ehlo_or_helo_if_needed()

@@ -1,21 +1,9 @@
 """What a machine of the farm says about reading a repository. It reads none."""
 
-from pathlib import Path
-from typing import Annotated
-
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from farm.settings.secret import Secret
 from farm.settings.values import FilePath, Values
-
-
-def _whole(path: Path) -> Path:
-    if not path.expanduser().is_absolute() or '"' in str(path):
-        raise ValueError("a file is given by its whole path, such as /etc/farm/thyme_ed25519")
-    return path.expanduser()
-
-
-File = Annotated[FilePath, AfterValidator(_whole)]
 
 
 class GitSettings(Values):
@@ -25,7 +13,7 @@ class GitSettings(Values):
     """The name that goes with the token; most forges take any."""
     token: Secret | None = None
     """A token that may read the repository, for a clone URL that begins with https://."""
-    key: File | None = None
+    key: FilePath | None = None
     """The file of a private key without a passphrase, such as a deploy key, for a clone URL over ssh."""
-    known_hosts: File | None = None
+    known_hosts: FilePath | None = None
     """The file with the keys of the hosts that may be spoken to over ssh; without it the user's own."""

@@ -12,6 +12,7 @@ import structlog
 from farm.errors import Refused
 from farm.settings.settings import Settings
 from farm.settings.sources import own_file
+from farm.settings.watch import Watch
 
 LOOK = 1.0  # seconds between two looks at the file; it counts when it was the same twice
 
@@ -31,8 +32,6 @@ OF_WORKERS = frozenset(
 
 log = structlog.get_logger()
 
-Stamp = tuple[int, int, int] | None
-
 
 @dataclass(slots=True)
 class Live:
@@ -43,18 +42,15 @@ class Live:
     problem: str | None = None
     waiting: tuple[str, ...] = ()
     """Settings of the dispatcher that the file has otherwise, but that only a new start takes over."""
-    _taken: Stamp = field(init=False)
-    _seen: Stamp = field(init=False)
+    _watch: Watch = field(init=False)
 
     def __post_init__(self) -> None:
-        self._taken = self._seen = self._stamp()
+        self._watch = Watch(self.settings.home)
 
     def look(self) -> Settings | None:
         """Return the new settings if the file was changed to good ones, else None; a bad file is logged once."""
-        before, self._seen = self._seen, self._stamp()
-        if self._seen == self._taken or self._seen != before:
+        if not self._watch.changed():
             return None
-        self._taken = self._seen
         try:
             loaded = Settings.load(self.settings.home)
         except Refused as refusal:
@@ -83,10 +79,3 @@ class Live:
             "problem": self.problem,
             "waiting": list(self.waiting),
         }
-
-    def _stamp(self) -> Stamp:
-        try:
-            found = own_file(self.settings.home).stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns, found.st_size

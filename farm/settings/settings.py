@@ -65,6 +65,13 @@ class Settings(Document):
     def _forge(self, kind: str) -> ForgeSettings:
         return next((each for key, each in self.forges.items() if key == kind), ForgeSettings())
 
+    def keys_now(self) -> Sequence[str]:
+        """Return the keys for secrets as this machine and the environment have them now, for `farm` changes them.
+
+        farm.yml is not read for it: what that says holds as it was taken over, also while it has mistakes.
+        """
+        return type(self).load(self.home, own=False).secret_keys or self.secret_keys
+
     @property
     def artifacts_url(self) -> str:
         """Where artifacts are kept."""

@@ -3,7 +3,16 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from farm.definition.values import kind, wrong
 
@@ -38,4 +47,11 @@ def _path(value: object) -> object:
     return Path(value) if isinstance(value, str) else value
 
 
-FilePath = Annotated[Path, BeforeValidator(_path)]
+def _whole(path: Path) -> Path:
+    if not path.expanduser().is_absolute() or '"' in str(path):
+        raise ValueError("a file is given by its whole path, such as /etc/farm/ca.pem")
+    return path.expanduser()
+
+
+FilePath = Annotated[Path, BeforeValidator(_path), AfterValidator(_whole)]
+"""A file by its whole path: whoever opens it may stand in any folder."""

@@ -161,7 +161,8 @@ def test_a_try_says_what_the_server_answered(room: Room, mailbox: Mailbox) -> No
         ({"user": None, "password": None}, "does not take mail from farm@farm.example: 530"),
         ({"security": "tls"}, "is not who it should be"),
         ({"port": 1}, "does not take mail: "),
-        ({"ca": Path("/nowhere/ca.pem")}, "does not take mail: "),
+        ({"ca": Path("/nowhere/ca.pem")}, "/nowhere/ca.pem cannot be read: no such file or directory; mend `ca`"),
+        ({"ca": Path(__file__)}, f"{__file__} holds no certificates; mend `ca`"),
     ],
 )
 def test_what_a_person_can_mend_is_said(mailbox: Mailbox, changes: dict[str, Any], sentence: str) -> None:

@@ -61,6 +61,11 @@ def test_groups_are_read_with_all_that_they_can_say() -> None:
         parse(b"slack: {token: {env: A}}\n", "farm.yml")
 
 
+def test_a_file_of_certificates_is_named_by_its_whole_path() -> None:
+    with pytest.raises(SettingsError, match=r"^farm.yml:1:58: a file is given by its whole path"):
+        parse(b"email: {host: x, sender: a@b.c, domains: {'*': [x]}, ca: mail-ca.pem}\n", "farm.yml")
+
+
 def test_check_shows_the_lines_and_ends_with_2(home: Path) -> None:
     (home / "farm.yml").write_bytes(WRONG)
     code, output = farm("config", "check")

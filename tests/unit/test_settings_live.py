@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from farm.home import choose_state, keep_keys, open_state
 from farm.settings import Settings
 from farm.settings.document import Document
 from farm.settings.live import AT_START, OF_WORKERS, Live
+from farm.settings.started import Started, of_pages, of_worker
+from workers import tasks
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +90,64 @@ def test_each_setting_is_taken_over_at_once_or_said_to_wait() -> None:
     at_once |= {"hook_urls", "schedules", "repositories", "badges"}
     assert AT_START | OF_WORKERS | at_once == set(Document.model_fields)
     assert not at_once & (AT_START | OF_WORKERS)
+
+
+def told(started: Started) -> list[tuple[str, str]]:
+    """Look until a change would have been seen; return what was said, and of which settings."""
+    with capture_logs() as logs:
+        for _ in range(3):
+            started.look()
+    return [(entry["event"], entry.get("worker") or entry.get("pages") or "") for entry in logs]
+
+
+def test_a_worker_says_once_what_waits_for_its_new_start(tmp_path: Path) -> None:
+    started = Started("worker", Settings.load(tmp_path), of_worker)
+    assert told(started) == []
+    write(tmp_path, "memory: 64MiB\npoll: 7\nrepositories: {thyme: {git: {user: x}}}\n")
+    assert told(started) == [("settings.wait", "memory repositories.*.git")]
+    write(tmp_path, "memory: 65MiB\nrepositories: {thyme: {git: {user: x}, protected: [refs/heads/x]}}\n")
+    assert told(started) == []  # they wait, as was said
+    write(tmp_path, "memory: lots\n")
+    assert told(started) == [("settings.refused", "")]
+    write(tmp_path, "poll: 7\n")
+    assert told(started) == [("settings.as_started", "")]
+
+
+def test_the_pages_say_only_what_they_use(tmp_path: Path) -> None:
+    started = Started("pages", Settings.load(tmp_path), of_pages)
+    write(tmp_path, "memory: 64MiB\nartifacts: file:///x\n")
+    assert told(started) == [("settings.wait", "artifacts")]
+
+
+def test_all_that_is_read_at_a_start_is_told_by_whoever_reads_it(tmp_path: Path) -> None:
+    settings = Settings.load(tmp_path)
+    known = AT_START | OF_WORKERS | {"repositories.*.git"}
+    assert of_worker(settings).keys() | of_pages(settings).keys() <= known
+    assert known - of_worker(settings).keys() - of_pages(settings).keys() == {"web_url", "token", "cookie_secret"}
+
+
+def test_keys_are_those_of_this_moment_and_a_bad_file_takes_none_away(tmp_path: Path) -> None:
+    write(tmp_path, f"secret_keys: [{'a' * 64}]\n")
+    own = Settings.load(tmp_path)
+    write(tmp_path, f"secret_keys: [{'b' * 64}]\nkeep_dayz: 3\n")
+    assert own.keys_now() == ("a" * 64,)  # not taken over yet, so it does not hold yet
+    state = open_state(tmp_path, choose_state(tmp_path), "")
+    first = own.keys_now()
+    assert first == (state.secret_keys,)
+    keep_keys(tmp_path, state, ["c" * 64, *first])
+    assert own.keys_now() == ("c" * 64, *first)
+
+
+def test_a_slot_that_takes_the_place_of_a_lost_one_has_the_worker_s_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FARM_HOME", str(tmp_path))
+    for known in (tasks.tools, tasks._settings):
+        known.cache_clear()
+    write(tmp_path, "memory: 64MiB\n")
+    assert tasks.tools().settings.memory == 64 << 20
+    write(tmp_path, "memory: lots\n")
+    tasks.tools.cache_clear()  # as after a fork
+    assert tasks.tools().settings.memory == 64 << 20
+    for known in (tasks.tools, tasks._settings):
+        known.cache_clear()
