@@ -5,12 +5,16 @@ import hmac
 import json
 from collections.abc import Mapping
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 A, B, ZERO = "a" * 40, "b" * 40, "0" * 40
 PROJECT = "acme/thyme"
 SECRET = "not a secret, a test"
 SIGNING = "whsec_" + base64.b64encode(b"thirty-two bytes for a test only").decode()
+
+EVENTS = Path(__file__).parent / "unit" / "forge_events"  # what each forge documents, one event a line
+NAMES = ("github", "gitlab", "gitea", "forgejo")
 
 Sent = tuple[dict[str, str], bytes]
 
@@ -185,3 +189,13 @@ def gitlab_merge(action: str = "open", head: str = B, source: int = 7, **more: A
         | more,
         "changes": {},
     }
+
+
+def keys(*documents: Any) -> set[str]:
+    """Return every key that documents have, however deep."""
+    own = {key for document in documents if isinstance(document, dict) for key in document}
+    inner = [value for document in documents if isinstance(document, dict) for value in document.values()]
+    return own | keys(*inner) if inner else own
+
+
+KEYS = keys(github_push(), github_pull(), gitea_push(), gitea_pull(), gitlab_push(), gitlab_merge())

@@ -5,10 +5,10 @@ from hashlib import sha256
 
 from farm.forges.signature import hexadecimal
 from farm.forges.values import (
+    UNKNOWN,
     Document,
     Headers,
     Ignored,
-    Malformed,
     Message,
     Moved,
     Proposed,
@@ -100,9 +100,7 @@ def read(event: str, document: Document) -> Message:
         return _push(document)
     if event in ("pull_request", "pull_request_sync"):
         return _pull_request(document)
-    if event in IGNORED:
-        return Ignored(f"`{event}`: {IGNORED[event]}")
-    raise Malformed(f"the forge has no event {event!r} that the farm knows; let the webhook send pushes")
+    return Ignored(f"`{event}`: {IGNORED.get(event, UNKNOWN)}")
 
 
 def _push(document: Document) -> Message:

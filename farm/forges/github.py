@@ -5,10 +5,10 @@ from hashlib import sha256
 
 from farm.forges.signature import hexadecimal
 from farm.forges.values import (
+    UNKNOWN,
     Document,
     Headers,
     Ignored,
-    Malformed,
     Message,
     Moved,
     Ping,
@@ -161,9 +161,7 @@ def read(event: str, document: Document) -> Message:
         return Moved(text(document, "ref"), text(document, "before"), text(document, "after"), who)
     if event == "pull_request":
         return _pull_request(document)
-    if event in IGNORED:
-        return Ignored(f"`{event}`: {IGNORED[event]}")
-    raise Malformed(f"GitHub documents no event {event!r} that the farm knows; let the webhook send pushes")
+    return Ignored(f"`{event}`: {IGNORED.get(event, UNKNOWN)}")
 
 
 def _pull_request(document: Document) -> Message:

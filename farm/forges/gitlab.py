@@ -6,10 +6,10 @@ from hashlib import sha256
 
 from farm.forges.signature import PREFIX, equal, fresh, standard
 from farm.forges.values import (
+    UNKNOWN,
     Document,
     Headers,
     Ignored,
-    Malformed,
     Message,
     Moved,
     Proposed,
@@ -103,9 +103,7 @@ def read(event: str, document: Document) -> Message:
         return Moved(text(document, "ref"), text(document, "before"), text(document, "after"), who)
     if event == "Merge Request Hook":
         return _merge_request(document)
-    if event in IGNORED:
-        return Ignored(f"`{event}`: {IGNORED[event]}")
-    raise Malformed(f"GitLab documents no event {event!r} that the farm knows; let the webhook send pushes")
+    return Ignored(f"`{event}`: {IGNORED.get(event, UNKNOWN)}")
 
 
 def _merge_request(document: Document) -> Message:

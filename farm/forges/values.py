@@ -8,6 +8,9 @@ Headers = Mapping[str, str]
 """The headers of a request, found whatever the case of their names."""
 Document = Mapping[str, Any]
 
+UNKNOWN = "the farm does not know this event, and makes pipelines of pushes and pull requests alone"
+"""Why an event that a forge does not document, or not yet, is ignored: a forge may switch off a webhook that fails."""
+
 
 class Malformed(Exception):
     """A delivery that is not what the forge documents; its text is one sentence for whoever set it up."""
@@ -81,7 +84,7 @@ def text(document: Document, *path: str) -> str:
         found = found.get(key) if isinstance(found, Mapping) else None
     if not isinstance(found, str) or not found:
         raise Malformed(f"the event has no text {'.'.join(path)}; is this URL that of the right forge?")
-    return found
+    return found.encode("utf-8", "replace").decode()  # JSON can hold halves of characters, which nobody can write
 
 
 def optional(document: Document, *path: str) -> str:

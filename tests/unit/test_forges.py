@@ -2,19 +2,18 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from farm.forges import FORGES, Ignored, Malformed, Moved, Ping, Proposed, gitea, github, gitlab
+from farm.forges.values import UNKNOWN
 from tests import forges
 from tests.forges import PROJECT, SECRET, SIGNING, ZERO, A, B
 
 NOW = time.time()
 HEAD, TAG = "refs/heads/main", "refs/tags/v1.0"
-
-EVENTS = Path(__file__).parent / "forge_events"  # what each forge documents, one event a line
 
 
 @pytest.mark.parametrize(
@@ -27,17 +26,41 @@ EVENTS = Path(__file__).parent / "forge_events"  # what each forge documents, on
     ],
 )
 def test_every_event_that_a_forge_documents_is_taken_or_ignored_with_a_reason(name: str, taken: set[str]) -> None:
-    forge, documented = FORGES[name], set((EVENTS / f"{name}.txt").read_text().splitlines())
+    forge, documented = FORGES[name], set((forges.EVENTS / f"{name}.txt").read_text().splitlines())
     assert taken <= documented
     for event in documented - taken:
         message = forge.read(event, {"action": "created", "repository": {"full_name": PROJECT}})
         assert isinstance(message, Ignored)
         assert message.reason.startswith(f"`{event}`: ")
+        assert UNKNOWN not in message.reason
     for event in taken - {"ping"}:
         with pytest.raises(Malformed, match="the event has no"):
             forge.read(event, {})
-    with pytest.raises(Malformed, match="'nonsense'"):
-        forge.read("nonsense", {})
+    nonsense = forge.read("nonsense", {})
+    assert isinstance(nonsense, Ignored)
+    assert nonsense.reason == f"`nonsense`: {UNKNOWN}"
+
+
+odd = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["\ud800", "opened", "update", A]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(forges.KEYS)), inner, max_size=8)
+    ),
+    max_leaves=40,
+)
+
+
+@settings(max_examples=40)
+@given(st.dictionaries(st.sampled_from(sorted(forges.KEYS)), odd, max_size=8))
+def test_whatever_a_body_holds_is_taken_ignored_or_malformed(document: dict[str, Any]) -> None:
+    for forge in FORGES.values():
+        forge.project(document).encode()
+        for event in ("push", "pull_request", "Push Hook", "Merge Request Hook", "System Hook", "issues"):
+            try:
+                message = forge.read(event, document)
+            except Malformed as error:
+                message = Ignored(str(error))
+            str(message).encode()
 
 
 @pytest.mark.parametrize(
