@@ -49,6 +49,12 @@ def clone(folder: Path) -> Clone:
     )
 
 
+def default_branch(folder: Path) -> str | None:
+    """Return what a clone around a folder knows as the default branch of its origin, None where it knows none."""
+    head = _found(folder, "symbolic-ref", "--quiet", "refs/remotes/origin/HEAD")
+    return head.removeprefix("refs/remotes/origin/") or None
+
+
 def _name(address: str) -> str:
     last = re.split(r"[/:]", address.rstrip("/").removesuffix("/.git").removesuffix(".git"))[-1]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", last).strip(".-") or "repository"

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from farm.cli import clone
 from farm.errors import Refused
 from farm.gitlab import convert
 
@@ -16,6 +17,10 @@ def import_(
     *,
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="Where to write, such as .farm.yml. Default: print it.")
+    ] = None,
+    default_branch: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The default branch. Default: what the clone says of its origin, else main."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
@@ -32,7 +37,8 @@ def import_(
         raise Refused(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError:
         raise Refused(f"{name} is no UTF-8 text; save it as UTF-8") from None
-    conversion = convert(text, name, _reader(Path.cwd() if file == "-" else Path(file).resolve().parent))
+    folder = Path.cwd() if file == "-" else Path(file).resolve().parent
+    conversion = convert(text, name, _reader(folder), default_branch or clone.default_branch(folder))
     if output is None:
         typer.echo(conversion.text, nl=False)
     else:

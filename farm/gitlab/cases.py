@@ -34,8 +34,8 @@ class Case:
 
     def only(self, *, branches: Sequence[str] = (), tags: Sequence[str] = (), merges: bool = False) -> None:
         """Let in only what is in both."""
-        self.branches = _both(self.branches, branches)
-        self.tags = _both(self.tags, tags)
+        self.branches = both(self.branches, branches)
+        self.tags = both(self.tags, tags)
         self.merges = self.merges and merges
 
 
@@ -125,10 +125,11 @@ def _source(said: Comparison, case: Case) -> None:
         case.apart.append(said.words)
 
 
-def _both(first: Sequence[str], second: Sequence[str]) -> Sequence[str]:
-    """Return the names that both let in; of two patterns neither of which holds the other, the first."""
+def both(first: Sequence[str], second: Sequence[str]) -> Sequence[str]:
+    """Return the names and patterns that both let in; what neither of two patterns holds is none of these."""
     if tuple(second) == ANY:
         return first
     if tuple(first) == ANY:
         return second
-    return [one for one in first if any(one == two or fnmatchcase(one, two) for two in second)]
+    inner = [one for one in first if any(one == two or fnmatchcase(one, two) for two in second)]
+    return [*inner, *(two for two in second if two not in inner and any(fnmatchcase(two, one) for one in first))]

@@ -37,8 +37,8 @@ class Images:
     def take(self, job: Map, about: str, env: Mapping[str, str], when: When) -> Map | None:
         """Take a job's commands. Those that run the image are given back as a job that tests, if there are some."""
         script_ = [_filled(item, env) for item in script(job, "before_script", "script")]
-        for key in ("before_script", "script", "image", "services"):
-            job.pop(key, None)  # the last two are what `docker build` needed around it
+        for key in ("before_script", "script"):
+            job.pop(key, None)
         for key in ("tags", "timeout", "after_script"):
             if job.pop(key, None) is not None:
                 self.notes.add(job.lines[key], about, f"{key} has no counterpart for a build; left out")
@@ -171,8 +171,6 @@ class Images:
         self.branches += when.branches
         if when.default or when.tags or when.every:
             self.everywhere = self.everywhere or when.default or when.every
-        if when.manual:
-            self.notes.add(when.line, about, "was started by hand there; here what passes is released")
         if when.every:
             self.notes.add(when.line, about, "pushed for every branch there; here what the server protects releases")
         if (when.merges and not when.every) or when.strange:

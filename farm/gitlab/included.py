@@ -30,7 +30,9 @@ def whole(data: Map, read: Read, notes: Notes, seen: set[str] | None = None) -> 
             if not texts:
                 notes.add(_line(item, data.lines["include"]), "include", f"local {path} is not read: it is not there")
             for name, text in texts.items():
-                if name not in seen and len(seen) < MOST:
+                if name not in seen and len(seen) >= MOST:
+                    notes.add(_line(item, data.lines["include"]), "include", f"{name} is not read: {MOST} files are")
+                elif name not in seen:
                     seen.add(name)
                     made = joined(made, whole(source.load(text, name, file=name), read, notes, seen))
     made = joined(made, data)

@@ -22,9 +22,15 @@ def kept(job: Map, about: str, env: Mapping[str, str], notes: Notes) -> dict[str
     """Take `artifacts` and `coverage` out of a job and return the `reports` and `artifacts` that they are here."""
     line = job.lines.get("coverage", job.line)
     if job.pop("coverage", None) is not None:
-        notes.add(line, about, "coverage is left out: it is read from a Cobertura file here, `reports: {coverage: …}`")
+        notes.add(
+            line,
+            about,
+            "coverage is left out: no log is searched here; let the tests write Cobertura, `reports: {coverage: …}`",
+        )
     line, said = job.lines.get("artifacts", job.line), job.pop("artifacts", None)
     if not isinstance(said, Map):
+        if said is not None:
+            notes.add(line, about, "this form of artifacts has no counterpart; left out")
         return {}
     for key in sorted(set(said) - {"reports", "paths", "expire_in", "when"}):
         notes.add(said.lines[key], about, f"{key} of the artifacts has no counterpart; left out")

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from farm.gitlab.stage import Tested
 
 
-def limits(said: When, changes: Sequence[str], about: str, default: str, notes: Notes) -> dict[str, Any]:
+def limits(
+    said: When, changes: Sequence[str], about: str, default: str, notes: Notes, *, known: bool
+) -> dict[str, Any]:
     """Return the `when` of a job that tests; empty where every push calls for it."""
     made: dict[str, Any] = {}
     narrow = not said.every or not said.tag_refs
@@ -22,8 +24,8 @@ def limits(said: When, changes: Sequence[str], about: str, default: str, notes: 
             made["branches"] = _one("*" if said.every else default if each == DEFAULT else each for each in said.refs)
         if said.tag_refs:
             made["tags"] = _one(said.tag_refs)
-        if said.default and not said.every:
-            notes.add(said.line, about, f"the default branch is taken for {default}; `when` names it")
+        if said.default and not said.every and not known:
+            notes.add(said.line, about, f"the default branch is taken for {default}; --default-branch says another")
     if changes:
         made["paths"] = _one(changes)
     if said.variables:

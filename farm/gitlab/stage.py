@@ -1,12 +1,12 @@
 """The test stage of a `.gitlab-ci.yml`: names, needs and rows of its jobs, and what they share."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from farm.gitlab.jobs import TestJob
-from farm.gitlab.merged import flat
+from farm.gitlab.merged import flat, lines
 from farm.gitlab.notes import Notes
 from farm.gitlab.source import List, Map
 from farm.gitlab.when import When
@@ -16,7 +16,6 @@ _WHY = {
     "environment": "is left out: the farm ends with the released image",
     "id_tokens": "is left out: the farm gives out no tokens",
     "resource_group": "is left out: a release is in order by itself",
-    "interruptible": "is left out: it is said for the whole pipeline here, by `on: {superseded: cancel}`",
     "dependencies": "is left out: artifacts are not handed on",
 }
 
@@ -40,12 +39,14 @@ class Tested:
     """Its `when` here."""
 
 
-def tests(tested: Sequence[Tested], stages: Sequence[str], built: Sequence[str], notes: Notes) -> Any:
-    """Return what stands under `test`; `built` are the names of the image that is built."""
+def tests(
+    tested: Sequence[Tested], stages: Sequence[str], built: Sequence[str], builders: Collection[str], notes: Notes
+) -> Any:
+    """Return what stands under `test`; `built` are the names of the image that is built, `builders` its jobs."""
     names = _names(tested, notes)
     made: dict[str, Any] = {}
     for one in tested:
-        needs = needs_of(one.job, one.name, names, notes)
+        needs = needs_of(one.job, one.name, names, builders, notes)
         if needs is None:
             needs = _before(one, tested, stages, names)
         for name, job in zip(names[one.name], _rows(one.job), strict=True):
@@ -113,17 +114,25 @@ def _names(tested: Sequence[Tested], notes: Notes) -> dict[str, list[str]]:
     return found
 
 
-def needs_of(job: Map, about: str, names: Mapping[str, Sequence[str]], notes: Notes) -> list[str] | None:
-    """Take `needs` out of a job: the names of the tests that it waits for, None where it says nothing."""
+def needs_of(
+    job: Map, about: str, names: Mapping[str, Sequence[str]], aside: Collection[str], notes: Notes
+) -> list[str] | None:
+    """Take `needs` out of a job: the names here of what it waits for, None where it says nothing.
+
+    Those that are `aside` are done before by themselves; all that is not here is noted.
+    """
     if "needs" not in job:
         return None
-    found = list[str]()
+    line, found = job.lines["needs"], list[str]()
     for item in flat(job.pop("needs")):
         need = item.get("job") if isinstance(item, Map) else item
-        if isinstance(item, Map):
-            for key in sorted(set(item) - {"job", "artifacts", "optional"}):
-                notes.add(item.lines[key], about, f"{key} of needs has no counterpart; left out")
-        found += names.get(str(need), ())  # every job comes after the build, so that needs no word
+        beyond = sorted(set(item) - {"job", "artifacts", "optional"}) if isinstance(item, Map) else []
+        for key in beyond:
+            notes.add(item.lines[key], about, f"{key} of needs has no counterpart; left out")
+        optional = isinstance(item, Map) and item.get("optional") == "true"
+        if need not in (*names, *aside) and not beyond and not optional:
+            notes.add(lines(item, line), about, f"does not wait for {need}, which is no job here that it can wait for")
+        found += names.get(str(need), ())
     return list(dict.fromkeys(found))
 
 
@@ -143,5 +152,4 @@ def left(job: Map, about: str, notes: Notes) -> None:
     for key, value in job.items():
         if key == "dependencies" and isinstance(value, List) and not value:
             continue
-        if key != "interruptible":
-            notes.add(job.lines[key], about, f"{key} {_WHY.get(key, 'has no counterpart; left out')}")
+        notes.add(job.lines[key], about, f"{key} {_WHY.get(key, 'has no counterpart; left out')}")

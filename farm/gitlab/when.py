@@ -60,7 +60,7 @@ class When:
 
     @property
     def words(self) -> str:
-        """Say what lets it run."""
+        """Say what lets it run, nothing if nothing does."""
         tags = (
             [] if not self.tag_refs else ["git tags"] if "*" in self.tag_refs else [f"tags {', '.join(self.tag_refs)}"]
         )
@@ -71,7 +71,7 @@ class When:
             *(["schedules or by hand"] if self.scheduled else []),
             *(f"`{each}`" for each in self.strange),
         ]
-        return ", ".join(dict.fromkeys(said)) or "nothing"
+        return ", ".join(dict.fromkeys(said))
 
 
 def when(job: Map, about: str, notes: Notes) -> When:
@@ -80,6 +80,8 @@ def when(job: Map, about: str, notes: Notes) -> When:
     for key in ("rules", "only", "except"):
         said.line = job.lines.get(key, said.line)
     word = job.pop("when", None)
+    if word and not {"rules", "only", "except"} & job.keys():
+        said.line = job.lines["when"]
     if word in ("always", "delayed", "never"):
         notes.add(lines(word, job.line), about, f"when: {word} has no counterpart; left out")
     if "rules" in job:
@@ -90,17 +92,17 @@ def when(job: Map, about: str, notes: Notes) -> When:
         found = [Rule(Case(merges="except" not in job))]
     if "except" in job:
         found = excepted(job.pop("except"), found, said.line, about, notes)
-    _joined(found, said, about, notes)
+    joined(found, said, about, notes)
     said.manual = said.manual or word == "manual"
     said.failed = word == "on_failure"
     return said
 
 
-def _joined(rules: Sequence[Rule], said: When, about: str, notes: Notes) -> None:
-    """Put all that lets it run into one; where that is more than there, say so."""
+def joined(rules: Sequence[Rule], said: When, about: str, notes: Notes, *, whole: bool = False) -> None:
+    """Put all that lets it run into one; where that is more than there, say so. `whole` is for a whole pipeline."""
     said.scheduled = any(rule.case.scheduled for rule in rules)
     rules = [rule for rule in rules if rule.case.pushed]
-    if said.scheduled and rules:
+    if said.scheduled and rules and not whole:
         notes.add(
             said.line,
             about,

@@ -95,3 +95,11 @@ def test_variables_that_stand_in_each_other_do_not_fill_the_memory() -> None:
 def test_what_cannot_be_read_is_refused(source: str, sentence: str) -> None:
     with pytest.raises(Refused, match=sentence):
         convert(source)
+
+
+def test_files_beyond_those_that_are_read_are_told() -> None:
+    conversion = convert("include: '*.yml'\n", read=lambda _: {f"{number}.yml": "{}" for number in range(152)})
+    assert [note.message for note in conversion.notes if "is not read" in note.message] == [
+        "150.yml is not read: 150 files are",
+        "151.yml is not read: 150 files are",
+    ]

@@ -75,3 +75,16 @@ def test_what_is_included_is_read_from_the_repository_alone(here: Here) -> None:
     assert "script: included" in ran.out
     assert "secret" not in ran.out
     assert "ci.yml:1: include: local ../secret.yml is not read: it is not there" in ran.err
+
+
+def test_the_default_branch_is_what_is_said_or_what_the_clone_knows(here: Here) -> None:
+    rule = "rules: [{if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH}]"
+    here.commit(**{"ci.yml": f"t: {{image: a, script: b, {rule}}}"})
+    guessed = here("import", "ci.yml")
+    assert "branches: main" in guessed.out
+    assert "the default branch is taken for main; --default-branch says another" in guessed.err
+    here.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")
+    known = here("import", "ci.yml")
+    assert "branches: trunk" in known.out
+    assert "default branch" not in known.err
+    assert "branches: next" in here("import", "ci.yml", "--default-branch", "next").out
