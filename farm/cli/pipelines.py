@@ -100,26 +100,26 @@ def describe(document: dict[str, Any], link: str) -> None:
     """Print how a pipeline stands."""
     now = time.time()
     status = document["status"]
-    typer.echo(view.headline(document))
+    terminal.say(view.headline(document))
     author, pusher = document.get("author"), document.get("who")
     again = document.get("retried_by")
     named = (("by", author), ("started by" if document.get("by_hand") else "pushed by", pusher), ("retried by", again))
     by = [f"{verb} {name}" if name else "" for verb, name in named]
     age = view.duration(now - document["created"])
-    typer.echo(f"  {', '.join(plain(part) for part in [*by, f'{age} ago'] if part)}")
+    terminal.say(f"  {', '.join(plain(part) for part in [*by, f'{age} ago'] if part)}")
     if given := document.get("variables"):
-        typer.echo(f"  with {', '.join(f'{name}={plain(value)}' for name, value in given.items())}")
-    typer.echo(terminal.paint(view.summary(document, now), status))
+        terminal.say(f"  with {', '.join(f'{name}={plain(value)}' for name, value in given.items())}")
+    terminal.say(view.summary(document, now), status)
     for line in view.why(document)[1:]:
-        typer.echo(terminal.paint(f"  {line}", status))
+        terminal.say(f"  {line}", status)
     for each, line in view.jobs(document, now):
-        typer.echo(terminal.paint(line, each))
+        terminal.say(line, each)
     if document.get("waiting"):
-        typer.echo(f"  waits: {plain(document['waiting'])}")
+        terminal.say(f"  waits: {plain(document['waiting'])}")
     for line in view.failing(document):
-        typer.echo(terminal.paint(line, "failed"))
+        terminal.say(line, "failed")
     for line in view.outcome(document, link):
-        typer.echo(line)
+        terminal.say(line)
 
 
 def who() -> str:

@@ -17,6 +17,7 @@ from farm.settings import Settings
 
 PATIENCE = 6.0  # seconds in which the registry has to follow a rollback
 _LOOK = 0.2
+_WIDE = 80  # columns from which on digests are shown
 SHOWN = 5  # entries of a history, unless all are asked for
 
 Document = Mapping[str, Any]
@@ -39,8 +40,9 @@ def releases(
     elif not found:
         typer.echo(f"nothing of {repository} was released yet" if repository else "nothing was released yet", err=True)
     else:
-        for line in lines(found, time.time(), most=None if everything else SHOWN):
-            typer.echo(view.fit(line, terminal.width()))
+        wide = terminal.width() >= _WIDE
+        for line in lines(found, time.time(), most=None if everything else SHOWN, digests=wide):
+            terminal.say(line)
 
 
 def rollback(
@@ -86,17 +88,22 @@ def gc(
     typer.echo(f"farm: {count} would go" if dry_run else f"farm: {count} removed; docs/releases.md frees the disk")
 
 
-def lines(tags: Sequence[Document], now: float, *, most: int | None) -> Iterator[str]:
+def lines(tags: Sequence[Document], now: float, *, most: int | None, digests: bool) -> Iterator[str]:
     """Give a line for what each tag is, and below it lines for what it was."""
     for each in tags:
         state = "" if each["confirmed"] else "  (the registry has not followed yet)"
         moved = f"  rolled back, newest #{each['newest']}" if each["number"] != each["newest"] else ""
-        branch = view.branch(each)
-        yield f"{each['image']}:{each['tag']}  #{each['number']}  {each['digest'][:19]}  {branch}{moved}{state}"
+        now_at = f"#{each['number']}{_digest(each) if digests else ''}"
+        yield f"{each['image']}:{each['tag']}  {now_at}  {view.branch(each)}{moved}{state}"
         history = each["history"]
         for entry in history[:most]:
             age = view.duration(now - entry["time"])
             verb = "rolled back" if entry["kind"] == "rollback" else "released"
-            yield f"  #{entry['number']:<6} {entry['digest'][:19]}  {verb} {age} ago by {plain(entry['who']) or '?'}"
+            digest = _digest(entry)[1:] if digests else ""
+            yield f"  #{entry['number']:<6}{digest}  {verb} {age} ago by {plain(entry['who']) or '?'}"
         if most is not None and len(history) > most:
             yield f"  and {len(history) - most} more: farm releases --all"
+
+
+def _digest(row: Document) -> str:
+    return f"  {row['digest'][:19]}"

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from farm.cli import terminal
 from farm.cli.pipelines import AsJson
 from farm.client import Client
 from farm.plain import plain
@@ -24,10 +25,10 @@ def schedules(as_json: AsJson = False) -> None:
         return
     for row in rows:
         ref = short(row["ref"]) or "(default branch)"
-        typer.echo(f"{row['name']}  {plain(row['repository'])} {plain(ref)}  {row['cron']}  {row['timezone']}")
-        typer.echo(f"  next  {', '.join(_time(each, row['timezone']) for each in row['next'])}")
+        terminal.say(f"{row['name']}  {plain(row['repository'])} {plain(ref)}  {row['cron']}  {row['timezone']}")
+        terminal.say(f"  next  {', '.join(_time(each, row['timezone']) for each in row['next'])}")
         if row["last"]:
-            typer.echo(f"  last  {_last(row['last'], row['timezone'])}")
+            terminal.say(f"  last  {_last(row['last'], row['timezone'])}")
     if not rows:
         typer.echo("farm.yml has no schedules; config/farm.yml shows how one is written", err=True)
 

@@ -4,8 +4,10 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 
 import typer
+from rich.cells import cell_len, chop_cells
 
 from farm.plain import plain
 
@@ -32,6 +34,33 @@ def paint(line: str, status: str) -> str:
     """Return the line in the colour of a status, where there is colour."""
     colour = STYLES.get(status)
     return typer.style(line, fg=colour) if colour and has_colour() else line
+
+
+def say(line: str, status: str = "") -> None:
+    """Print a line, in the colour of a status; on a terminal that is narrower than the line, as several lines."""
+    for piece in wrapped(line, width()) if is_terminal() else (line,):
+        typer.echo(paint(piece, status))
+
+
+def wrapped(line: str, columns: int) -> Iterator[str]:
+    """Give a line in pieces of so many columns at most, broken between words, all but the first further to the right.
+
+    A longer word is broken too, but for what is copied as a whole: an address of a page, the words of a command.
+    """
+    command = " docker run " in line
+    most = max(8, columns - 2 if command and cell_len(line) > columns else columns)
+    margin = " " * min(len(line) - len(line.lstrip()) + 2, columns // 4)
+    piece = ""
+    for word in re.findall(r"\s*\S+", line.expandtabs()):
+        if piece.strip() and cell_len(piece + word) > most:
+            yield piece + (" \\" if command else "")
+            piece, word = margin, word.lstrip()  # noqa: PLW2901 - it begins a piece
+        piece += word
+        while cell_len(piece) > most and not command and "://" not in word:
+            head = chop_cells(piece, most)[0]
+            yield head
+            piece = margin + piece[len(head) :]
+    yield piece
 
 
 def shown(line: str, *, colour: bool) -> str:

@@ -114,16 +114,16 @@ def _end(client: Client, document: dict[str, Any], link: str) -> None:
     if not terminal.is_terminal():
         now = time.time()
         for status, line in view.jobs(document, now):
-            typer.echo(terminal.paint(line, status))
-        typer.echo(terminal.paint(view.summary(document, now), document["status"]))
+            terminal.say(line, status)
+        terminal.say(view.summary(document, now), document["status"])
     for line in view.why(document)[1:]:
-        typer.echo(terminal.paint(f"  {line}", document["status"]))
+        terminal.say(f"  {line}", document["status"])
     for line in view.failing(document):
-        typer.echo(terminal.paint(line, "failed"))
+        terminal.say(line, "failed")
     for step in view.broken(document)[:1]:
         typer.echo(f"--- the end of the log of {step} ---")
         for line in output.tail(client, document["number"], step, TAIL):
             typer.echo(terminal.shown(line, colour=terminal.has_colour()))
         typer.echo("---")
     for line in view.outcome(document, link):
-        typer.echo(line)
+        terminal.say(line)

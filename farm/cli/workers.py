@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from rich.cells import cell_len
 
 from farm.cli import terminal, view
 from farm.cli.pipelines import AsJson, who
@@ -13,6 +14,8 @@ from farm.client import Client
 from farm.plain import plain
 from farm.settings import Settings
 from farm.sizes import size
+
+_KEPT = ((0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 5), (0, 1, 2, 5), (0, 1, 5))  # columns, from wide to narrow
 
 workers_app = typer.Typer(
     help="List the workers; `drain` keeps one from taking more work.",
@@ -35,8 +38,8 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
     elif not found:
         typer.echo("no worker was heard of lately; start one with `farm worker`", err=True)
     else:
-        for line, worker in zip(table(found), found, strict=True):
-            typer.echo(terminal.paint(line, "canceled" if worker["closed"] else ""))
+        for line, worker in zip(table(found, terminal.width()), found, strict=True):
+            terminal.say(line, "canceled" if worker["closed"] else "")
 
 
 @workers_app.command()
@@ -79,25 +82,28 @@ def queues(as_json: AsJson = False) -> None:
         ]
         for line, queue in zip(columns(rows), found, strict=True):
             unserved = not queue["consumers"] and (queue["depth"] or "+" not in queue["name"])
-            typer.echo(terminal.paint(line, "failed" if unserved else ""))
+            terminal.say(line, "failed" if unserved else "")
 
 
-def table(workers: Sequence[view.Document]) -> Sequence[str]:
-    """Return a line for each worker."""
+def table(workers: Sequence[view.Document], width: int) -> Sequence[str]:
+    """Return a line for each worker; where they are wider than `width`, without what one needs least."""
     now = time.time()
-    return columns(
-        [
-            (
-                worker["name"],
-                f"{len(worker['busy'])} of {worker['slots']} busy",
-                ",".join(worker["labels"]) or "-",
-                _left(worker.get("machine")),
-                f"heard {view.duration(now - worker['seen'])} ago",
-                "; ".join(filter(None, (worker["closed"] or "", ", ".join(worker["busy"])))),
-            )
-            for worker in workers
-        ]
-    )
+    rows = [
+        (
+            worker["name"],
+            f"{len(worker['busy'])} of {worker['slots']} busy",
+            ",".join(worker["labels"]) or "-",
+            _left(worker.get("machine")),
+            f"heard {view.duration(now - worker['seen'])} ago",
+            "; ".join(filter(None, (worker["closed"] or "", ", ".join(worker["busy"])))),
+        )
+        for worker in workers
+    ]
+    for kept in _KEPT:
+        lines = columns([[row[place] for place in kept] for row in rows])
+        if max(map(cell_len, lines)) <= width:
+            break
+    return lines
 
 
 def _left(machine: view.Document | None) -> str:

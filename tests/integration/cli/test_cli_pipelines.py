@@ -14,6 +14,8 @@ import pytest
 from rich.cells import cell_len
 
 from farm.pipeline import Status
+from farm.record import Disk, Machine, WorkerInfo
+from farm.settings import ScheduleSettings
 from tests.integration.cli.conftest import PROGRAM
 
 FAILING = {
@@ -296,6 +298,31 @@ def test_a_narrow_terminal_gets_narrow_lines(cli, farm, broken):
         _, drawn = _on_terminal(cli, ("list",), columns=columns, more={"NO_COLOR": "1"})
         (line,) = drawn.splitlines()
         assert cell_len(line) <= columns
+
+
+@pytest.mark.usefixtures("released")
+def test_forty_columns_are_enough(cli, farm, broken):
+    farm.record.describe(broken, subject="Round what is paid in the very end, not before " * 3, author="Ada Lovelace")
+    machine = Machine(0.52, 4, 3 << 30, 8 << 30, (Disk("/var/lib/docker", 5 << 30, 20 << 30),))
+    why = "has no Docker Engine that answers, see its log"
+    farm.record.beat(WorkerInfo("w1@c1", "c1", 4, ("arm64", "gpu"), ("build",), ("#1 build",), machine=machine))
+    farm.record.beat(WorkerInfo("worker-of-a-long-name@machine-17.example.org", "c2", 2, (), ("build",), closed=why))
+    daily = {"repository": "thyme", "ref": "main", "cron": "30 2 * * *", "timezone": "Europe/Berlin"}
+    told = cli.service.settings.model_copy(update={"schedules": {"nightly": ScheduleSettings(**daily)}})
+    cli.service.settings = told
+    drawn = {}
+    for command in ("show 1", f"show {broken}", "workers", "schedules", "releases thyme", "queues", "list"):
+        code, drawn[command] = _on_terminal(cli, command.split(), columns=40, more={"NO_COLOR": "1"})
+        assert code == 0, drawn[command]
+        wide = [line for line in drawn[command].splitlines() if cell_len(line) > 40]
+        assert wide == [], command
+    words = {command: " ".join(text.replace("\\\r\n", " ").split()) for command, text in drawn.items()}
+    assert "docker run --rm -P --pull always host:5000/thyme:latest" in words["show 1"]
+    assert "✗ tests/test_vat.py::test_rounding assert 19.01 == 19.0 ✗" in words[f"show {broken}"]
+    assert why in words["workers"]
+    assert "1 of 4 busy #1 build" in words["workers"]
+    assert words["schedules"].count(" 02:30 +0") == 3
+    assert "latest #1 main #1 released" in words["releases thyme"]
 
 
 def test_watch_draws_on_a_terminal(cli, broken):
