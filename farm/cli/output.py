@@ -16,7 +16,7 @@ from farm.errors import Refused, Unreachable
 from farm.settings import Settings
 
 WAIT = 10.0  # seconds for which the dispatcher is asked to hold a question about a running log
-PATIENCE = 60.0  # seconds for which a dispatcher that is away is asked again
+PATIENCE = 30.0  # seconds for which a dispatcher that is away is asked again
 _LOOK = 1.0
 
 
@@ -112,14 +112,17 @@ def tail(client: Client, number: int, step: str, count: int) -> list[str]:
 
 
 def patiently(ask: Callable[[], Any]) -> Any:
-    """Return the answer, asking again for a while where the farm does not answer."""
-    end = time.monotonic() + PATIENCE
+    """Return the answer, asking again for a while, with a word about it, where the farm does not answer."""
+    end, told = time.monotonic() + PATIENCE, False
     while True:
         try:
             return ask()
         except Unreachable:
             if time.monotonic() >= end:
                 raise
+            if not told:
+                typer.echo("the dispatcher does not answer, trying again", err=True)
+            told = True
             time.sleep(_LOOK)
 
 

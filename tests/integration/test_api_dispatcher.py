@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from farm.cli import output
 from farm.client import Client
 from farm.errors import Refused, Unreachable
 from farm.logs import Logs
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.redis
 
 PROGRAM = "import typer; from farm.cli.dispatcher import dispatcher; typer.run(dispatcher)"
 TOKEN = "admin-token"
+FARM = Path(sys.executable).parent / "farm"
 GIT = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 
 
@@ -442,3 +444,44 @@ def test_a_bad_file_of_settings_keeps_the_old_one_running_and_is_told(shared: Ru
             file.unlink()
     with shared.client(shared.hook) as client, pytest.raises(Refused):
         client.config()
+
+
+def test_who_watches_outlives_a_restart(farm: Running, redis_client: Any, poll: Any) -> None:
+    env = {"PATH": f"{FARM.parent}:{os.environ['PATH']}", "GIT_CONFIG_GLOBAL": os.devnull, "HOME": str(farm.folder)}
+    env |= {"FARM_URL": farm.url, "FARM_TOKEN": TOKEN, "FARM_HOME": str(farm.folder / "home"), "PYTHONUNBUFFERED": "1"}
+    install = ["farm", "hook", "install", str(farm.origin), "--timer", "none"]
+    subprocess.run(install, env=env, check=True, capture_output=True)
+    (farm.folder / "work" / ".farm.yml").write_text("test: make check\n")
+    farm.git("add", "-A")
+    farm.git("commit", "-qm", "Fix VAT rounding")
+    with contextlib.ExitStack() as ends:
+
+        def begin(name: str, *command: str) -> subprocess.Popen[bytes]:
+            out = ends.enter_context((farm.folder / name).open("wb"))
+            where = farm.folder / "work"
+            return ends.enter_context(subprocess.Popen(command, cwd=where, env=env, stdout=out, stderr=out))
+
+        def said(name: str) -> str:
+            return (farm.folder / name).read_text()
+
+        pushed = begin("push", "git", "push", "-o", "farm.watch", str(farm.origin), "HEAD:main")
+        poll(lambda: "build pending" in said("push"))
+        watched = begin("watch", "farm", "watch", "1")
+        poll(lambda: "build pending" in said("watch"))
+        farm.stop(signal.SIGKILL)
+        for name in ("push", "watch"):
+            poll(lambda name=name: "the dispatcher does not answer, trying again" in said(name))
+        farm.start()
+        record = Record(redis_client, 2)
+        record.commit(record.claim(1, "build", "w1"), Status.FAILED, reason="exit status 2")
+        assert (watched.wait(60), pushed.wait(60)) == (1, 0)
+    assert "failed after" in said("watch")
+    assert "error: pipeline #1 failed" in said("push")
+    assert said("watch").count("trying again") == said("push").count("trying again") == 1
+
+
+def test_a_dispatcher_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch, ports: Any) -> None:
+    monkeypatch.setattr(output, "PATIENCE", 0.1)
+    monkeypatch.setattr(output, "_LOOK", 0.1)
+    with Client(f"http://127.0.0.1:{ports(1)[0]}", TOKEN) as client, pytest.raises(Unreachable, match="farm up"):
+        output.patiently(lambda: client.pipeline(1))
