@@ -51,6 +51,10 @@ class Client(Connection):
         known = {} if refs is None else {"refs": dict(refs)}
         return dict(self.ask("POST", "/repositories", json=body | known, timeout=SYNC + TIMEOUT))
 
+    def forget(self, repository: str, who: str) -> Document:
+        """End the registration of a repository; returns `url`, whether it had a `hook`, and the `tokens` that ended."""
+        return dict(self.ask("DELETE", f"/repositories/{quote(repository)}", params={"who": who}))
+
     def repositories(self) -> list[Document]:
         """Return the registered repositories by name."""
         return list(self.ask("GET", "/repositories"))

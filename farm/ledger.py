@@ -23,6 +23,16 @@ class Entry:
     known: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A repository that was registered: where it is, whether a hook reports there, which tokens ended with it."""
+
+    name: str
+    url: str
+    hook: bool
+    tokens: Sequence[str]
+
+
 class Ledger(Base):
     """Enter pushes, list those that no dispatcher has taken up yet, and register repositories."""
 
@@ -93,14 +103,28 @@ class Ledger(Base):
 
     def repository(self, name: str) -> Repository:
         """Return a registered repository; Refused if there is none of this name."""
-        fields = self.redis.hgetall(f"farm:repository:{name}")
-        if not fields:
-            raise Refused(f"no repository {name!r} is registered; run `farm hook install` for it")
-        return Repository(name, fields["url"], fields["default_branch"], fields["token_hash"], float(fields["created"]))
+        found = self._repository(name)
+        if found is None:
+            raise Refused(f"no repository {name!r} is registered; run `farm hook install` or `farm register` for it")
+        return found
 
     def repositories(self) -> list[Repository]:
         """Return all registered repositories by name."""
-        return [self.repository(name) for name in sorted(self.redis.smembers("farm:repositories"))]
+        found = (self._repository(name) for name in sorted(self.redis.smembers("farm:repositories")))
+        return [repository for repository in found if repository]  # one may be forgotten meanwhile
+
+    def forget(self, name: str) -> Forgotten:
+        """End a registration, with the repository's secrets and tokens; refused while a pipeline of it runs.
+
+        The order of its refs and the marks of its tags stay, for the day on which it is registered again.
+        """
+        verdict, *rest = self.scripts.run("forget_repository", name)
+        if verdict == "running":
+            raise Refused(f"#{rest[0]} of {name} is not over yet; cancel it or wait, then forget {name}")
+        if verdict != "ok":
+            raise Refused(f"no repository {name!r} is registered, so there is nothing to forget")
+        url, hook, *tokens = rest
+        return Forgotten(name, url, bool(hook), tuple(tokens))
 
     def hooks(self) -> dict[str, str]:
         """Return the repository of each hook's token, by the hash of the token."""
@@ -118,3 +142,9 @@ class Ledger(Base):
     def baseline(self, name: str) -> dict[str, str]:
         """Return the refs that a repository had when it was registered."""
         return dict(self.redis.hgetall(f"farm:baseline:{name}"))
+
+    def _repository(self, name: str) -> Repository | None:
+        fields = self.redis.hgetall(f"farm:repository:{name}")
+        if not fields:
+            return None
+        return Repository(name, fields["url"], fields["default_branch"], fields["token_hash"], float(fields["created"]))

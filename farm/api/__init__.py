@@ -65,8 +65,8 @@ def _application() -> FastAPI:
         schedules,
         releases,
         reporters,
-        repositories,
         secrets,
+        repositories,  # behind what is below a repository: a name may have slashes
         tokens,
         workers,
         config,

@@ -1,4 +1,4 @@
-"""Repositories are registered and listed. What is in them is git's."""
+"""Repositories are registered, listed and forgotten. What is in them is git's."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from farm import git, spools
 from farm.access import hashed, new_token
-from farm.api.service import Farm, Owner, Pusher, Reader, admit
+from farm.api.service import Actor, Farm, Owner, Pusher, Reader, Who, admit
 from farm.errors import Errored, Refused
 
 log = structlog.get_logger()
@@ -100,6 +100,29 @@ def sync(name: str, farm: Farm, pusher: Pusher) -> dict[str, Any]:
     except Errored as error:
         problems.append(str(error))
     return {"repository": name, "found": found, "problems": problems, "spool": delivered is not None}
+
+
+@routes.delete("/repositories/{name:path}", summary="Register a repository no more")
+def forget(name: str, farm: Farm, actor: Actor, who: Who = None) -> dict[str, Any]:
+    """End its registration, with its secrets and the tokens that are for it alone (`tokens`).
+
+    `hook` says whether one still reports at `url`. What it released and the order of its pushes stay, its pipelines for
+    their time. 404 for an unknown name, 409 while a pipeline of it runs.
+    """
+    admit(actor, name)
+    try:
+        farm.ledger.repository(name)
+    except Refused as refusal:
+        raise HTTPException(404, str(refusal)) from refusal
+    try:
+        gone = farm.ledger.forget(name)
+    except Refused as refusal:
+        raise HTTPException(409, str(refusal)) from refusal
+    mirror = git.mirror_path(farm.settings.home, name)
+    if mirror.is_dir():
+        git.forget(mirror)
+    log.info("repository.forgotten", repository=name, who=actor.acting(who), tokens=" ".join(gone.tokens))
+    return asdict(gone) | {"url": git.shown(gone.url)}
 
 
 @routes.get("/repositories", summary="List the registered repositories")

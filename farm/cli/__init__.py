@@ -19,6 +19,7 @@ class Commands(LazyGroup):
         "up": Place("farm.cli.up", "up", "Run everything on this machine; `--stop` ends it."),
         "hook": Place("farm.cli.hook", "hook_app", "Install, remove or check the hook of a bare repository."),
         "register": Place("farm.cli.register", "register", "Register a repository without a hook, such as on a forge."),
+        "forget": Place("farm.cli.forget", "forget", "Register a repository no more."),
         "lint": Place("farm.cli.lint", "lint", "Check a .farm.yml without a server."),
         "run": Place("farm.cli.run", "run", "Build and test what is checked out here; needs no server."),
         "replay": Place("farm.cli.replay", "replay", "Run a failed job of a pipeline again here, in its very image."),

@@ -81,6 +81,8 @@ def remove(repository: _Repository = _THIS) -> None:
     left = len(bare.spooled())
     restored = bare.remove()
     typer.echo(f"farm: {bare.path} reports no pushes any more; the farm finds them later, by asking the repository")
+    if known:
+        typer.echo(f"farm: to have no pipelines of it at all: farm forget {known['repository']}")
     if restored:
         typer.echo(f"farm: the hook that was there before is back: {restored}")
     if left:

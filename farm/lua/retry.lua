@@ -1,12 +1,13 @@
 #!lua
 -- RETRY: open a finished pipeline once more, as its next round. A build that passed is kept as long as its image is.
 -- ARGV: number, who, failed (1: keep every step that passed; 0: keep only a build that passed), lease (s)
--- Answers {ok, JSON list of wakes} | {unknown} | {running} | {nothing} (nothing that is wanted could be done again).
+-- Answers {ok, JSON list of wakes} | {unknown} | {running} | {homeless} (its repository is forgotten) | {nothing} (nothing that is wanted could be done again).
 local number, who, failed, lease = unpack(ARGV)
 local key = pipeline_key(number)
 local status = call('HGET', key, 'status')
 if not status then return {'unknown'} end
 if not final(status) then return {'running'} end
+if call('EXISTS', 'farm:repository:' .. call('HGET', key, 'repository')) == 0 then return {'homeless'} end
 local again, passed = {}, true
 local steps = steps_of(number)
 local image, built = unpack(call('HMGET', key, 'image_repository', 'image'))

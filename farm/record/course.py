@@ -52,6 +52,7 @@ class Course(Base):
         sentence = {
             "unknown": f"there is no pipeline #{number}; `farm list` shows those that there are",
             "running": f"#{number} is not over yet; cancel it first or wait",
+            "homeless": f"the repository of #{number} is registered no more; register it again: farm register",
             "nothing": f"nothing of #{number} is left to be tried again"
             + ("; leave --failed away to test and release it once more" if failed else ""),
         }.get(answer[0])

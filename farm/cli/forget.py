@@ -1,0 +1,31 @@
+"""`farm forget`: ends the registration of a repository. It changes nothing in the repository itself."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from farm.cli.pipelines import AsJson, who
+from farm.client import Client
+from farm.settings import Settings
+
+
+def forget(
+    name: Annotated[str, typer.Argument(metavar="REPO", help="Its name on the farm.")], as_json: AsJson = False
+) -> None:
+    """Register a repository no more: none of its pushes gets a pipeline, its secrets and tokens are gone for good.
+
+    What it released stays as it is, and its pipelines stay for their time. Registered again under the same name, it
+    goes on behind them: `latest` never goes back. Refused while one of its pipelines runs.
+    """
+    settings = Settings.load()
+    with Client(settings.url, settings.token) as client:
+        gone = client.forget(name, who())
+    if as_json:
+        typer.echo(json.dumps(gone))
+        return
+    typer.echo(f"farm: {name} is registered no more; what it released stays")
+    if gone["tokens"]:
+        typer.echo(f"farm: these tokens were for it alone and have ended: {', '.join(gone['tokens'])}")
+    if gone["hook"]:
+        typer.echo(f"farm: its hook still reports, and is refused; where {gone['url']} is: farm hook remove REPO.git")
