@@ -142,3 +142,13 @@ def sum_up(statuses: Sequence[Status]) -> Status:
         return next(status for status in worst if status in statuses)
     idle = all(status is Status.PENDING for status in statuses)
     return Status.PENDING if idle else Status.RUNNING
+
+
+def told_apart(tests: Sequence[Mapping[str, Any]]) -> Sequence[str]:
+    """Return the names of failing tests as the record has them, with their suite where two suites share a name."""
+    suites: dict[str, set[str]] = {}
+    for test in tests:
+        suites.setdefault(str(test.get("name")), set()).add(str(test.get("suite") or ""))
+    shared = {name for name, of in suites.items() if len(of) > 1}
+    names = [(str(test.get("name") or "?"), test.get("suite")) for test in tests]
+    return [f"{suite}::{name}" if suite and name in shared else name for name, suite in names]

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 from junitparser import Error, Failure, JUnitXml, JUnitXmlError, Skipped, TestCase
 
+from farm.pipeline import told_apart
 from farm.record import TestOutcome, TestResult, test_id
 from workers import markup
 
@@ -56,7 +57,7 @@ class Report:
     @property
     def sentence(self) -> str:
         """Say how many failed, and which."""
-        names = [test.name for test in self.failing[:_SAID]]
+        names = told_apart([asdict(test) for test in self.failing])[:_SAID]
         more = f" and {self.failed - len(names)} more" if self.failed > len(names) else ""
         return f"{self.failed} of {self.total} test{'s' * (self.total != 1)} failed: {', '.join(names)}{more}"
 

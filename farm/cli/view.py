@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
+from farm.pipeline import told_apart
 from farm.plain import plain
 from farm.refs import short
 
@@ -136,9 +137,9 @@ def failing(document: Document) -> Iterator[str]:
         for job in stage.get("jobs", [])
         for test in ((job.get("result") or {}).get("tests") or {}).get("failing", [])
     ]
-    for test in tests[:TESTS]:
+    for test, name in zip(tests[:TESTS], told_apart(tests), strict=False):
         message = plain(str(test.get("message") or "").strip().split("\n")[0])
-        yield f"  ✗ {plain(str(test.get('name')))}" + (f"  {message}" if message else "")
+        yield f"  ✗ {plain(name)}" + (f"  {message}" if message else "")
     if len(tests) > TESTS:
         yield f"    and {len(tests) - TESTS} more"
 

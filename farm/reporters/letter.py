@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
 
-from farm.pipeline import Pipeline
+from farm.pipeline import Pipeline, told_apart
 from farm.plain import plain
 from farm.reporters import News
 from farm.reporters.streak import Streak
@@ -79,7 +79,7 @@ def _tests(pipeline: Pipeline) -> str:
         if job.broken
         for test in (job.result.get("tests") or {}).get("failing") or ()
     ]
-    lines = [f"- {_flat(str(test.get('name') or '?'), _LINE)}" for test in failing[:TESTS]]
+    lines = [f"- {_flat(name, _LINE)}" for name in told_apart(failing)[:TESTS]]
     if len(failing) > TESTS:
         lines.append(f"and {len(failing) - TESTS} more")
     return "\n".join(["Failing tests:", *lines]) if lines else ""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from farm.cli import view
 from farm.record import TestResult as Result
 from workers import junit
 
@@ -46,6 +47,17 @@ def test_what_has_just_broken_is_named_first():
     report = junit.read([REPORT])
     assert "failed: test_sum, twice" in report.sentence
     assert "failed: twice, test_sum" in report.beginning_with(["twice"]).sentence
+
+
+def test_tests_of_one_name_are_named_with_their_suites():
+    cases = ["a.test_vat|test_sum", "b.test_tax|test_sum", "b.test_tax|test_one", "|test_two", "b.test_tax|test_one"]
+    text = "".join(
+        '<testcase classname="{}" name="{}"><failure/></testcase>'.format(*case.split("|")) for case in cases
+    )
+    report = junit.read([f"<testsuite>{text}</testsuite>".encode()])
+    assert report.sentence.endswith("failed: a.test_vat::test_sum, b.test_tax::test_sum, test_one, test_two, test_one")
+    document = {"stages": [{"jobs": [{"result": {"tests": report.document()}}]}]}
+    assert list(view.failing(document))[:3] == ["  ✗ a.test_vat::test_sum", "  ✗ b.test_tax::test_sum", "  ✗ test_one"]
 
 
 def test_what_is_kept_is_bounded():

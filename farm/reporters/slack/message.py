@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from farm.pipeline import Job, Pipeline, Status
+from farm.pipeline import Job, Pipeline, Status, told_apart
 from farm.plain import plain
 from farm.reporters import News
 from farm.reporters.slack.text import SECTION, clip, escape, fenced, words
@@ -147,8 +147,8 @@ def _failing(job: Job) -> list[dict[str, Any]]:
 
 def _tests(failing: Sequence[dict[str, Any]]) -> str:
     lines = []
-    for test in failing[:TESTS]:
-        name = clip(escape(plain(str(test.get("name") or "?"))), 250)
+    for test, told in zip(failing[:TESTS], told_apart(failing), strict=False):
+        name = clip(escape(plain(told)), 250)
         first = next(iter(plain(part) for part in str(test.get("message") or "").splitlines() if plain(part)), "")
         lines.append(f"• {name}" + (f": {clip(escape(first), 250)}" if first else ""))
     if len(failing) > TESTS:

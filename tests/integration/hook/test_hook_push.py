@@ -158,6 +158,7 @@ def test_watch_follows_to_the_verdict(git, door):
     looks = [document("running", "running", "pending"), document("running", "passed", "running")]
     last = document("failed", "passed", "failed", {"finished": 114.0, "reason": "2 of 9 tests failed\nand more"})
     failing = [{"name": f"tests/test_vat.py::test_{number}", "message": "assert 1 == 2\nmore"} for number in range(12)]
+    failing[1] = {**failing[0], "suite": "tests.test_tax"}
     last["stages"][1]["jobs"] = [{"name": "test", "result": {"tests": {"failing": failing}}}]
     door.documents = lambda _: looks.pop(0) if looks else last
     git.commit()
@@ -168,6 +169,7 @@ def test_watch_follows_to_the_verdict(git, door):
     assert "remote:   and more" in output
     assert output.count("failing: ") == 10
     assert "failing: tests/test_vat.py::test_0  assert 1 == 2" in output
+    assert "failing: tests.test_tax::tests/test_vat.py::test_0  assert 1 == 2" in output
     assert "and 2 more" in output
     assert f"{door.url}/pipelines/218" in output
     assert "farm logs 218 --failed" in output
