@@ -3,7 +3,7 @@
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,46 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "definition.md").read_text()
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```\n(\n```text\n)?", PAGE, re.DOTALL | re.MULTILINE)
 EXAMPLES = [example for example, mistakes in BLOCKS if not mistakes]
-KEYS = {key for part in (schema(), *schema()["$defs"].values()) for key in part["properties"]}
+SCENARIOS = [case.read_text() for case in sorted((ROOT / "tests" / "scenarios").glob("*.farm.yml"))]
+PARTS = {"Document": schema(), **schema()["$defs"]}
+KEYS = {f"{part}.{key}" for part, said in PARTS.items() for key in said["properties"]}
 
 
-def without_each(data: Any) -> Iterator[tuple[str, Any]]:
-    """Give every key of nested data with the data that lacks it."""
-    if isinstance(data, list):
-        for index, value in enumerate(data):
-            for inner, changed in without_each(value):
-                yield inner, [*data[:index], changed, *data[index + 1 :]]
-    if isinstance(data, dict):
+def options(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Give each form that a node of the schema lets a value have, with the part of the definition that it is."""
+    if "$ref" in node:
+        name = node["$ref"].rpartition("/")[2]
+        node = PARTS[name]
+    for each in node.get("anyOf", ()):
+        yield from options(each)
+    yield name, node
+
+
+def keys_of(data: Any, node: Any, name: str = "") -> Iterator[tuple[str, Any, Callable[[Any], Any]]]:
+    """Give every key of nested data by the part that it is a key of, its value, and what puts another in its place."""
+    for part, option in options(node, name):
+        if isinstance(data, list) and "items" in option:
+            for index, value in enumerate(data):
+                for key, inner, put in keys_of(value, option["items"]):
+                    yield key, inner, lambda new, index=index, put=put: [*data[:index], put(new), *data[index + 1 :]]
+        if not isinstance(data, dict):
+            continue
+        known = option.get("properties", {})
+        several = next(iter(option.get("patternProperties", {}).values()), option.get("additionalProperties"))
         for key, value in data.items():
-            yield key, {other: kept for other, kept in data.items() if other != key}
-            for inner, changed in without_each(value):
-                yield inner, data | {key: changed}
+            if key in known:
+                yield f"{part}.{key}", value, lambda new, key=key: changed(data, key, new)
+            below = known.get(key) or (several if not known and isinstance(several, dict) else None)
+            for inner, its, put in keys_of(value, below) if below else ():
+                yield inner, its, lambda new, key=key, put=put: data | {key: put(new)}
+
+
+GONE = object()
+
+
+def changed(data: dict[str, Any], key: str, new: Any) -> dict[str, Any]:
+    """Return a mapping with another value, or without the key."""
+    return {other: new if other == key else value for other, value in data.items() if other != key or new is not GONE}
 
 
 class Anything:
@@ -62,17 +88,42 @@ def outcome(data: Any) -> Definition | None:
 
 
 def effective() -> set[str]:
-    found = set()
-    for example in EXAMPLES:
-        data = json.loads(json.dumps(load(example, "").data))
-        whole = outcome(data)
-        assert whole, example
-        found |= {key for key, less in without_each(data) if outcome(less) != whole}
-    return found
+    """Return the keys without which, or with another value of which, a definition is another one, and a valid one."""
+    wholes = [data for data in map(plain, [*EXAMPLES, *SCENARIOS]) if data and outcome(data)]
+    found = [(data, *each) for data in wholes for each in keys_of(data, PARTS["Document"], "Document")]
+    values: dict[str, list[Any]] = {}
+    for _, key, value, _ in found:
+        values.setdefault(key, []).append(value)
+    shown = set[str]()
+    for data, key, value, put in found:
+        others = [GONE, *(other for other in values[key] if other != value)][:8]
+        if key not in shown and any(outcome(put(other)) not in (None, outcome(data)) for other in others):
+            shown.add(key)
+    return shown
+
+
+def plain(text: str) -> Any:
+    try:
+        return json.loads(json.dumps(load(text, "").data))
+    except DefinitionError:
+        return None
 
 
 def test_every_key_changes_the_definition():
+    assert {"Document.test", "Test.jobs", "Job.timeout", "Ready.timeout", "Hook.timeout"} < KEYS
     assert KEYS - effective() == set()
+
+
+def test_a_key_that_changes_nothing_is_found(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(PARTS, "Job", {"properties": PARTS["Job"]["properties"] | {"idle": {"type": "string"}}})
+    [at] = [
+        put
+        for key, _, put in keys_of(
+            {"test": {"jobs": {"a": {"script": "x", "idle": "y"}}}}, PARTS["Document"], "Document"
+        )
+        if key == "Job.idle"
+    ]
+    assert at(GONE) == {"test": {"jobs": {"a": {"script": "x"}}}}
 
 
 @cache
