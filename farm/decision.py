@@ -1,12 +1,12 @@
 """What a push becomes: steps to run, or a reason why none. The rule is pure; farm.evidence gathers what it needs."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from farm import applying, variables
-from farm.definition import ALONE, Definition, DefinitionError, Files, expand, matches, parse
+from farm.definition import ALONE, Definition, DefinitionError, Files, Server, expand, matches, parse
 from farm.errors import Failed
 from farm.git import Commit
 from farm.pipeline import Status, Step
@@ -71,30 +71,23 @@ def decide(
     protected: bool,
     date: str,
     files: Files = ALONE,
-    may_call: Callable[[str], bool] = lambda url: False,  # noqa: ARG005
-    secrets: Collection[str] = (),
+    server: Server | None = None,
     changed: Callable[[Sequence[str], Sequence[str]], bool] = lambda paths, ignore: True,  # noqa: ARG005
     unchanged: applying.Unchanged = lambda name, job: None,  # noqa: ARG005
     share: Callable[[Definition], Definition] = lambda definition: definition,
 ) -> Plan | Close:
     """Return what a push becomes by its commit and the text of its definition, None where it has no such file.
 
-    `files` are those that it can include, `secrets` the names of those that the repository has; `may_call` says which
-    URLs hooks may call, `changed` whether the push changes one of these paths beside those to ignore, `unchanged`
-    whether a job has passed already with the files that it names; `share` divides the files of shards.
+    `files` are those that it can include, `server` what is known here of the repository; `changed` says whether the
+    push changes one of these paths beside those to ignore, `unchanged` whether a job has passed already with the files
+    that it names; `share` divides the files of shards.
     """
     if (marker := _MARKER.search(commit.message)) and not push.by_hand:
         return Close(Status.SKIPPED, f"{marker[0]} in the commit's message")
     try:
-        definition = Definition() if text is None else parse(text, FILE, files, secrets=secrets)
+        definition = Definition() if text is None else parse(text, FILE, files, server or Server(push.repository))
     except DefinitionError as error:
         return Close(Status.FAILED, "definition", str(error).splitlines())
-    if refused := [
-        f"{FILE}: release.after.{name}: the server does not let {hook.url} be called; hook_urls in its farm.yml can"
-        for name, hook in definition.release.after.items()
-        if hook.url and not may_call(hook.url)
-    ]:
-        return Close(Status.FAILED, "definition", refused)
     if (definition.on.paths or definition.on.ignore) and not changed(definition.on.paths, definition.on.ignore):
         return Close(Status.SKIPPED, "the push changes none of the files that `on` names")
     try:

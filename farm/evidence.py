@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from farm import git, split
 from farm.decision import FILE, Close, Plan, decide, step_name, unseen
-from farm.definition import Definition, Job
+from farm.definition import Definition, Job, Server
 from farm.errors import Refused
 from farm.included import MirrorFiles, Repositories
 from farm.ledger import Ledger
@@ -61,9 +61,8 @@ class Evidence:
             look.text,
             protected=protected and not doubt,
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
-            may_call=self.settings.may_call,
             files=MirrorFiles(mirror, commit.id, Repositories(push.repository, self.ledger, self.settings, self.check)),
-            secrets=Secrets(self.record.redis).names(push.repository),
+            server=Server(push.repository, Secrets(self.record.redis).names(push.repository), self.settings.may_call),
             changed=partial(_changed, push, mirror, commit.id),
             unchanged=partial(self._unchanged, cache(partial(self._earlier, push)), mirror, commit.id),
             share=partial(self._shared, push, repository, mirror, commit.id),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from farm.definition.mistakes import DefinitionError, Mistake
     from farm.definition.models import Build, Definition, Hook, Job, Notify, Ready, Release, Service
     from farm.definition.reader import parse
+    from farm.definition.server import Server
     from farm.definition.templates import expand, matches, reserved
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Notify",
     "Ready",
     "Release",
+    "Server",
     "Service",
     "expand",
     "matches",
@@ -34,7 +36,7 @@ __all__ = [
 ]
 
 
-_MODULES = ("files", "mistakes", "templates", "models", "reader")  # what is made soonest comes first
+_MODULES = ("files", "mistakes", "templates", "models", "reader", "server")  # what is made soonest comes first
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
 """How the hooks of a release are written: what is done once an image is released."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, TypeGuard
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -14,24 +14,31 @@ from farm.definition.quantities import HookTimeout
 from farm.definition.values import Given, kind, text, wrong
 
 TIMEOUT = 600.0
+LONGEST = 1000
 _URL = r"https?://[^\s/?#@\\\x00-\x1f]+(?:/[^\s#\\\x00-\x1f]*)?"
 
 
-def _url(value: object) -> object:
-    words = str(text(value))
+def is_url(value: object) -> TypeGuard[str]:
+    """Return whether a value can be called: http or https, no password, nothing that is read in two ways."""
+    words = value if isinstance(value, str) else ""
     try:
         parts = urlsplit(words)
         fits = parts.scheme in ("http", "https") and parts.hostname and not {"..", "."} & {*parts.path.split("/")}
         fits = fits and (parts.port is None or parts.port > 0) and words.isascii() and words.isprintable()
     except ValueError:
         fits = False
-    if not fits or len(words) > 1000 or {*words} & {*" @\\#"}:  # noqa: PLR2004
+    return bool(fits) and len(words) <= LONGEST and not {*words} & {*" @\\#"}
+
+
+def _url(value: object) -> object:
+    words = text(value)
+    if not is_url(words):
         raise wrong(f"{kind(words)} is no URL to call", "write https://host/path, without a password in it")
     return value
 
 
 Url = Annotated[
-    str, BeforeValidator(_url), WithJsonSchema({"type": "string", "pattern": f"^{_URL}$", "maxLength": 1000})
+    str, BeforeValidator(_url), WithJsonSchema({"type": "string", "pattern": f"^{_URL}$", "maxLength": LONGEST})
 ]
 
 

@@ -1,6 +1,6 @@
 """Reading a definition: text in, definition out, or every mistake at once. It opens no file."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,17 +13,16 @@ from farm.definition.meaning import check
 from farm.definition.mistakes import DefinitionError, Mistake
 from farm.definition.models import Definition
 from farm.definition.placing import placed
-from farm.definition.secrets import doubled, unknown
+from farm.definition.secrets import doubled
+from farm.definition.server import Server
 from farm.definition.tree import Tree
 
 
-def parse(
-    text: str | bytes, name: str = ".farm.yml", files: Files = ALONE, *, secrets: Collection[str] | None = None
-) -> Definition:
+def parse(text: str | bytes, name: str = ".farm.yml", files: Files = ALONE, server: Server | None = None) -> Definition:
     """Return the definition that a text holds; raises DefinitionError with all of its mistakes.
 
     What it includes is taken from `files`, those of its own repository. An empty text is a definition too: built,
-    nothing tested. Only with the names of the repository's secrets it is a mistake to name another one.
+    nothing tested. What only the server knows is checked against it, if it is given.
     """
     tree = Tree(file=name)
     root, whole = included(text, name, files, tree.mistakes)
@@ -37,7 +36,7 @@ def parse(
     except ValidationError as error:
         mistakes += placed(error, tree, Document, lacking=lacking)
     mistakes += _templates(tree)
-    findings = (*check(tree.data), *doubled(tree.data), *unknown(tree.data, secrets))
+    findings = (*check(tree.data), *doubled(tree.data), *(server.check(tree.data) if server else ()))
     sure = [found for found in findings if found.sure(lacking)]
     mistakes += [Mistake.at(tree.place(found.loc), found.message, found.hint) for found in sure]
     if mistakes:

@@ -473,7 +473,7 @@ def test_a_secret_that_there_is_not_is_told_before_anything_runs(house: House, o
     outcome = house.dispatcher.dispatch(number)
     assert (outcome.status, outcome.reason) == (Status.FAILED, "definition")
     assert outcome.messages == [
-        '.farm.yml:1:18: there is no secret "TOKEN" (make it: farm secret set REPO TOKEN)',
+        '.farm.yml:1:18: there is no secret "TOKEN" (make it: farm secret set thyme TOKEN)',
         '.farm.yml:4:13: there is no secret "SMOKE_PASWORD" (did you mean "SMOKE_PASSWORD"?)',
     ]
     assert house.sent == []

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from farm.decision import Close, Plan, decide, steps
-from farm.definition import parse
+from farm.definition import Server, parse
 from farm.git import Commit
 from farm.pipeline import Status
 from farm.push import Push
@@ -51,12 +51,15 @@ def test_a_url_is_only_called_where_the_server_says_so(tmp_path, allowed, plans)
     settings = Settings(home=tmp_path, hook_urls=allowed)
     commit = Commit("2" * 40, "", "", "", "", 0.0)
     text = b"{test: x, release: {after: {tell: {url: 'https://a.example/hooks/x'}}}}"
-    verdict = decide(PUSH, 1, commit, text, protected=False, date="", may_call=settings.may_call)
+    verdict = decide(
+        PUSH, 1, commit, text, protected=False, date="", server=Server("thyme", may_call=settings.may_call)
+    )
     assert isinstance(verdict, Plan) == plans
     if isinstance(verdict, Close):
         [message] = verdict.messages
-        assert message.endswith(
-            "tell: the server does not let https://a.example/hooks/x be called; hook_urls in its farm.yml can"
+        assert message == (
+            ".farm.yml:1:41: the server does not let https://a.example/hooks/x be called "
+            "(hook_urls in the server's farm.yml says which it lets)"
         )
 
 
