@@ -28,6 +28,12 @@ def of(ended: Exit, report: Report | None, last: str, memory: int | None) -> str
     return f"script ended with exit code {ended.code}{passed}"
 
 
+def late(timeout: float, report: Report | None) -> str:
+    """Return why a job failed whose time was up, with what its tests had said until then."""
+    words = f"timed out after {timeout:g} s"
+    return f"{words}; until then {report.sentence}" if report and report.failed else words
+
+
 class LastLine:
     """Passes output on and remembers its last line; it keeps no more of it."""
 

@@ -62,26 +62,26 @@ def prepare(work: Workspace, job: Job | None = None) -> Place:
 
 
 def judge(work: Workspace, place: Place, container: str) -> Outcome:
-    """Wait for the script's end and say how it went; the container stays, unless its time was up."""
+    """Wait for the script's end, or end it when its time is up, and say how it went; the container stays."""
     job, said = place.job, reason.LastLine(work.log.write)
     output = Stream(Mask(work.secrets.values()), said)
     try:
         deadline = time.monotonic() + job.timeout
         ended = work.engine.wait(container, check=work.check, output=output, deadline=deadline)
     except TimeoutError:
-        work.engine.remove("container", container)
-        return Outcome(Status.FAILED, f"timed out after {job.timeout:g} s", {"timed_out": True})
+        work.engine.kill(container)
+        ended = None
     finally:
         output.end()
     report = reports.tests(work, job, container)
-    result: dict[str, Any] = {"exit": ended.code}
+    result: dict[str, Any] = {"exit": ended.code} if ended else {"timed_out": True}
     if report:
         changes = _changes(work, job, report)
         report = report.beginning_with(changes.get("new", {}).get("tests", ()))
         result["tests"] = report.document() | {"changes": changes}
     if covered := reports.coverage(work, job, container):
         result["coverage"] = covered.document()
-    why = reason.of(ended, report, said.text, place.limits.memory)
+    why = reason.of(ended, report, said.text, place.limits.memory) if ended else reason.late(job.timeout, report)
     if why:
         services.fallen(work, place.beside)
     outcome = Outcome(Status.FAILED if why else Status.PASSED, why, result)

@@ -155,6 +155,16 @@ def test_files_are_read_by_glob_from_a_container_that_has_ended(hands, owner, im
     }
 
 
+def test_what_is_killed_can_be_read(hands, owner, images, poll):
+    script = "trap '' TERM; echo 1 > left.txt; echo begun; sleep 600"
+    container = hands.start(ContainerSpec(owner, images.busybox, command=("sh", "-ec", script), directory="/work"))
+    poll(lambda: b"begun" in hands.tail(container, 1))
+    hands.kill(container)
+    assert hands.state(container).exit is not None
+    assert [file.content for file in hands.read(container, ("*.txt",), limit=10, check=calm)] == [b"1\n"]
+    hands.kill(container)
+
+
 def test_containers_of_one_network_find_each_other_by_alias(hands, owner, images, run):
     network = hands.create_network(owner)
     script = "echo hello | nc -l -p 80"

@@ -74,6 +74,20 @@ class Containers:
             raise Errored("the Docker Engine broke the wait for a container off; see its own log")
         return ended
 
+    def kill(self, container: str) -> None:
+        """End what runs in a container."""
+        try:
+            self._api.call("POST", f"/containers/{container}/kill")
+        except Refusal as refusal:
+            if refusal.status != CONFLICT:  # it has ended
+                raise
+        request = Request("POST", f"/containers/{container}/wait")
+        try:
+            for _ in self._api.follow(request, check=lambda: None, deadline=time.monotonic() + _GONE):
+                pass
+        except TimeoutError:
+            raise Errored("the Docker Engine does not end a container; see its own log") from None
+
     def exec(
         self,
         container: str,

@@ -101,6 +101,9 @@ class Engine(Protocol):
     ) -> Exit:
         """Wait until a container has ended and every byte of its output was given to `output` (once, if attached)."""
 
+    def kill(self, container: str) -> None:
+        """End what runs in a container, at once; the container stays, and can be read. One that has ended is fine."""
+
     def exec(
         self,
         container: str,

@@ -180,7 +180,7 @@ class LocalRun:
         return outcome
 
     def _enter(self, work: Workspace, place: test.Place, container: str) -> None:
-        """Give the person a shell with the files as the script left them, unless its time was up."""
+        """Give the person a shell with the files as the script left them."""
         mine = f"{self.repository}:run-{self.scratch.fence}-failed"
         with suppress(Errored):
             shell.keep(container, mine)

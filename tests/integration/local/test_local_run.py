@@ -332,9 +332,10 @@ def test_nothing_is_released_when_a_test_fails(here: Here, registry: Any) -> Non
     assert "released" not in ran.out
 
 
-def test_a_shell_where_a_job_failed(here: Here) -> None:
+@pytest.mark.parametrize("ends", ["'false']", "sleep 600]\n  timeout: 2"])
+def test_a_shell_where_a_job_failed(here: Here, ends: str) -> None:
     here.commit(
-        f"test:\n  script: [touch /made, 'false']\n"
+        f"test:\n  script: [touch /made, {ends}\n"
         f"  services: {{db: {{image: '{here.busybox}', command: nc -ll -p 5432 -e cat, ready: {{port: 5432}}}}}}\n"
     )
     pid, terminal = pty.fork()

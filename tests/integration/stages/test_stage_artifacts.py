@@ -86,8 +86,10 @@ def farm(redis_server: Any, tmp_path: Path, ports: Any, poll: Any) -> Iterator[F
 def tried(farm: Farm, workspace: Callable[..., Any], images: Any) -> Callable[..., Any]:
     """Give a function that runs a script with artifacts, as a worker does."""
 
-    def run(script: str, claim: Claim | None = None, **kept: Any) -> tuple[Claim, Outcome]:
-        job = Job(script=(script,), artifacts=Artifacts(**{"paths": ("out",), **kept}))
+    def run(script: str, claim: Claim | None = None, job: Job | None = None, **kept: Any) -> tuple[Claim, Outcome]:
+        job = (job or Job(script=())).model_copy(
+            update={"script": (script,), "artifacts": Artifacts(**{"paths": ("out",), **kept})}
+        )
         claim = claim or farm.claim(job)
         work = workspace("1" * 40, Definition(jobs={"test": job}), step="test", image=images.busybox)
         work.home.mkdir(exist_ok=True)
@@ -131,6 +133,24 @@ def test_files_come_out_as_they_were_left(farm, tried, said, tmp_path):
 def test_they_are_kept_after_the_end_that_is_wanted(tried, when, script, kept):
     _, outcome = tried(f"mkdir /out; echo x >/out/x; {script}", when=when)
     assert ("artifacts" in outcome.result) == kept
+
+
+def test_a_job_whose_time_is_up_leaves_what_is_there(farm, tried):
+    report = '<testsuite><testcase name="a"/><testcase name="b"><failure message="no"/></testcase></testsuite>'
+    job = Job(script=(), junit=("out/r.xml",), timeout=1.5)
+    script = f"mkdir /out; echo '{report}' >/out/r.xml; echo half >/out/log; sleep 600"
+    claim, outcome = tried(script, job=job, when="failed")
+    committed(farm, claim, outcome)
+    assert outcome.status is Status.FAILED
+    assert str(outcome.reason).startswith("timed out after 1.5 s; until then 1 of 2 tests failed")
+    assert outcome.result["tests"]["failed"] == 1
+    with farm.client() as client:
+        [row] = client.artifacts(claim.number)
+        assert [file["path"] for file in row["files"]] == ["out/log", "out/r.xml"]
+        [step] = [
+            job for stage in client.pipeline(claim.number)["stages"] for job in stage["jobs"] if stage["name"] == "test"
+        ]
+        assert "until then" in step["reason"]
 
 
 def test_too_much_fails_a_job_that_passed_and_is_told_of_one_that_failed(tried, said):
