@@ -53,7 +53,7 @@ class Store:
             try:
                 file = system.open(path, "rb")
             except FileNotFoundError:
-                raise Refused(f"the artifacts of #{sent.number} {sent.step} are gone") from None
+                raise Refused(f"the artifacts of #{sent.number} {sent.step} are gone; `farm retry` makes new") from None
         with file:
             yield cast("IO[bytes]", file)
 

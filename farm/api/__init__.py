@@ -1,6 +1,6 @@
 """The dispatcher's HTTP service: pushes come in, people and the command line ask how things stand, and act.
 
-It decides nothing about pipelines. Every error is `{"detail": one sentence}`.
+It decides nothing about pipelines. Every error is `{"detail": one sentence}` (farm/api/sentences.py).
 """
 
 from typing import Any
@@ -30,7 +30,8 @@ from farm.api import (
     workers,
 )
 from farm.api.body import BodyLimit
-from farm.api.service import Farm, Service, away, errored, invalid, refused
+from farm.api.sentences import away, errored, invalid, nothing, refused
+from farm.api.service import Farm, Service
 from farm.errors import Errored, Refused
 
 BODY = 16 << 20  # bytes of a request at most
@@ -80,6 +81,8 @@ def _application() -> FastAPI:
     api.add_exception_handler(Errored, errored)
     api.add_exception_handler(RequestValidationError, invalid)
     api.add_exception_handler(RedisError, away)
+    for status in (404, 405):
+        api.add_exception_handler(status, nothing)
     return api
 
 

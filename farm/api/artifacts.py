@@ -67,7 +67,10 @@ def read(number: int, step: str, farm: Farm, reader: Reader, file: str | None = 
     found = seen(farm, reader, number)
     job = next((job for job in _kept(found, farm) if job.name == step), None)
     if job is None:
-        raise HTTPException(404, f"#{number} {step} has no artifacts, or their time is over")
+        raise HTTPException(
+            404,
+            f"#{number} {step} has no artifacts, or their time is over; `farm artifacts {number}` lists what is kept",
+        )
     pieces = farm.artifacts.pieces(Sent(number, step, job.result["artifacts"]["fence"]), file)
     headers = {
         "X-Content-Type-Options": "nosniff",

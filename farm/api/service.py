@@ -1,14 +1,12 @@
-"""What all routes of the dispatcher's HTTP service share: its parts, who may ask, and how errors are said."""
+"""What all routes of the dispatcher's HTTP service share: its parts, and who may ask. It knows no route."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 from fastapi import Depends, HTTPException, Request, Security
-from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from pydantic import Field
-from redis.exceptions import OutOfMemoryError
 
 from farm.access import Access, Holder, Scope
 from farm.api.feed import Feed
@@ -123,29 +121,3 @@ def seen(farm: Service, holder: Holder, number: int) -> Pipeline:
         raise HTTPException(404, str(refusal)) from refusal
     admit(holder, found.repository)
     return found
-
-
-async def refused(_: Request, error: Any) -> JSONResponse:
-    """Answer a request that cannot be granted."""
-    return JSONResponse({"detail": str(error)}, 422)
-
-
-async def errored(request: Request, error: Any) -> JSONResponse:
-    """Answer while a part of the farm is at fault, such as a registry that does not answer."""
-    log.warning("request.errored", path=request.url.path, error=str(error))
-    return JSONResponse({"detail": str(error)}, 503, {"Retry-After": "2"})
-
-
-async def invalid(_: Request, error: Any) -> JSONResponse:
-    """Answer a request that has not the form that the API's description asks for."""
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"] if part != "body")
-    return JSONResponse({"detail": f"{place or 'the request'}: {first['msg']}"}, 422)
-
-
-async def away(request: Request, error: Any) -> JSONResponse:
-    """Answer while Redis is away or full."""
-    log.warning("redis.away", path=request.url.path, error=str(error))
-    full = isinstance(error, OutOfMemoryError)
-    part = "Redis is full, give it more memory" if full else "Redis does not answer, see `farm up` or its log"
-    return JSONResponse({"detail": f"{part}; nothing was changed, ask again"}, 503, {"Retry-After": "2"})

@@ -36,7 +36,7 @@ class Course(Base):
         answer = self.scripts.run("cancel", number, who)
         sentence = {
             "unknown": f"there is no pipeline #{number}; `farm list` shows those that there are",
-            "finished": f"#{number} is over already; nothing was canceled",
+            "finished": f"#{number} is over already, so nothing was canceled; `farm retry {number}` runs it again",
             "late": f"too late: #{number} is being released; push again or roll back",
         }.get(answer)
         if sentence:
