@@ -85,7 +85,10 @@ def _misspelt(option: str) -> bool:
 def _hint(outcomes: Sequence[Outcome]) -> str | None:
     live = [outcome.number for outcome in outcomes if not outcome.status.final]
     if live:
-        return f"farm watch {live[0]}  |  git push -o farm.watch  |  -o farm.skip"
+        options = (
+            "" if all(outcome.push.by_hand for outcome in outcomes) else "  |  git push -o farm.watch  |  -o farm.skip"
+        )
+        return f"farm watch {live[0]}{options}"
     if any(outcome.messages for outcome in outcomes):
         return "`farm lint` checks .farm.yml before the push"
     return None

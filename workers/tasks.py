@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from copy import copy
 from functools import cache, partial, wraps
 from typing import Any
 
@@ -28,9 +29,12 @@ from redis.exceptions import ResponseError
 
 from farm.broker import TASKS, app, near, publish, title
 from farm.errors import Unreachable
+from farm.home import default_home
 from farm.pipeline import Status
 from farm.settings import Settings
+from farm.settings.watch import Watch
 from workers.attempt import Ended, attempt
+from workers.bench import Bench
 from workers.heartbeat import Heartbeat
 from workers.lease import stop_all
 from workers.tools import Tools
@@ -85,22 +89,29 @@ class StepErrored(Exception):
 
 
 @cache
+def bench() -> Bench:
+    """Return this process's tools with their settings, connected at the first use after the fork."""
+    settings, watch = _start()
+    return Bench(settings, copy(watch))
+
+
 def tools() -> Tools:
-    """Return this process's tools, connected at the first use after the fork."""
-    return Tools.connect(_settings())
+    """Return this process's tools as they are."""
+    return bench().tools
 
 
 @cache
-def _settings() -> Settings:
+def _start() -> tuple[Settings, Watch]:
     """Return what the worker was started with; a slot that takes the place of a lost one inherits it."""
-    return Settings.load()
+    watch = Watch(default_home())
+    return Settings.load(), watch
 
 
 def _stage(task: Any, number: int, step: str) -> str:
     """Do one step; what it returns or raises is what Flower shows and whether the chain goes on."""
     signal.signal(TERM_SIGNAL, _end_slot)  # not earlier: after `worker_process_init` the pool sets its own
     teardown = _teardowns[task.request.id] = ExitStack()
-    ended = attempt(tools(), number, step, teardown)
+    ended = attempt(bench().renewed(), number, step, teardown)
     if ended.next:
         return f"#{number} {step} had passed; waking what waits for it"
     if ended.elsewhere:
@@ -151,7 +162,7 @@ def _tear_down(task_id: str, **_: Any) -> None:
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _warm_up(**_: Any) -> None:
     """Connect before the first step."""
-    tools.cache_clear()  # the main process may have its own by now
+    bench.cache_clear()  # the main process may have its own by now
     try:
         tools().record.redis.ping()
         tools().engine.info()

@@ -30,7 +30,8 @@ def doctor(
     settings, wrong = _settings()
     if not settings.farm_id:
         raise Refused("this machine belongs to no farm; run `farm up`, or `farm join` with the file of one")
-    findings = [*wrong, *_examine(settings, repositories or [])]
+    readable = all(finding.verdict != "error" for finding in wrong)
+    findings = [*wrong, *_examine(settings, repositories or [], readable=readable)]
     if as_json:
         typer.echo(json.dumps([finding.document() for finding in findings], indent=2))
     else:
@@ -49,7 +50,8 @@ def _settings() -> tuple[Settings, list[Finding]]:
     return settings, list(ground.settings(settings))
 
 
-def _examine(settings: Settings, named: list[Path]) -> Iterator[Finding]:
+def _examine(settings: Settings, named: list[Path], *, readable: bool) -> Iterator[Finding]:
+    """Look at everything; what only farm.yml can say is left out where that is not `readable`."""
     head = bool(settings.token)
     client = redis.Redis.from_url(settings.redis_url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
     with closing(client):
@@ -68,7 +70,7 @@ def _examine(settings: Settings, named: list[Path]) -> Iterator[Finding]:
         if alive:
             yield from parts.sealed(settings, client)
             yield from parts.queues(record) if head else parts.worker(settings, record)
-        yield from ground.access(known, settings)
+        yield from ground.access(known, settings) if readable else ()
         if head:
             yield from ground.hooks(named, known)
             yield from ground.shared(settings, known)

@@ -48,6 +48,7 @@ _SENTENCES = {
     "too_short": ("this is empty", "remove the key, or say something"),
     "string_too_short": ("this is empty", "remove the key, or say something"),
     "string_too_long": ("this is too long", ""),
+    "string_pattern_mismatch": ("{found} has not the form that is wanted here", "it has to fit {pattern}"),
 }
 _PLATFORMS = (
     "images for chosen platforms cannot be built yet: an image is for the platform of the worker that builds it",
@@ -131,7 +132,11 @@ def sentence(error: Mapping[str, Any], known: Sequence[str]) -> tuple[str, str]:
         hint = "write key: value lines, without `- `"
     if error["type"] == "int_type" and isinstance(found, str) and found.isdecimal():
         hint = "take away the quotes"
-    return message.format(key=key, found=kind(found), msg=context.get("error") or error["msg"], **context), hint
+    if str(context.get("pattern", "")).startswith("^https?://"):
+        hint = "write a URL that begins with http:// or https://, without a user's name in it"
+    return message.format(key=key, found=kind(found), msg=context.get("error") or error["msg"], **context), hint.format(
+        **context
+    )
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

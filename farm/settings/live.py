@@ -23,12 +23,9 @@ AT_START = frozenset(
         *("log_head", "log_tail", "log_budget", "artifacts"),
     )
 )
-OF_WORKERS = frozenset(
-    (
-        *("worker_name", "slots", "labels", "memory", "cpus", "pids"),
-        *("disk_min", "mirrors_max", "build_cache_max", "artifact_max", "registries", "secret_keys"),
-    )
-)
+OF_WORKERS = frozenset(("worker_name", "slots", "labels", "disk_min", "mirrors_max", "build_cache_max"))
+# What a worker takes over between two steps, from the farm.yml of its own machine.
+BETWEEN_STEPS = frozenset(("memory", "cpus", "pids", "artifact_max", "registries", "repositories", "secret_keys"))
 
 log = structlog.get_logger()
 

@@ -45,9 +45,8 @@ class Started:
 
 
 def of_worker(settings: Settings) -> Mapping[str, object]:
-    """Return what a worker uses of the settings, all of it as at its start."""
-    found = {name: getattr(settings, name) for name in (AT_START - _NOT_OF_WORKERS) | OF_WORKERS}
-    return found | {"repositories.*.git": {name: own.git for name, own in settings.repositories.items() if own.git}}
+    """Return what a worker uses of the settings as at its start."""
+    return {name: getattr(settings, name) for name in (AT_START - _NOT_OF_WORKERS) | OF_WORKERS}
 
 
 def of_pages(settings: Settings) -> Mapping[str, object]:

@@ -22,6 +22,12 @@ class Watch:
         self._taken = self._seen
         return True
 
+    def differs(self) -> bool:
+        """Return whether the file is another than at the last time that this was so; it may still be being written."""
+        self._seen = self._stamp()
+        before, self._taken = self._taken, self._seen
+        return before != self._taken
+
     def _stamp(self) -> Stamp:
         try:
             found = self._file.stat()

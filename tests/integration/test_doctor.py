@@ -13,6 +13,7 @@ from redis import Redis
 
 from farm.cli import ground, parts
 from farm.home import new_key
+from farm.ledger import Ledger
 from farm.record import Record, WorkerInfo
 from farm.secrets import Secrets
 from farm.settings import Settings
@@ -132,8 +133,10 @@ def test_a_repository_that_cannot_be_read_is_named_without_its_password(tmp_path
 @pytest.mark.registry
 def test_a_file_with_mistakes_is_named_and_the_rest_is_looked_at_all_the_same(variables, redis_client, tmp_path):
     beat(redis_client)
+    Ledger(redis_client, 9.0).register("thyme", "http://127.0.0.1:1/thyme.git", "main", {})
     (tmp_path / "farm.yml").write_text("slotz: 3\nlease: 0\n")
     found = doctor(variables)
+    assert "git thyme" not in found  # what opens it stands in that file
     assert found["settings"]["verdict"] == "error"
     assert "farm.yml:1:1" in found["settings"]["words"]
     assert "1 more" in found["settings"]["words"]

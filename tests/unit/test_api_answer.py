@@ -23,6 +23,11 @@ def test_a_push_is_queued():
     ]
 
 
+def test_what_was_asked_for_by_hand_is_given_no_options_of_a_push():
+    asked = Outcome(replace(push(), source="manual"), 218, stages=STAGES)
+    assert compose([asked], WEB)[-1] == "hint: farm watch 218"
+
+
 def test_what_will_not_be_released_is_said():
     outcome = Outcome(push(), 218, reason="no .farm.yml: nothing is tested", stages=("build",))
     assert compose([outcome], WEB)[1] == "success: pipeline #218 queued (build); no .farm.yml: nothing is tested"

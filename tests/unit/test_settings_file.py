@@ -61,6 +61,22 @@ def test_groups_are_read_with_all_that_they_can_say() -> None:
         parse(b"slack: {token: {env: A}}\n", "farm.yml")
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "forges: {gitea: {url: ftp://x}}",
+            "(write a URL that begins with http:// or https://, without a user's",
+        ),
+        ("farm_id: thyme", '"thyme" has not the form that is wanted here (it has to fit ^([0-9a-f]{12})?$)'),
+    ],
+)
+def test_text_of_the_wrong_form_is_told_what_form_is_wanted(text: str, told: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse(text.encode(), "farm.yml")
+    assert told in str(caught.value)
+
+
 def test_a_file_of_certificates_is_named_by_its_whole_path() -> None:
     with pytest.raises(SettingsError, match=r"^farm.yml:1:58: a file is given by its whole path"):
         parse(b"email: {host: x, sender: a@b.c, domains: {'*': [x]}, ca: mail-ca.pem}\n", "farm.yml")

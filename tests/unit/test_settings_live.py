@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from farm.home import choose_state, keep_keys, open_state
 from farm.settings import Settings
 from farm.settings.document import Document
-from farm.settings.live import AT_START, OF_WORKERS, Live
+from farm.settings.live import AT_START, BETWEEN_STEPS, OF_WORKERS, Live
 from farm.settings.started import Started, of_pages, of_worker
 from workers import tasks
 
@@ -72,12 +72,12 @@ def test_a_file_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
 
 def test_what_only_a_new_start_takes_over_is_named_until_it_is_as_it_was(tmp_path: Path) -> None:
     live = Live(Settings.load(tmp_path))
-    write(tmp_path, "url: http://127.0.0.1:1\nlease: 4\nmemory: 64MiB\npoll: 7\n")
+    write(tmp_path, "url: http://127.0.0.1:1\nlease: 4\nslots: 77\npoll: 7\n")
     with capture_logs() as logs:
         assert looked(live)
     assert live.waiting == ("lease", "url")
     assert (live.settings.lease, live.settings.poll) == (9.0, 7)
-    assert {"dispatcher": "lease url", "workers": "memory"}.items() <= logs[-1].items()
+    assert {"dispatcher": "lease url", "workers": "slots"}.items() <= logs[-1].items()
     write(tmp_path, "lease: 4\n")
     assert looked(live)
     assert live.waiting == ("lease",)
@@ -87,9 +87,10 @@ def test_what_only_a_new_start_takes_over_is_named_until_it_is_as_it_was(tmp_pat
 def test_each_setting_is_taken_over_at_once_or_said_to_wait() -> None:
     """One that is new belongs into one of the sets, or here: then `House.apply` gives it to whoever uses it."""
     at_once = {"poll", "keep_days", "keep_pipelines", "keep_images", "slack", "email", "webhooks", "trackers", "forges"}
-    at_once |= {"hook_urls", "schedules", "repositories", "badges"}
-    assert AT_START | OF_WORKERS | at_once == set(Document.model_fields)
-    assert not at_once & (AT_START | OF_WORKERS)
+    at_once |= {"hook_urls", "schedules", "badges"}
+    assert AT_START | OF_WORKERS | BETWEEN_STEPS | at_once == set(Document.model_fields)
+    assert not at_once & (AT_START | OF_WORKERS | BETWEEN_STEPS)
+    assert not BETWEEN_STEPS & (AT_START | OF_WORKERS)
 
 
 def told(started: Started) -> list[tuple[str, str]]:
@@ -103,11 +104,11 @@ def told(started: Started) -> list[tuple[str, str]]:
 def test_a_worker_says_once_what_waits_for_its_new_start(tmp_path: Path) -> None:
     started = Started("worker", Settings.load(tmp_path), of_worker)
     assert told(started) == []
-    write(tmp_path, "memory: 64MiB\npoll: 7\nrepositories: {thyme: {git: {user: x}}}\n")
-    assert told(started) == [("settings.wait", "memory repositories.*.git")]
-    write(tmp_path, "memory: 65MiB\nrepositories: {thyme: {git: {user: x}, protected: [refs/heads/x]}}\n")
+    write(tmp_path, "labels: [gpu]\nslots: 77\nmemory: 64MiB\npoll: 7\n")
+    assert told(started) == [("settings.wait", "labels slots")]
+    write(tmp_path, "labels: [arm64]\nslots: 78\n")
     assert told(started) == []  # they wait, as was said
-    write(tmp_path, "memory: lots\n")
+    write(tmp_path, "slots: lots\n")
     assert told(started) == [("settings.refused", "")]
     write(tmp_path, "poll: 7\n")
     assert told(started) == [("settings.as_started", "")]
@@ -121,7 +122,7 @@ def test_the_pages_say_only_what_they_use(tmp_path: Path) -> None:
 
 def test_all_that_is_read_at_a_start_is_told_by_whoever_reads_it(tmp_path: Path) -> None:
     settings = Settings.load(tmp_path)
-    known = AT_START | OF_WORKERS | {"repositories.*.git"}
+    known = AT_START | OF_WORKERS
     assert of_worker(settings).keys() | of_pages(settings).keys() <= known
     assert known - of_worker(settings).keys() - of_pages(settings).keys() == {"web_url", "token", "cookie_secret"}
 
@@ -138,16 +139,27 @@ def test_keys_are_those_of_this_moment_and_a_bad_file_takes_none_away(tmp_path: 
     assert own.keys_now() == ("c" * 64, *first)
 
 
-def test_a_slot_that_takes_the_place_of_a_lost_one_has_the_worker_s_settings(
+def test_a_worker_takes_over_between_steps_what_it_may_and_no_mistake(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FARM_HOME", str(tmp_path))
-    for known in (tasks.tools, tasks._settings):
+    write(tmp_path, "memory: 64MiB\nslots: 3\n")
+    for known in (tasks.bench, tasks._start):
         known.cache_clear()
-    write(tmp_path, "memory: 64MiB\n")
-    assert tasks.tools().settings.memory == 64 << 20
+    bench, first = tasks.bench(), tasks.tools()
+    assert bench.renewed() is first
+    login = "registries: {registry.example: {user: ada, password: {env: X}}}\n"
+    write(tmp_path, f"memory: 65MiB\nslots: 4\nrepositories: {{thyme: {{git: {{user: x}}}}}}\n{login}")
+    settings = bench.renewed().settings
+    assert (settings.memory, settings.slots, settings.repository("thyme").git.user) == (65 << 20, 3, "x")
+    assert list(settings.registries) == ["registry.example"]
+    assert bench.tools.engine is not first.engine
+    assert bench.tools.record is first.record
     write(tmp_path, "memory: lots\n")
-    tasks.tools.cache_clear()  # as after a fork
-    assert tasks.tools().settings.memory == 64 << 20
-    for known in (tasks.tools, tasks._settings):
+    assert bench.renewed().settings is settings
+    tasks.bench.cache_clear()  # a slot that takes the place of a lost one, with a bad file
+    assert tasks.bench().renewed().settings.memory == 64 << 20
+    write(tmp_path, "memory: 66MiB\n")
+    assert tasks.bench().renewed().settings.memory == 66 << 20
+    for known in (tasks.bench, tasks._start):
         known.cache_clear()
