@@ -9,7 +9,7 @@ from farm.push import Push, check_ref
 from farm.record.scripts import Base
 from farm.record.values import Repository, dumps
 
-Reflogs = Mapping[str, Sequence[tuple[str, str]]]
+Reflogs = Mapping[str, Sequence[tuple[str, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ class Ledger(Base):
     def enter(self, repository: str, updates: Sequence[Push], reflogs: Reflogs | None = None) -> list[Entry]:
         """Put all updates of one `git push` into the ledger, in one atomic step; to repeat it is harmless.
 
-        A reflog is the last part of git's own list of (old, new) of a ref, oldest first; it settles the order.
+        A reflog is the last part of git's own list of a ref, oldest first; it settles the order. Each of its lines has
+        the old id, the new one, and its place as a push's `line` says it, where that is known.
         """
         rows = [asdict(push) | {"options": dumps(list(push.options))} for push in updates]
         logs = {ref: [list(pair) for pair in pairs] for ref, pairs in (reflogs or {}).items()}

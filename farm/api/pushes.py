@@ -21,10 +21,13 @@ UPDATES = 10_000  # refs of one `git push` at most
 
 routes = APIRouter(tags=["pushes"])
 Text = Annotated[str, Field(max_length=500)]
+Line = Annotated[str, Field(max_length=40, pattern=r"^([0-9]+-[0-9]+)?$")]
 
 
 class Update(BaseModel):
-    """One moved ref; `reflog` is the last part of git's own list of its moves, oldest first, `line` its place there.
+    """One moved ref; `line` is its place in git's reflog.
+
+    `reflog` is the last part of git's own list of its moves, oldest first: old, new and place of each.
 
     `who` is whoever pushed, where that is not the pusher of the whole report.
     """
@@ -33,9 +36,9 @@ class Update(BaseModel):
     ref: Annotated[str, Field(max_length=1000)]
     old: str
     new: str
-    line: Annotated[str, Field(max_length=40, pattern=r"^([0-9]+-[0-9]+)?$")] = ""
+    line: Line = ""
     who: Text = ""
-    reflog: Annotated[list[tuple[str, str]], Field(max_length=200)] = []
+    reflog: Annotated[list[tuple[str, str] | tuple[str, str, Line]], Field(max_length=200)] = []
 
 
 class Report(BaseModel):

@@ -170,6 +170,16 @@ class Bare:
                 found.append(f"{name} is not {value}; run: git -C {self.path} config {name} {value}")
         return found
 
+    def remark(self) -> str | None:
+        """Return what git cannot tell of this repository, with the line that mends it, or None."""
+        if not (self.path / "reftable" / "tables.list").exists():
+            return None
+        return (
+            "git keeps its refs as a reftable, which has no reflog files: of the pushes whose hook is killed before it"
+            " has begun, only where they led is found, by `git ls-remote`;"
+            f" run: git -C {self.path} refs migrate --ref-format=files"
+        )
+
     def git(self, *arguments: str) -> str:
         """Run git in the repository and return what it prints; nothing of a caller's git environment leaks in."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

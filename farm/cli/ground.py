@@ -114,7 +114,7 @@ def _hook(path: Path) -> Iterator[Finding]:
     name = f"hook {path.name}"
     try:
         bare = Bare.find(path)
-        mistakes = bare.mistakes()
+        mistakes, remark = bare.mistakes(), bare.remark()
         waiting, refused = len(bare.spooled()), len(bare.refused())
     except FarmError as error:
         yield Finding.error(name, str(error), f"farm hook install {path}")
@@ -122,11 +122,14 @@ def _hook(path: Path) -> Iterator[Finding]:
     for mistake in mistakes:
         words, _, mend = mistake.rpartition("; run: ")
         yield Finding.error(name, words or mistake, mend if words else f"farm hook install {path}")
+    if remark:
+        words, _, mend = remark.rpartition("; run: ")
+        yield Finding.warning(name, words, mend)
     if refused:
         yield Finding.warning(name, f"{refused} pushes were refused by the farm", f"farm hook status {path}")
     if waiting:
         yield Finding.warning(name, f"{waiting} pushes wait in {bare.spool}", f"{bare.hook} --deliver")
-    if not (mistakes or refused or waiting):
+    if not (mistakes or remark or refused or waiting):
         yield Finding.ok(name, "reports every push; push options are on")
 
 

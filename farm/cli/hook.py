@@ -61,6 +61,8 @@ def install(
         {"url": settings.url, "token": answer["token"], "repository": answer["name"]}, answer["registered"], reflogs
     )
     typer.echo(f"farm: {bare.path} is the repository {answer['name']}; every push to it starts a pipeline")
+    if remark := bare.remark():
+        typer.echo(f"warning: {remark}")
     if kept:
         typer.echo(f"farm: the hook that was there is kept as {kept} and runs as before")
     if timer is timers.Kind.AUTO and answer.get("delivers"):
@@ -105,6 +107,7 @@ def status(
         "spooled": len(bare.spooled()),
         "refused": refused,
         "mistakes": mistakes,
+        "remark": bare.remark(),
     }
     if as_json:
         typer.echo(json.dumps(document, indent=2))
@@ -115,6 +118,8 @@ def status(
             typer.echo(f"  refused: {sentence}")
         for sentence in mistakes:
             typer.echo(f"  error: {sentence}")
+        if document["remark"]:
+            typer.echo(f"  warning: {document['remark']}")
         if not mistakes:
             typer.echo("  ok: pushes reach the farm")
     raise typer.Exit(1 if mistakes else 0)

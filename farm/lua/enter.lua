@@ -1,6 +1,6 @@
 #!lua
 -- ENTER: put all updates of one `git push` into the ledger.
--- ARGV: repository, JSON list of updates (id ref old new who options source line), JSON object ref -> [[old, new], ...]
+-- ARGV: repository, JSON list of updates (id ref old new who options source line), JSON object ref -> [[old, new, line], ...]
 -- Answers a JSON list of [number, known 0 | 1] in the order of the updates, or "unknown" for a repository. The number is
 -- 0 where `ls-remote` saw what no pipeline stands for any more and the ledger knows all the same.
 -- A push is known by its UUID; else by its line in git's reflog; else it is the first of the same (old, new) of its ref
@@ -22,8 +22,9 @@ local function neighbours(key, window)
   local rows, all = {}, {}
   local raw = call('ZREVRANGE', key, 0, window - 1, 'WITHSCORES')
   for i = #raw - 1, 1, -2 do
-    local old, new, source = unpack(call('HMGET', pipeline_key(raw[i]), 'old', 'new', 'source'))
+    local old, new, source, line = unpack(call('HMGET', pipeline_key(raw[i]), 'old', 'new', 'source', 'line'))
     local row = {number = raw[i], position = tonumber(raw[i + 1]), old = old, new = new, source = source}
+    row.line = line or ''
     all[#all + 1] = row
     if source ~= 'manual' then
       row.at = #all
@@ -47,15 +48,23 @@ local function place_by_hand(rows, all, id)
   return #all
 end
 
+-- Whether two places in the reflog may be one: "" where it is not known.
+local function agree(one, other) return one == '' or other == '' or one == other end
+
 -- A guess stands for the line that ends where it ended.
 local function same(row, line)
-  return row.new == line[2] and (row.old == line[1] or row.source == 'ls-remote')
+  return row.new == line[2] and (row.old == line[1] or row.source == 'ls-remote') and agree(row.line, line[3] or '')
+end
+
+local function lists(line, update)
+  return line[1] == update.old and line[2] == update.new and agree(line[3] or '', update.line)
 end
 
 -- The longest way to match known pushes with lines of the reflog, both in order: line -> index of the push. Where there
--- are several ways the later lines are matched, for a guess saw the last of several.
--- A reflog begins anew with its ref, so what came before the ref was made again is in none: the second value. One that
--- lists a deletion has outlived it.
+-- are several ways the later lines are matched, for a guess saw the last of several; but where a reflog begins anew the
+-- later pushes, for the earlier ones may be of another life of the ref.
+-- A reflog begins anew with its ref, so what came before the ref was made again is in none; one that lists a deletion has
+-- outlived it. The second value says whether it begins so and is whole.
 local function matched(rows, lines)
   local base = 0
   local anew = lines[1] and not string.find(lines[1][1], '[^0]')
@@ -77,22 +86,10 @@ local function matched(rows, lines)
     if same(rows[i], lines[j]) then
       found[j] = i
       i, j = i - 1, j - 1
-    elseif length[i - 1][j] >= length[i][j - 1] then i = i - 1
+    elseif length[i - 1][j] > length[i][j - 1] or (length[i - 1][j] == length[i][j - 1] and not anew) then i = i - 1
     else j = j - 1 end
   end
-  return found, base
-end
-
--- Behind which of the known pushes a new one comes (0: before all).
-local function place_by_reflog(rows, update, lines)
-  local found, base = matched(rows, lines)
-  for j, line in ipairs(lines) do
-    if not found[j] and line[1] == update.old and line[2] == update.new then
-      for k = j - 1, 1, -1 do if found[k] then return found[k] end end
-      for k = j + 1, #lines do if found[k] then return found[k] - 1 end end
-      return base > 0 and base == #rows and base or nil
-    end
-  end
+  return found, anew
 end
 
 local function place_by_ids(rows, update)
@@ -109,6 +106,25 @@ local function place_by_ids(rows, update)
     if rows[i].new == update.old and rows[i + 1].old ~= rows[i].new then return i end
   end
   return nil
+end
+
+-- Behind which of the known pushes a new one comes (0: before all). What a whole reflog does not list, or lists no more
+-- often than is known, is of an earlier life of the ref: it goes before all that the reflog lists.
+local function place_by_reflog(rows, update, lines)
+  local found, anew = matched(rows, lines)
+  for j, line in ipairs(lines) do
+    if not found[j] and lists(line, update) then
+      for k = j - 1, 1, -1 do if found[k] then return found[k] end end
+      for k = j + 1, #lines do if found[k] then return found[k] - 1 end end
+      return anew and #rows or nil
+    end
+  end
+  if not anew then return nil end
+  local earlier, first = {}, #rows + 1
+  for j = #lines, 1, -1 do first = found[j] or first end
+  for i = 1, first - 1 do earlier[i] = rows[i] end
+  earlier[first] = {old = lines[1][1]}
+  return place_by_ids(earlier, update) or first - 1
 end
 
 -- `top` is the highest place of those that are forgotten: what comes behind all others comes behind them, too.
@@ -188,7 +204,7 @@ local function guess_of(update)
   local rows, lines = neighbours(ref_key(repository, update.ref), WINDOWS[1]), reflogs[update.ref] or {}
   local listed, found = false, nil
   for j, line in ipairs(lines) do
-    if line[1] == update.old and line[2] == update.new then
+    if lists(line, update) then
       listed, found = true, found or (matched(rows, lines))
       local row = rows[found[j]]
       if row and row.source == 'ls-remote' then return row end
@@ -283,7 +299,10 @@ local function enter(update)
     call('HSET', tips, update.ref, newest_of(update.ref) or update.new)
   end
   if not string.find(one.letters, letter) then one.letters = one.letters .. letter end
-  if one.line == '' then one.line = update.line end
+  if one.line == '' and update.line ~= '' then
+    one.line = update.line
+    call('HSET', pipeline_key(one.number), 'line', update.line)
+  end
   keep(key, pair, found)
   return one.number, known
 end

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from farm.cli import timer
+from farm.cli import ground, timer
 from farm.cli.bare import Bare
 
 
@@ -141,6 +141,18 @@ def test_status_says_what_is_wrong_and_how_to_mend_it(cli, bare):
         "logAllRefUpdates",
         "token",
     ]
+
+
+def test_refs_in_a_reftable_are_told(cli, bare):
+    (bare / "reftable").mkdir()
+    (bare / "reftable/tables.list").touch()  # all that git from 2.45 on makes is more of this
+    ran = cli("hook", "install", bare, "--timer", "none")
+    assert ran.code == 0, ran.err
+    assert "warning: git keeps its refs as a reftable" in ran.out
+    status = cli("hook", "status", bare)
+    assert (status.code, "reftable" in status.out) == (0, True)
+    (found,) = ground.hooks([bare], [])
+    assert (found.verdict, found.mend) == ("warning", f"git -C {bare} refs migrate --ref-format=files")
 
 
 def test_a_wrong_token_keeps_the_push_for_later(cli, bare, farm):

@@ -29,7 +29,7 @@ def test_a_push_is_reported_and_answered(git, door):
     assert 0 < asked["wait"] <= 0.9
     (update,) = asked["updates"]
     assert (update["ref"], update["old"], update["new"]) == ("refs/heads/main", "0" * 40, new)
-    assert update["reflog"] == [["0" * 40, new]]
+    assert update["reflog"] == [["0" * 40, new, update["line"]]]
     assert "Authorization: Bearer secret-of-thyme" in door.headers[0]
     assert git.spool() == []
 
@@ -40,15 +40,17 @@ def test_back_and_forth_is_in_the_reflog_and_only_the_last_fifty_go_along(git, d
         git.push("-f", f"{first}:refs/heads/main")
         git.push("-f", f"{second}:refs/heads/main")
     assert [len(update["reflog"]) for update in door.updates] == [1, 2, 3, 4]
-    assert door.updates[-1]["reflog"] == [["0" * 40, first], [first, second], [second, first], [first, second]]
+    log = door.updates[-1]["reflog"]
+    assert [line[:2] for line in log] == [["0" * 40, first], [first, second], [second, first], [first, second]]
+    assert [line[2] for line in log] == [update["line"] for update in door.updates]
     assert len({update["id"] for update in door.updates}) == 4
     log = git.bare / "logs/refs/heads/main"
     line = f"{second} {second} A <a@example.org> 1 +0000\tpush of an earlier day, with a long word {'x' * 400}\n"
     log.write_text(line * 200 + log.read_text())
     git.push("-f", f"{first}:refs/heads/main")
     assert len(door.updates[-1]["reflog"]) == 50
-    assert door.updates[-1]["reflog"][-1] == [second, first]
-    assert door.updates[-1]["reflog"][0] == [second, second]
+    assert door.updates[-1]["reflog"][-1][:2] == [second, first]
+    assert door.updates[-1]["reflog"][0][:2] == [second, second]
 
 
 def test_all_updates_of_one_push_go_in_one_request(git, door):
@@ -116,7 +118,7 @@ def test_sha256(gits, door):
     new = git.commit()
     assert git.push("HEAD:main").code == 0
     assert door.updates[0]["new"] == new
-    assert door.updates[0]["reflog"] == [["0" * 64, new]]
+    assert door.updates[0]["reflog"] == [["0" * 64, new, door.updates[0]["line"]]]
 
 
 def test_a_hook_that_was_here_before_gets_the_same_lines(git):

@@ -51,7 +51,7 @@ def test_a_hook_that_was_killed_is_made_good(farm, door):
     (update,) = asked["updates"]
     assert asked["source"] == "reflog"
     assert (update["ref"], update["old"], update["new"]) == ("refs/heads/main", "0" * 40, new)
-    assert update["reflog"] == [["0" * 40, new]]
+    assert update["reflog"] == [["0" * 40, new, update["line"]]]
     assert update["who"] == "ada"
     assert update["line"].endswith("-0")
     deliver(farm)
