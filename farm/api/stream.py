@@ -35,8 +35,14 @@ class Shared:
     async def ask(self, key: Any, work: Callable[[], Awaitable[Any]]) -> Any:
         """Return what `work` gives, or gave to another lately."""
         now = monotonic()
-        for old in [old for old, (until, future) in self._asked.items() if until < now and future.done()]:
-            del self._asked[old]
+        for old, (until, asked) in tuple(self._asked.items()):
+            if asked.done() and (until < now or _failed(asked)):
+                del self._asked[old]
         if key not in self._asked:
             self._asked[key] = (now + self._seconds, asyncio.ensure_future(work()))
         return await asyncio.shield(self._asked[key][1])
+
+
+def _failed(asked: asyncio.Future[Any]) -> bool:
+    """Return whether nobody else is to be told the same: the next one may be answered."""
+    return asked.cancelled() or asked.exception() is not None

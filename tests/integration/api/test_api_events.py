@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from farm.api import events, feed, logs
 from farm.pipeline import Status
 from tests.integration.api.conftest import HOOK, OWN, Served
 
@@ -153,3 +154,105 @@ async def _ablocks(texts: AsyncIterator[str]) -> AsyncIterator[str]:
         *whole, rest = (rest + text).split("\n\n")
         for block in whole:
             yield block
+
+
+def test_somebody_who_hears_nothing_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (feed, events, logs):
+        monkeypatch.setattr(module, "SILENCE", 0.3)
+    number = served.farm.open()
+    served.farm.claim(number, "build")
+    headers = {"Authorization": f"Bearer {OWN}", **STREAM}
+    for path in ("/events", f"/pipelines/{number}/logs/build"):
+        with httpx.stream("GET", served.url + path, headers=headers, timeout=60) as answer:
+            blocks = _blocks(answer.iter_text())
+            assert [next(blocks) for _ in range(3)] == ["retry: 2000", ": still here", ": still here"]
+
+
+def test_while_redis_is_away_and_when_it_is_back(
+    served: Served, redis_server: Any, poll: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Changes go on in the same stream; a log's ends, answers with a word meanwhile, and is taken up where it was."""
+    monkeypatch.setattr(feed, "PAUSE", 0.1)
+    farm, number = served.farm, served.farm.open()
+    claim, path = farm.claim(number, "build"), f"/pipelines/{number}/logs/build"
+    with farm.logs.writer(number, "build", claim.fence) as log:
+        log.write(b"one\n")
+    with watching(served, f"/events?pipeline={number}", **{"Last-Event-ID": "0"}) as changes:
+        assert [next(changes)["data"]["kind"] for _ in range(3)] == ["created", "queued", "step"]
+        with watching(served, path) as lines:
+            first = next(lines)
+            redis_server.stop()
+            assert list(lines) == []
+        asked = served.get(path, headers=STREAM | {"Last-Event-ID": first["id"]})
+        assert (asked.status_code, "Redis does not answer" in asked.json()["detail"]) == (503, True)
+        redis_server.start()
+        poll(farm.redis.ping)
+        with farm.logs.writer(number, "build", claim.fence) as log:
+            log.write(b"two\n")
+        farm.record.commit(claim, Status.FAILED, reason="exit status 2")
+        assert ("step", "failed") in [(each["data"]["kind"], each["data"]["status"]) for each in _until_end(changes)]
+    with watching(served, path, **{"Last-Event-ID": first["id"]}) as lines:
+        assert [event["data"].get("text") for event in lines] == ["two\n", None]
+
+
+def _until_end(changes: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for event in changes:
+        yield event
+        if event["data"]["kind"] == "finished":
+            return
+
+
+def test_a_watcher_of_a_log_who_is_thousands_of_lines_behind(served: Served) -> None:
+    number = served.farm.open()
+    claim = served.farm.claim(number, "build")
+    with served.farm.logs.writer(number, "build", claim.fence) as log:
+        log.write(b"line 1\n")
+    page = served.get(f"/pipelines/{number}/logs/build").json()
+    rest = [f"line {n}\n" for n in range(2, 5001)]
+    with served.farm.logs.writer(number, "build", claim.fence) as log:
+        for line in rest:
+            log.write(line.encode())
+    served.farm.record.commit(claim, Status.PASSED)
+    with watching(served, f"/pipelines/{number}/logs/build", **{"Last-Event-ID": page["cursor"]}) as lines:
+        *told, last = lines
+    assert last["event"] == "complete"
+    assert "".join(each["data"]["text"] for each in told) == "".join(rest)
+
+
+def test_a_watcher_of_changes_who_is_too_far_behind_is_let_go_and_comes_back(served: Served, redis_server: Any) -> None:
+    number, farm = served.farm.open(), served.farm
+    change = {"pipeline": number, "kind": "note", "step": "", "status": "pending"}
+    many = feed.BEHIND + 100
+
+    def happen(count: int) -> None:
+        with farm.redis.pipeline(transaction=False) as pipe:
+            for _ in range(count):
+                pipe.xadd("farm:outbox", change)
+            pipe.execute()
+
+    async def slow() -> list[str]:
+        """Hear one, and no more until there are too many; then come back with the last that was heard."""
+        told = feed.Feed(redis_server.url)
+        watched = told.watch(None)
+        first = asyncio.ensure_future(anext(watched))
+        await _true(lambda: told._task is not None)
+        await asyncio.to_thread(happen, 1)
+        heard = [(await first)[0]]
+        await asyncio.to_thread(happen, many)
+        await _true(lambda: not told._watchers)
+        heard += [each[0] async for each in watched]
+        assert len(heard) == 1 + feed.BEHIND
+        async for each in told.watch(heard[-1]):
+            heard.append(each[0])
+            if len(heard) == 1 + many:
+                return heard
+        raise AssertionError
+
+    with ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(asyncio.run, asyncio.wait_for(slow(), 60)).result(90)
+    assert heard == [row[0] for row in farm.redis.xrange("farm:outbox")][-1 - many :]
+
+
+async def _true(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - another task's doing, which tells nobody
+        await asyncio.sleep(0.01)
