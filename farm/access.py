@@ -86,7 +86,7 @@ class Access:
             if named.expires is not None and named.expires <= self.ledger.now():
                 raise Refused(f"the token {named.name} has ended; `farm token create` makes another")
             return Holder(named.name, frozenset(named.scopes), named.repository)
-        if repository := self.ledger.hooks().get(kept):
+        if repository := self.ledger.hook_owner(kept):
             return Holder(f"hook of {repository}", frozenset({Scope.PUSH, Scope.READ}), repository)
         raise Refused("the farm does not know this token; send its own, one of `farm token create`, or a hook's")
 

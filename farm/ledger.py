@@ -127,10 +127,9 @@ class Ledger(Base):
         url, hook, *tokens = rest
         return Forgotten(name, url, bool(hook), tuple(tokens))
 
-    def hooks(self) -> dict[str, str]:
-        """Return the repository of each hook's token, by the hash of the token."""
-        flat = self.redis.sort("farm:repositories", by="nosort", get=["#", "farm:repository:*->token_hash"])
-        return {kept: name for name, kept in zip(flat[::2], flat[1::2], strict=True) if kept}
+    def hook_owner(self, token_hash: str) -> str | None:
+        """Return the repository whose hook has the token of this hash, None for no hook's."""
+        return self.scripts.run("hook_owner", token_hash) or None
 
     def tips(self, name: str) -> dict[str, str]:
         """Return where each ref of a repository is, as far as the ledger knows: zeros for one that was deleted."""

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from farm import clock
 from farm.definition import Definition
 from farm.errors import Refused
 from farm.logs import Logs
@@ -183,8 +184,7 @@ class Delivery:
         self._book.loses(how, sentence)
 
     def _old(self, identity: str) -> bool:
-        seconds, _ = self.redis.time()
-        return seconds - int(identity.split("-", maxsplit=1)[0]) / 1000 > PATIENCE
+        return clock.now(self.redis) - int(identity.split("-", maxsplit=1)[0]) / 1000 > PATIENCE
 
 
 @dataclass(frozen=True, slots=True)

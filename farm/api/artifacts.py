@@ -107,6 +107,6 @@ def _dropped(farm: Service, sent: Sent, file: IO[bytes]) -> None:
 
 
 def _kept(found: Pipeline, farm: Service) -> list[Job]:
-    seconds, micros = farm.record.redis.time()
+    now = farm.record.now()
     jobs = [job for stage in found.stages for job in stage.jobs if job.result.get("artifacts")]
-    return [job for job in jobs if job.result["artifacts"]["expires"] > seconds + micros / 1e6]
+    return [job for job in jobs if job.result["artifacts"]["expires"] > now]

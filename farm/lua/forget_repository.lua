@@ -37,6 +37,7 @@ for i = 1, #tokens, 2 do
     answer[#answer + 1] = tokens[i]
   end
 end
+if token_hash ~= '' then call('HDEL', hooks(), token_hash) end
 call('DEL', key, 'farm:baseline:' .. repository, 'farm:tips:' .. repository, 'farm:secrets:' .. repository)
 call('SREM', 'farm:repositories', repository)
 return answer

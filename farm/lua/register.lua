@@ -16,5 +16,10 @@ if not there then
   call('SADD', 'farm:repositories', repository)
 end
 call('HSET', key, 'url', url, 'default_branch', default_branch)
-if token_hash ~= '' then call('HSET', key, 'token_hash', token_hash) end
+if token_hash ~= '' then
+  local index, before = hooks(), call('HGET', key, 'token_hash')
+  if before ~= '' then call('HDEL', index, before) end
+  call('HSET', key, 'token_hash', token_hash)
+  call('HSET', index, token_hash, repository)
+end
 return 'ok'

@@ -9,6 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from farm import clock
+
 if TYPE_CHECKING:
     import redis
 
@@ -18,6 +20,7 @@ SHARED = {
         *("release_begin", "release_done", "intents", "checked", "rollback", "releases", "drifted"),
         *("commit", "retry", "discard", "images", "restore"),
     ),
+    "hooks": ("register", "forget_repository", "hook_owner"),
     "gate": ("beat", "claim", "commit", "drain", "give_back", "workers"),
 }
 
@@ -57,5 +60,4 @@ class Base:
 
     def now(self) -> float:
         """Return the time by Redis's clock, which all machines share."""
-        seconds, micros = self.redis.time()
-        return float(seconds) + float(micros) / 1e6
+        return clock.now(self.redis)

@@ -6,6 +6,8 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from farm import clock
+
 OUTBOX = "farm:outbox"
 
 
@@ -44,9 +46,8 @@ class Book:
 
     def loses(self, how: str, sentence: str) -> None:
         """Count an event that was `refused` by the other side, or `given_up` after a day."""
-        seconds, _ = self._redis.time()
         self._redis.hincrby(self._key, how, 1)
-        self._redis.hset(self._key, mapping={"lost": sentence, "at": seconds})
+        self._redis.hset(self._key, mapping={"lost": sentence, "at": clock.now(self._redis)})
 
     def clear(self) -> None:
         """Forget what was lost, for somebody has seen that the other side takes news again."""
@@ -61,7 +62,7 @@ class Book:
         if self._name not in groups:
             return Standing(joined=False)
         group = groups[self._name]
-        seconds, _ = self._redis.time()
+        now = clock.now(self._redis)
         pending = self._redis.xpending(OUTBOX, self._name)
         following = self._redis.xrange(OUTBOX, min=f"({group['last-delivered-id']}", count=1)
         oldest = pending["min"] or (following[0][0] if following else None)
@@ -72,10 +73,10 @@ class Book:
         return Standing(
             joined=True,
             behind=pending["pending"] + lag,
-            age=max(0.0, seconds - int(oldest.split("-")[0]) / 1000) if oldest else 0.0,
+            age=max(0.0, now - int(oldest.split("-")[0]) / 1000) if oldest else 0.0,
             waiting=fields.get("waiting", ""),
             refused=int(fields.get("refused", 0)),
             given_up=int(fields.get("given_up", 0)),
             lost=fields.get("lost", ""),
-            since=max(0.0, seconds - float(fields.get("at", seconds))),
+            since=max(0.0, now - float(fields.get("at", now))),
         )

@@ -12,6 +12,7 @@ from typing import Any
 
 from redis import Redis
 
+from farm import clock
 from farm.reporters.tracker import Act, Mention
 
 KEPT = 180 * 86400.0  # seconds
@@ -54,20 +55,20 @@ class Memory:
     def learn(self, repository: str, commit: str, mentions: Sequence[Mention]) -> None:
         """Remember the stories of a commit, unless the commit is known, from whichever branch."""
         for mention in mentions:
-            now = self._now()
+            now = clock.now(self._redis)
             entry = Entry(commit, mention, learned=now, touched=now)
             self._redis.hsetnx(self._key(repository), entry.field, _written(entry))
 
     def move(self, repository: str, entry: Entry, stage: Stage) -> None:
         """Remember how far a story has come."""
-        moved = replace(entry, stage=stage, touched=self._now())
+        moved = replace(entry, stage=stage, touched=clock.now(self._redis))
         self._redis.hset(self._key(repository), moved.field, _written(moved))
 
     def entries(self, repository: str) -> Sequence[Entry]:
         """Return what is remembered of a repository, in the order it was learned; what is old is forgotten."""
         found: list[Entry] = []
         old: list[Entry] = []
-        now = self._now()
+        now = clock.now(self._redis)
         for field, text in self._redis.hgetall(self._key(repository)).items():
             entry = _read(field, json.loads(text))
             (old if now - entry.touched > KEPT else found).append(entry)
@@ -77,10 +78,6 @@ class Memory:
 
     def _key(self, repository: str) -> str:
         return f"farm:stories:{self._reporter}:{repository}"
-
-    def _now(self) -> float:
-        seconds, micro = self._redis.time()
-        return float(seconds + micro / 1e6)
 
 
 def _written(entry: Entry) -> str:

@@ -185,3 +185,25 @@ def test_a_push_costs_no_more_the_more_there_are(farm: Farm) -> None:
     enter(50)
     assert cost() == early
     assert (time.perf_counter() - began) / 200 < 0.1  # about a millisecond where nothing else runs
+
+
+def test_the_token_of_a_hook_is_found_without_a_look_at_every_repository(farm: Farm) -> None:
+    def add(name: str, kept: str = "") -> None:
+        farm.ledger.register(name, f"/srv/{name}.git", "main", {}, token_hash=kept)
+
+    assert farm.ledger.hook_owner("unknown") is None
+    for name in ("rose", "rota", "sage"):
+        add(name, f"hash of {name}")
+    add("hookless")
+    farm.redis.config_resetstat()
+    assert [farm.ledger.hook_owner(f"hash of {name}") for name in ("rose", "sage")] == ["rose", "sage"]
+    assert [farm.ledger.hook_owner(kept) for kept in ("unknown", "")] == [None, None]
+    assert not farm.redis.info("commandstats").keys() & {"cmdstat_sort", "cmdstat_smembers", "cmdstat_hgetall"}
+
+    add("rose", "a new one")
+    assert farm.ledger.hook_owner("hash of rose") is None, "the token of before has ended"
+    farm.redis.delete("farm:hooks")  # as in a farm of before
+    add("mint", "hash of mint")
+    assert [farm.ledger.hook_owner(kept) for kept in ("a new one", "hash of mint")] == ["rose", "mint"]
+    farm.ledger.forget("mint")
+    assert farm.ledger.hook_owner("hash of mint") is None
