@@ -24,7 +24,7 @@ long: ## Everything, also what takes long
 bench: ## Pushes to the farm and the same Docker work by hand, interleaved
 	.venv/bin/python -m tests.bench.push_to_latest
 
-bench-web: ## The pages with 10,000 pipelines in the record; fails when the list takes 200 ms or more
+bench-web: ## The pages with 10,000 pipelines, 100 watchers of a log; fails when the list takes 200 ms or more
 	.venv/bin/python -m tests.bench.web
 
 storm: ## Pushes and faults at random over several hosts: make storm MINUTES=10 SEED=7

@@ -1,6 +1,7 @@
 """How long the pages take with a long history: 10,000 pipelines in the record, a real Redis, the stock Flower.
 
-Prints median and 95th percentile of each page and ends with 1 when the list takes 200 ms or more at the median.
+Prints median and 95th percentile of each page and ends with 1 when the list takes 200 ms or more at the median. Then a
+hundred watch a running log (tests/bench/watchers.py).
 Run it as `python -m tests.bench.web [--pipelines 10000] [--rounds 40]`; it needs a redis-server and takes half a minute
 to fill the record.
 """
@@ -26,6 +27,7 @@ from farm.logs import Logs
 from farm.pipeline import Status, Step
 from farm.push import Push
 from farm.record import Record, TestResult, WorkerInfo
+from tests.bench import watchers
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 0.2  # seconds
@@ -44,7 +46,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=40)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="farm-bench-") as folder, contextlib.ExitStack() as stack:
-        redis_port, flower_port = free_ports(2)
+        redis_port, flower_port, port = free_ports(3)
         url = f"redis://127.0.0.1:{redis_port}/0"
         server = ["redis-server", "--port", str(redis_port), "--save", "", "--dir", folder]
         stack.enter_context(running(server, Path(folder), "redis.log"))
@@ -60,6 +62,12 @@ def main() -> int:
         with httpx.Client(base_url=f"http://127.0.0.1:{flower_port}", timeout=30) as web:
             until(lambda: web.get("/healthcheck").status_code == httpx.codes.OK)
             medians = {name: measured(web, name, path, arguments.rounds) for name, path in pages.items()}
+        token, address = uuid.uuid4().hex, f"http://127.0.0.1:{port}"
+        told = {"FARM_REDIS_URL": url, "FARM_HOME": folder, "FARM_TOKEN": token, "FARM_URL": address, "FARM_POLL": "0"}
+        program = [str(Path(sys.executable).parent / "farm"), "dispatcher"]
+        dispatcher = stack.enter_context(running(program, Path(folder), "dispatcher.log", **told))
+        until(lambda: httpx.get(f"{address}/health").status_code == httpx.codes.OK)
+        watchers.compare(client, address, token, dispatcher.pid)
         client.close()
     return int(medians["list"] >= LIMIT)
 
@@ -120,12 +128,12 @@ def measured(web: httpx.Client, name: str, path: str, rounds: int) -> float:
 
 
 @contextlib.contextmanager
-def running(command: list[str], folder: Path, log: str, **env: str) -> Iterator[None]:
+def running(command: list[str], folder: Path, log: str, **env: str) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a program until the `with` ends."""
     with (folder / log).open("wb") as file:
         process = subprocess.Popen(command, cwd=folder, env={**os.environ, **env}, stdout=file, stderr=file)
     try:
-        yield
+        yield process
     finally:
         process.kill()
         process.wait()
