@@ -80,6 +80,9 @@ def chosen(document: dict[str, Any], job: str | None) -> Sequence[str]:
             raise Refused(f"pipeline #{number} has no job {job!r}; it has {known}")
         return names
     names = [row["name"] for row in rows if row["status"] in ("failed", "errored")]
+    others = [row["name"] for stage in document["stages"] for row in stage["jobs"] if row["status"] == "failed"]
+    if not names and others:
+        raise Refused(f"pipeline #{number} failed in {others[0]}, and only jobs of the test stage run again here")
     if not names:
         raise Refused(
             f"no job of pipeline #{number} has failed; name one to run it all the same: farm replay {number} JOB"

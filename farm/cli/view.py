@@ -115,6 +115,7 @@ def _row(name: str, row: Document, now: float) -> str:
         "which is allowed" if row.get("allowed") else "",
         f"{tests['passed']} of {tests['total']} tests passed" if tests.get("total") else "",
         covered((row.get("result") or {}).get("coverage") or {}),
+        _kept((row.get("result") or {}).get("artifacts") or {}, now),
         *why(row)[:1],
     ]
     text = ", ".join(note for note in notes if note)
@@ -127,6 +128,12 @@ def covered(coverage: Document) -> str:
         return ""
     change = f" ({coverage['percent'] - coverage['before']:+.1f})" if "before" in coverage else ""
     return f"{coverage['percent']:.1f} % covered{change}"
+
+
+def _kept(artifacts: Document, now: float) -> str:
+    """Return how many files the job has left that are still kept."""
+    count = artifacts.get("count", 0) if artifacts.get("expires", now + 1) > now else 0
+    return f"{count} file{'s' * (count != 1)} kept" if count else ""
 
 
 def failing(document: Document) -> Iterator[str]:

@@ -7,7 +7,9 @@ from rich.cells import cell_len
 
 from farm.cli import view
 from farm.cli.here import address, match
+from farm.cli.replay import chosen
 from farm.cli.terminal import shown
+from farm.errors import Refused
 
 DOCUMENT = {
     "number": 218,
@@ -60,6 +62,27 @@ def test_a_stage_of_several_jobs_shows_each():
     assert [line[1] for line in lines] == ["test", "unit", "end"]
     assert "attempts" in lines[1]
     assert view.broken({**DOCUMENT, "stages": [stage]}) == ["test/end"]
+
+
+def test_a_job_says_how_many_files_it_left_as_long_as_they_are_kept():
+    row = {"name": "test", "status": "failed", "reason": "timed out after 4 s", "started": 1.0, "finished": 5.0}
+    stage = {"name": "test", "status": "failed", "jobs": [{**row, "result": {"artifacts": {"count": 2, "expires": 9}}}]}
+    [(_, line)] = view.jobs({**DOCUMENT, "stages": [stage]}, 8.0)
+    assert line.endswith("4.0 s, 2 files kept, timed out after 4 s")
+    [(_, line)] = view.jobs({**DOCUMENT, "stages": [stage]}, 10.0)
+    assert line.endswith("4.0 s, timed out after 4 s")
+
+
+def test_what_failed_behind_the_release_is_not_replayed():
+    stages = [
+        {"name": "test", "jobs": [{"name": "test", "status": "passed"}]},
+        {
+            "name": "release",
+            "jobs": [{"name": "release", "status": "passed"}, {"name": "release/tell", "status": "failed"}],
+        },
+    ]
+    with pytest.raises(Refused, match="#218 failed in release/tell, and only jobs of the test stage run again here"):
+        chosen({**DOCUMENT, "image": "x@sha256:1", "stages": stages}, None)
 
 
 def test_an_allowed_failure_is_no_broken_step():
