@@ -13,12 +13,15 @@ from typing import IO, Any, cast
 from urllib.parse import quote
 
 import fsspec
+import structlog
 
 from farm.errors import Errored, Refused
 from farm.record import Record, Sent
 
 CHUNK = 1 << 18
 EVERY = 600.0  # seconds between two looks for what has expired
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +92,24 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """Removes what has been kept long enough."""
+    """Removes what has been kept long enough. What cannot be removed now holds up nothing and is tried again."""
 
     record: Record
     store: Store
 
     def loop(self) -> float:
         """Do so; return after how many seconds to look again."""
-        while found := self.record.expired():
+        left: list[str] = []
+        while found := self.record.expired(beyond=len(left)):
             for sent in found:
-                self.store.remove(sent)
-                self.record.forget_sent(sent)
+                try:
+                    self.store.remove(sent)
+                except Errored as error:
+                    left.append(str(error))
+                else:
+                    self.record.forget_sent(sent)
+        if left:
+            log.warning("artifacts.left", count=len(left), error=left[0])
         return EVERY
 
 

@@ -28,9 +28,9 @@ class Grants(Base):
         found = self.scripts.run("granted", _hashed(word))
         return Sent(int(found[0]), found[1], int(found[2])) if found else None
 
-    def expired(self, most: int = 100) -> list[Sent]:
-        """Return artifacts whose time is over."""
-        rows = self.redis.zrangebyscore("farm:artifacts", "-inf", self.now(), 0, most)
+    def expired(self, most: int = 100, beyond: int = 0) -> list[Sent]:
+        """Return artifacts whose time is over, beyond so many that were over before."""
+        rows = self.redis.zrangebyscore("farm:artifacts", "-inf", self.now(), beyond, most)
         return [Sent(int(number), step, int(fence)) for number, fence, step in (row.split(" ", 2) for row in rows)]
 
     def forget_sent(self, sent: Sent) -> None:

@@ -42,8 +42,18 @@ def test_the_repositories_of_a_registry_are_named(hands, context, name):
         hands.remove_image(tag)
 
 
-def test_a_cache_below_its_limit_is_left_alone(hands):
+def test_a_cache_below_its_limit_is_left_alone(hands, engine, context, name):
+    def kept():
+        return {each["ID"] for each in engine.api.df()["BuildCache"] or ()}
+
+    tag, before = f"localhost:5/{name}:build-1", kept()
+    files = {"Dockerfile": f"FROM scratch\nCOPY {name} /\n", name: name}
+    hands.build(context(files), BuildSpec(tags=(tag,)), log=print, check=lambda: 0)
+    hands.remove_image(tag)  # what an image needs would stay anyway
+    new = kept() - before
+    assert new
     hands.trim_cache(1 << 50)
+    assert new <= kept()
 
 
 def test_the_mirrors_that_were_unused_for_longest_go(tmp_path):

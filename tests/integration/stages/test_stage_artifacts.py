@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from structlog.testing import capture_logs
 
 from farm.api import create
 from farm.artifacts import Expiry, Store, unpack
@@ -24,7 +25,7 @@ from farm.definition.models import Artifacts
 from farm.errors import Errored, Failed, LeaseLost, Refused
 from farm.pipeline import Status
 from farm.push import ZERO, Push
-from farm.record import Claim, Sent
+from farm.record import Claim, Record, Sent
 from farm.settings import Settings
 from farm.settings.live import Live
 from workers import artifacts, test
@@ -201,6 +202,26 @@ def test_what_has_expired_is_removed(farm, tried):
     assert farm.record.expired() == []
     with farm.client() as client:
         assert client.artifacts(claim.number) == []
+
+
+def test_what_cannot_be_removed_holds_up_nothing(redis_client, tmp_path):
+    record, store = Record(redis_client), Store(str(tmp_path))
+    sent = [Sent(1, "test", fence) for fence in range(3)]
+    for each in sent:
+        with store.create(each) as file:
+            file.write(b"x")
+        redis_client.zadd("farm:artifacts", {f"{each.number} {each.fence} {each.step}": each.fence})
+    stuck = tmp_path / "1/test/0.tar"
+    stuck.unlink()
+    stuck.mkdir()  # a folder is no file that could be deleted
+    with capture_logs() as said:
+        Expiry(record, store).loop()
+    assert record.expired() == [sent[0]]
+    assert [path.name for path in (tmp_path / "1/test").iterdir()] == ["0.tar"]
+    assert [(entry["event"], entry["count"]) for entry in said] == [("artifacts.left", 1)]
+    stuck.rmdir()
+    Expiry(record, store).loop()
+    assert record.expired() == []
 
 
 def test_the_record_keeps_how_many_and_not_their_names(tried):
