@@ -129,11 +129,14 @@ class House:
         return made
 
     def pipelines(self, repository: str) -> list[dict[str, Any]]:
+        return list(self.asked("/pipelines", repository=repository))
+
+    def asked(self, path: str, **query: str) -> Any:
+        """Ask the API, which is faster than the program."""
         state = read_state(self.home)
         assert state
-        url = f"http://127.0.0.1:{state.api_port}/pipelines"
         with httpx.Client(headers={"Authorization": f"Bearer {state.token}"}, timeout=60) as client:
-            return list(client.get(url, params={"repository": repository}).raise_for_status().json())
+            return client.get(f"http://127.0.0.1:{state.api_port}{path}", params=query).raise_for_status().json()
 
     def untold(self, reporter: str) -> int:
         """Return how many events a reporter has yet to hear."""

@@ -75,10 +75,10 @@ def test_a_story_is_delivered_when_latest_moves_and_not_with_its_tests(house: Ho
 
     def held() -> Any:
         [row] = house.pipelines("dill")
-        release = next(stage for stage in house.shown(row["number"])["stages"] if stage["name"] == "release")
-        return release["jobs"][0]["reason"]
+        stages = house.asked(f"/pipelines/{row['number']}")["stages"]
+        return next(stage["jobs"][0]["reason"] for stage in stages if stage["name"] == "release")
 
-    reason = poll(held, deadline=120, every=0.2, what="the registry to refuse `latest`")
+    reason = poll(held, deadline=120, what="the registry to refuse `latest`")
     assert "refused PUT dill/manifests/latest" in reason
     poll(lambda: house.untold("tracker-stories") == 0, deadline=60, what="the tracker to have heard it all")
     assert [house.tracker.stories[story]["current_state"] for story in (4, 5)] == ["finished", "started"]
@@ -91,7 +91,7 @@ def test_a_story_is_delivered_when_latest_moves_and_not_with_its_tests(house: Ho
         (4, "finished", ""),
         (5, "delivered", released["digest"]),
     ]
-    assert house.shown(dill.ended())["status"] == "passed"
+    assert house.asked(f"/pipelines/{dill.ended()}")["status"] == "passed"
 
 
 def test_a_webhook_ends_with_a_released_image_and_a_delivered_story(house: House, images: Any, poll: Any) -> None:
