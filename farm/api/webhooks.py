@@ -48,7 +48,10 @@ def _answer(name: str, headers: Headers, body: bytes, farm: Service) -> JSONResp
     if isinstance(message, Moved) and not message.ref.startswith(("refs/heads/", "refs/tags/")):
         return _done(f"nothing to do: {message.ref} is neither a branch nor a tag")
     if repository is None:
-        raise HTTPException(404, f"farm.yml names no repository whose forge is {name} and whose project is {project!r}")
+        # A webhook of a whole group tells of all its projects, and a forge may switch off one that is refused.
+        return _done(
+            f"nothing to do: farm.yml names no repository whose forge is {name} and whose project is {project}"
+        )
     _checked(message, repository)
     farm.ledger.repository(repository)
     identities = [f"{name} {repository} {identity}" for identity in forge.identities(headers, body)]
