@@ -38,7 +38,7 @@ class Started:
         if self.waiting == before:
             return
         if self.waiting:
-            mend = f"they count when the {self._process} is started anew"
+            mend = "they count when this process is started anew"
             log.warning("settings.wait", **{self._process: " ".join(self.waiting)}, mend=mend)
         else:
             log.info("settings.as_started", mend="farm.yml says again what holds")
