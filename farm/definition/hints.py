@@ -33,21 +33,21 @@ _OPENED = ("a quote without", "a list in brackets", "a mapping in braces")
 _NOTHING = ("nothing stands here", "remove the key, or give it a value")
 _MAPPING = ("a mapping is expected here, not {found}", "write key: value lines below it")
 _SENTENCES = {
-    "missing": ('the key "{key}" is missing', ""),
+    "missing": ('the key "{key}" is missing', "write {key}: and its value"),
     "model_type": _MAPPING,
     "dict_type": _MAPPING,
     "tuple_type": ("a list is expected here, not {found}", "write - value lines below it"),
     "string_type": ("text is expected here, not {found}", "put it in quotes"),
     "float_type": ("a number is expected here, not {found}", ""),
-    "greater_than": ("{found} is not more than {gt:g}", ""),
+    "greater_than": ("{found} is not more than {gt:g}", "write more"),
     "int_type": ("a whole number is expected here, not {found}", ""),
     "bool_type": ("true or false is expected here, not {found}", ""),
-    "greater_than_equal": ("{found} is less than {ge}", ""),
-    "less_than_equal": ("{found} is more than {le}", ""),
-    "too_long": ("more than {max_length} of these", ""),
+    "greater_than_equal": ("{found} is less than {ge}", "write {ge} or more"),
+    "less_than_equal": ("{found} is more than {le}", "write {le} or less"),
+    "too_long": ("more than {max_length} of these", "take some away"),
     "too_short": ("this is empty", "remove the key, or say something"),
     "string_too_short": ("this is empty", "remove the key, or say something"),
-    "string_too_long": ("this is too long", ""),
+    "string_too_long": ("this is too long", "write {max_length} characters or less"),
     "string_pattern_mismatch": ("{found} has not the form that is wanted here", "it has to fit {pattern}"),
 }
 _PLATFORMS = (
@@ -59,6 +59,7 @@ _NOT_YET = {("build", "platforms"): _PLATFORMS, ("build", "platform"): _PLATFORM
 _SYNONYMS = {
     "branch": "branches",
     "commands": "script",
+    "depends_on": "needs",
     "entrypoint": "command",
     "environment": "env",
     "file": "dockerfile",
@@ -127,16 +128,16 @@ def sentence(error: Mapping[str, Any], known: Sequence[str]) -> tuple[str, str]:
     if error["type"] == "literal_error":
         allowed = re.findall(r"'([^']+)'", str(context["expected"]))
         return f"{kind(found)} is not one of {', '.join(allowed)}", _meant(str(found), allowed)
-    message, hint = _SENTENCES.get(error["type"], ("{msg}", ""))
+    kind_of = "string_too_long" if error["type"] == "too_long" and isinstance(found, str) else error["type"]
+    message, hint = _SENTENCES.get(kind_of, ("{msg}", ""))
     if error["type"] == "dict_type" and isinstance(found, tuple):
         hint = "write key: value lines, without `- `"
     if error["type"] == "int_type" and isinstance(found, str) and found.isdecimal():
         hint = "take away the quotes"
     if str(context.get("pattern", "")).startswith("^https?://"):
         hint = "write a URL that begins with http:// or https://, without a user's name in it"
-    return message.format(key=key, found=kind(found), msg=context.get("error") or error["msg"], **context), hint.format(
-        **context
-    )
+    words = {"key": key, "found": kind(found), "msg": context.get("error") or error["msg"], **context}
+    return message.format(**words), hint.format(**words)
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

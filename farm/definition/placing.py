@@ -1,6 +1,7 @@
 """What the validator found wrong becomes mistakes, each at its place in the file. It validates nothing itself."""
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -17,11 +18,18 @@ Model = type[BaseModel]
 
 
 def placed(
-    error: ValidationError, tree: Tree, model: Model, *, lacking: Collection[Loc] = (), above: Loc = ()
+    error: ValidationError,
+    tree: Tree,
+    model: Model,
+    *,
+    lacking: Collection[Loc] = (),
+    above: Loc = (),
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Mistake]:
     """Return what the validator of a model found, without what only echoes another mistake.
 
-    What lies at the lacking places may lack keys; `above` is the place of what was validated.
+    What lies at the lacking places may lack keys; `above` is the place of what was validated; `elsewhere`
+    has hints for keys that are none here.
     """
     errors: list[dict[str, Any]] = [
         {**found, "loc": above + found["loc"]}
@@ -35,21 +43,25 @@ def placed(
     }
     taken = {mistake.place for mistake in tree.mistakes}
     mistakes = [
-        _mistake(found, tree, model, hinted=index < HINTED)
+        _mistake(found, tree, model, elsewhere if index < HINTED else None)
         for index, found in enumerate(errors)
         if found["type"] != "missing" or found["loc"] not in meant
     ]
     return [mistake for mistake in mistakes if mistake.place not in taken]
 
 
-def _mistake(error: Any, tree: Tree, model: Model, *, hinted: bool) -> Mistake:
+def _mistake(error: Any, tree: Tree, model: Model, elsewhere: Mapping[str, str] | None) -> Mistake:
+    """Return one with the keys that are known there as its hint; without `elsewhere` none are looked up."""
     loc: Loc = tuple(error["loc"])
     about_key = loc[-1:] == (KEY,) or error["type"] in ("extra_forbidden", "missing")
     loc = loc[:-1] if loc[-1:] == (KEY,) else loc
-    known = _known(model, loc[:-1]) if hinted else []
+    known = _known(model, loc[:-1]) if elsewhere is not None else []
     message, hint = sentence(error, known)
     if error["type"] == "extra_forbidden" and hint.startswith("known:"):
-        hint = _home(model, loc, known) or hint
+        home, other = _home(model, loc, known), (elsewhere or {}).get(str(loc[-1]), "")
+        if loc[:-1] == () and "test" in known and isinstance(error["input"], dict) and "script" in error["input"]:
+            other = "a job stands by its name below test: and jobs:"
+        hint = (other or home if len(loc) > 1 else home or other) or hint
     return Mistake.at(tree.place(loc, key=about_key), message, hint)
 
 

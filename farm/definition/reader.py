@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from farm.definition.document import Document
+from farm.definition.elsewhere import ELSEWHERE
 from farm.definition.extending import extended
 from farm.definition.files import ALONE, Files
 from farm.definition.including import included
@@ -34,7 +35,7 @@ def parse(text: str | bytes, name: str = ".farm.yml", files: Files = ALONE, serv
         if tree.data is not None:
             document = Document.model_validate(_without_templates(tree.data))
     except ValidationError as error:
-        mistakes += placed(error, tree, Document, lacking=lacking)
+        mistakes += placed(error, tree, Document, lacking=lacking, elsewhere=ELSEWHERE)
     mistakes += _templates(tree)
     findings = (*check(tree.data), *doubled(tree.data), *(server.check(tree.data) if server else ()))
     sure = [found for found in findings if found.sure(lacking)]
@@ -55,4 +56,4 @@ def _templates(tree: Tree) -> Iterator[Mistake]:
     try:
         Document.model_validate({"templates": tree.data["templates"]})
     except ValidationError as error:
-        yield from placed(error, tree, Document, lacking={()})
+        yield from placed(error, tree, Document, lacking={()}, elsewhere=ELSEWHERE)

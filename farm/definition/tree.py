@@ -214,8 +214,19 @@ class _Composer:
             self.wrong(place, "a control character stands in this text", "remove it")
         if event.style or event.tag:
             return event.value
+        self.joined(event)
         value = resolve(event.value)
         return Cut(value) if isinstance(value, str) and self.commented(event.end_mark) else value
+
+    def joined(self, event: Any) -> None:
+        """Tell a list that YAML takes for more of the text in front of it: `script: first`, and `- second` below."""
+        for number in range(event.start_mark.line + 1, min(event.end_mark.line + 1, len(self.lines))):
+            line = self.lines[number]
+            if line.lstrip().startswith("- "):
+                place = Place(number + 1, len(line) - len(line.lstrip()) + 1, self.file)
+                hint = "write the first item with `- ` on a line of its own, or put the whole text in quotes"
+                self.wrong(place, "this is no list, but more of the text in front of it", hint)
+                return
 
     def place(self, event: Any) -> Place:
         return Place(event.start_mark.line + 1, event.start_mark.column + 1, self.file)
