@@ -34,7 +34,7 @@ def test_fifty_thousand_lines_stay_usable(farm, served, look, poll):
         # Not by expect(): while it waits, it describes all 50,000 lines to itself.
         poll(lambda: page.evaluate("document.getElementById('build-L50000')?.innerText.includes('late 9')"))
         expect(page.locator("#build-L50000")).to_be_in_viewport()
-    assert page.locator(".farm-block").count() == 100
+    expect(page.locator(".farm-block")).to_have_count(100)
 
 
 def test_a_log_is_followed_only_by_those_who_are_at_its_end(farm, served, look, poll):
@@ -70,7 +70,7 @@ def test_a_broken_connection_loses_and_doubles_no_line(farm, serve, look):
         serve(port=served.port)
         writer.line("three")
         expect(page.locator("#build-L3 .farm-front-3")).to_have_text("three")
-    assert page.locator(".farm-lines li").count() == 3
+    expect(page.locator(".farm-lines li")).to_have_count(3)
 
 
 def test_a_permalink_leads_from_the_pipelines_page_to_the_line(farm, served, look):

@@ -57,14 +57,14 @@ def test_the_list_is_filtered_by_a_plain_form_and_has_pages(farm, served, look):
     page.get_by_label("Repository").select_option("many")
     page.get_by_label("Branch or tag").fill("main")
     page.get_by_role("button", name="Filter").click()
-    assert page.locator(".farm-item").count() == 30
+    expect(page.locator(".farm-item")).to_have_count(30)
     page.get_by_role("link", name="Older").click()
-    assert page.locator(".farm-item").count() == 2
+    expect(page.locator(".farm-item")).to_have_count(2)
     expect(page.locator(f"#p{numbers[0]}")).to_be_visible()
     page.get_by_label("Status").select_option("skipped")
     page.get_by_label("Branch or tag").fill("")
     page.get_by_role("button", name="Filter").click()
-    assert page.locator(".farm-item").count() == 1
+    expect(page.locator(".farm-item")).to_have_count(1)
     expect(page.locator(f"#p{other}")).to_contain_text("skipped by option")
 
 
@@ -108,7 +108,7 @@ def test_the_same_can_be_read_without_javascript(farm, served, look):
     expect(page.locator("#test-L102")).to_be_visible()
     expect(page.locator(".farm-log-bar").first).to_contain_text("lines 94 to 102 of 102")
     page.get_by_role("link", name="whole log").first.click()
-    assert page.locator(".farm-lines li").count() == 102
+    expect(page.locator(".farm-lines li")).to_have_count(102)
     running = farm.push("Runs", repository="plain")
     page.goto(f"{served.url}/pipelines/{running}")
     expect(page.locator(".farm-badge")).to_have_text("pending")
@@ -187,4 +187,4 @@ def test_everything_is_reached_by_keyboard(farm, served, look):
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "farm-scroll"
+    expect(page.locator(".farm-scroll:focus")).to_have_count(1)

@@ -123,7 +123,7 @@ def test_throughput_is_plotted_without_a_script(another_farm, serve, look):
     page.goto(f"{served.url}/queues")
     card = page.get_by_role("region", name="Throughput of test+gpu")
     expect(card).to_contain_text("median")
-    assert card.get_by_role("img").count() == 3
+    expect(card.get_by_role("img")).to_have_count(3)
     expect(page.locator("tr", has_text=f"#{lost} build")).to_contain_text("w9@c9 lost")
     expect(page.locator("tr", has=page.locator("th", has_text="c1"))).to_contain_text("1 of 4")
     page.get_by_role("link", name="last week").click()
