@@ -53,7 +53,13 @@ def deliver(bare: Path, name: str, *, now: bool = False) -> list[dict[str, Any]]
     command = [str(hook), "--deliver", *(["--now"] if now else []), str(bare)]
     try:
         done = subprocess.run(
-            command, check=False, capture_output=True, stdin=subprocess.DEVNULL, env=_ENV, timeout=TIMEOUT, **become
+            command,
+            check=False,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            env=_environment(),
+            timeout=TIMEOUT,
+            **become,
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise Errored(f"the pushes that {bare} still holds cannot be delivered: {error}") from error
@@ -105,7 +111,13 @@ def due(bare: Path) -> bool:
 def _hook(bare: Path) -> Path | None:
     command = ["git", "-c", f"safe.directory={bare}", f"--git-dir={bare}", "rev-parse", "--git-path", "hooks"]
     done = subprocess.run(
-        command, cwd=bare, check=False, capture_output=True, stdin=subprocess.DEVNULL, env=_ENV, timeout=TIMEOUT
+        command,
+        cwd=bare,
+        check=False,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        env=_environment(),
+        timeout=TIMEOUT,
     )
     hook = bare / os.fsdecode(done.stdout.strip()) / "post-receive"
     try:
@@ -121,4 +133,5 @@ def _registered(bare: Path, name: str) -> bool:
         return False
 
 
-_ENV = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "FARM_"))}
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "FARM_"))}

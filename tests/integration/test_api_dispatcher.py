@@ -24,10 +24,10 @@ from farm.pipeline import Status
 from farm.push import ZERO
 from farm.record import Record
 from tests import slack
+from tests.programs import Program
 
 pytestmark = pytest.mark.redis
 
-PROGRAM = "import typer; from farm.cli.dispatcher import dispatcher; typer.run(dispatcher)"
 TOKEN = "admin-token"
 FARM = Path(sys.executable).parent / "farm"
 GIT = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org")
@@ -40,7 +40,7 @@ class Running:
         self.folder, self.redis_url, self.poll = folder, redis_url, poll
         self.url = f"http://127.0.0.1:{port}"
         self.hook = ""
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Program | None = None
         self.origin = folder / "thyme.git"
         self.git("init", "-q", "-b", "main", str(folder / "work"), where=folder)
         self.git("init", "-q", "--bare", str(self.origin), where=folder)
@@ -62,9 +62,7 @@ class Running:
         mine |= {"FARM_HOME": str(self.folder / "home"), "FARM_WEB_URL": "https://farm.example", "FARM_POLL": "0"}
         mine |= env
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM], env={**os.environ, **mine}, stdout=log, stderr=log
-            )
+            self.process = Program(["dispatcher"], env={**os.environ, **mine}, log=log)
         self.poll(lambda: httpx.get(f"{self.url}/health", timeout=10).status_code in (200, 503), deadline=60)
 
     def stop(self, number: int = signal.SIGTERM, deadline: float = 8) -> None:

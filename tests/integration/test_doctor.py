@@ -1,7 +1,6 @@
 """`farm doctor`: each thing that is wrong is named, with the line that mends it."""
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from farm.ledger import Ledger
 from farm.record import Record, WorkerInfo
 from farm.secrets import Secrets
 from farm.settings import Settings
+from tests.programs import run
 
 FARM = str(Path(sys.executable).parent / "farm")
 
@@ -34,11 +34,10 @@ def variables(tmp_path, redis_server, registry):
 
 
 def doctor(variables, *arguments: Path):
-    command = [FARM, "doctor", "--json", *map(str, arguments)]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=60)
-    assert done.stdout, done.stderr
-    found = {each["name"]: each for each in reversed(json.loads(done.stdout))}  # of several the first
-    assert done.returncode == any(each["verdict"] == "error" for each in found.values())
+    ran = run(["doctor", "--json", *arguments], env=variables)
+    assert ran.out, ran.err
+    found = {each["name"]: each for each in reversed(ran.document)}  # of several the first
+    assert ran.code == any(each["verdict"] == "error" for each in found.values())
     return found
 
 

@@ -1,8 +1,6 @@
 """A dispatcher that tells Slack, e-mail and a webhook, from farm.yml to the other sides."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,11 @@ from farm.reporters.standing import OUTBOX, Book
 from farm.settings import Settings
 from tests import mail, slack
 from tests.integration.test_api_dispatcher import TOKEN, Running
+from tests.programs import Ran, run
 from tests.receiver import Answer, Receiver, receiving
 
 pytestmark = pytest.mark.redis
 
-FARM = str(Path(sys.executable).parent / "farm")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NAMES = ("slack", "email", "webhook-deploy")
 
@@ -55,10 +53,9 @@ class Told:
         home.mkdir(exist_ok=True)
         (home / "farm.yml").write_text(yaml.safe_dump(values | more))
 
-    def notify(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def notify(self, *arguments: str) -> Ran:
         env = {"FARM_TOKEN": TOKEN, "FARM_URL": self.running.url, "FARM_HOME": str(self.running.folder / "home")}
-        command = [FARM, "notify", "test", *arguments]
-        return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+        return run(["notify", "test", *arguments], env=env)
 
 
 @pytest.fixture
@@ -108,9 +105,9 @@ def test_from_a_push_that_fails_to_one_that_mends_and_notify_test(told: Told, re
 def each_is_tried_and_says_what_was_answered(told: Told, redis_client: Any) -> None:
     Book(redis_client, "slack").loses("refused", "no rights")
     done = told.notify()
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.code == 0, done.out + done.err
     ts = told.slack.roots[-1]["ts"]
-    assert done.stdout.splitlines() == [
+    assert done.out.splitlines() == [
         f"slack: sent; the answer: ok, as {ts} in C1",
         "email: sent; the answer: 250 2.0.0 taken as 17",
         "webhook-deploy: sent; the answer: 204",
@@ -118,13 +115,13 @@ def each_is_tried_and_says_what_was_answered(told: Told, redis_client: Any) -> N
     assert Book(redis_client, "slack").read().refused == 0
     told.slack.channels = {}
     done = told.notify("--json")
-    assert done.returncode == 1
-    assert [each["ok"] for each in json.loads(done.stdout)] == [False, True, True]
+    assert done.code == 1
+    assert [each["ok"] for each in json.loads(done.out)] == [False, True, True]
     done = told.notify("slack")
-    assert done.returncode == 1
+    assert done.code == 1
     findings = {each.name: each for each in reporters(Settings.load(told.running.folder / "home"), redis_client)}
     assert {name: each.words for name, each in findings.items()} == dict.fromkeys(NAMES, "has heard everything")
-    assert "slack: the channel C1 is not there, or the bot may not see it" in done.stdout
+    assert "slack: the channel C1 is not there, or the bot may not see it" in done.out
     done = told.notify("pigeon")
-    assert done.returncode == 2
-    assert "farm.yml has no reporter 'pigeon', but slack, email, webhook-deploy" in done.stderr
+    assert done.code == 2
+    assert "farm.yml has no reporter 'pigeon', but slack, email, webhook-deploy" in done.err

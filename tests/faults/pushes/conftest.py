@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from farm.cli.bare import Bare
 from farm.client import Client
 from farm.ledger import Ledger
 from farm.record import Record
+from tests.programs import Program
 
-PROGRAM = "import typer; from farm.cli.dispatcher import dispatcher; typer.run(dispatcher)"
 TOKEN = "admin-token"
 KILLED = "#!/bin/sh\nkill -9 $$\n"
 Line = tuple[str, str]
@@ -102,7 +101,7 @@ class Farm:
         self.folder, self.redis_server, self.redis, self.poll = folder, redis_server, client, poll
         self.url = f"http://127.0.0.1:{port}"
         self.record, self.ledger = Record(client), Ledger(client)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Program | None = None
 
     def git(self, *command: str, where: Path) -> str:
         env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -115,9 +114,7 @@ class Farm:
         mine = {"FARM_REDIS_URL": self.redis_server.url, "FARM_TOKEN": TOKEN, "FARM_URL": self.url}
         mine |= {"FARM_HOME": str(self.folder / "home"), "FARM_POLL": "0"}
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM], env={**os.environ, **mine}, stdout=log, stderr=log
-            )
+            self.process = Program(["dispatcher"], env={**os.environ, **mine}, log=log)
         self.poll(lambda: httpx.get(f"{self.url}/health", timeout=2).status_code == 200, deadline=30)
 
     def kill(self) -> None:

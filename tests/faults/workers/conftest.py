@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from farm.broker import unforked
+from farm.broker import app, publish, unforked
 from farm.cli.worker import celery
 from farm.decision import decide
 from farm.git import Commit
@@ -26,26 +26,24 @@ from farm.push import ZERO, Push
 from farm.record import Record
 from farm.registry import Registry
 from farm.settings import Settings
+from tests.programs import Program
 from workers.docker import DockerEngine
 
 LEASE = 1.6
-# Celery's own program, that waits less for running work when it is told to end.
-CELERY = """
-from farm.broker import app
-app.conf.worker_soft_shutdown_timeout = 1
-from celery.__main__ import main
-main()
-"""
-# A process with the farm's broker of its own: one line of JSON in, one chain out.
-PUBLISHER = """
-import json, sys
-from farm.broker import publish
-from farm.pipeline import Step
-for line in sys.stdin:
-    number, steps = json.loads(line)
+
+
+def impatient() -> None:
+    """Be Celery's own program, that waits less for running work when it is told to end."""
+    from celery.__main__ import main  # noqa: PLC0415 - it reads variables of the worker's process
+
+    app.conf.worker_soft_shutdown_timeout = 1
+    main()
+
+
+def publisher() -> None:
+    """Send one chain, in a process with the farm's broker of its own."""
+    number, steps = json.loads(sys.stdin.read())
     publish(number, [Step(**step) for step in steps], "thyme main")
-    print(number, flush=True)
-"""
 
 
 class Farm:
@@ -74,13 +72,10 @@ class Farm:
         self.record, self.ledger, self.logs = Record(self.redis, LEASE), Ledger(self.redis), Logs(self.redis)
         self.registry, self.engine = Registry(registry.host), DockerEngine()
         self.last = ZERO
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Program] = []
         self.tree = folder / "tree"
         self.git("init", "-q", "-b", "main", str(self.tree), cwd=folder)
         self.ledger.register("thyme", str(self.tree), "main", {})
-        self.publisher = subprocess.Popen(
-            [sys.executable, "-c", PUBLISHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.env
-        )
 
     def git(self, *command: str, cwd: Path | None = None) -> str:
         who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
@@ -118,28 +113,24 @@ class Farm:
         """Send one message for the whole chain, or for these steps."""
         chosen = unforked(self.steps) if steps is None else steps
         rows = [asdict(s) | {"priority": self.record.priority(number, s.name)} for s in chosen]
-        assert self.publisher.stdin is not None
-        assert self.publisher.stdout is not None
-        self.publisher.stdin.write(json.dumps([number, rows]).encode() + b"\n")
-        self.publisher.stdin.flush()
-        assert self.publisher.stdout.readline()
+        sent = Program((), be=publisher, env=self.env, given=json.dumps([number, rows]).encode())
+        printed = sent.communicate()
+        assert sent.returncode == 0, printed
 
-    def worker(self, name: str = "w1", *, queues: str = "", **env: str) -> subprocess.Popen[bytes]:
+    def worker(self, name: str = "w1", *, queues: str = "", **env: str) -> Program:
         """Start a worker with two slots in a process group of its own, on these queues or on all."""
         settings = self.settings.model_copy(update={"worker_name": f"{name}@here"})
         with (self.folder / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-c", CELERY, *celery(settings)[1:], *(("--queues", queues) if queues else ())],
+            process = Program(
+                [*celery(settings)[1:], *(("--queues", queues) if queues else ())],
+                be=impatient,
                 env={**self.env, "FARM_WORKER_NAME": settings.worker_name, "REMAP_SIGTERM": "SIGQUIT", **env},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
+                log=log,
             )
         self.processes.append(process)
         return process
 
-    def kill(self, process: subprocess.Popen[bytes], sig: int = signal.SIGKILL) -> None:
+    def kill(self, process: Program, sig: int = signal.SIGKILL) -> None:
         """Send a signal to the worker and all of its slots."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, sig)
@@ -163,11 +154,9 @@ class Farm:
         return [item.name for item in self.engine.objects({"farm.id": self.settings.farm_id})]
 
     def close(self) -> None:
-        self.publisher.kill()
         for process in self.processes:
             self.kill(process)
             process.wait()
-        self.publisher.communicate()
         for item in self.engine.objects({"farm.id": self.settings.farm_id}):
             self.engine.remove(item.kind, item.name)
         for repository in self.engine.repositories(self.registry.address):

@@ -1,6 +1,5 @@
 """The real API over a real record, and the real `farm` program beside it."""
 
-import json
 import os
 import subprocess
 import sys
@@ -23,22 +22,10 @@ from farm.registry import Registry
 from farm.remotes import Remotes
 from farm.settings import Settings
 from farm.webhooks import Webhooks
+from tests.programs import Ran, run
 from tests.records import Farm
 
 PROGRAM = Path(sys.executable).parent / "farm"
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command printed and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
 
 
 @dataclass
@@ -56,13 +43,7 @@ class Cli:
         return {**kept, "HOME": str(self.folder), "LC_ALL": "C.UTF-8", **self.environment, **self.more}
 
     def __call__(self, *arguments: object, cwd: Path | None = None, given: bytes = b"") -> Ran:
-        command = [str(PROGRAM), *map(str, arguments)]
-        done = subprocess.run(
-            command, cwd=cwd or self.folder, env=self.env, check=False, capture_output=True, input=given
-        )
-        ran = Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
-        assert "Traceback" not in ran.err, ran.err
-        return ran
+        return run(arguments, cwd=cwd or self.folder, env=self.env, given=given)
 
     def git(self, *arguments: str, cwd: Path | None = None) -> str:
         command = ["git", "-c", "user.name=Ada", "-c", "user.email=a@example.org", *arguments]

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,19 +11,11 @@ from typing import Any
 
 import pytest
 
+from tests.programs import Program, Ran, run
 from workers.docker import DockerEngine
 from workers.engine import Object
 
 PROGRAM = Path(sys.executable).parent / "farm"
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command printed and how it ended."""
-
-    code: int
-    out: str
-    err: str
 
 
 @dataclass
@@ -66,28 +57,13 @@ class Here:
         self.git("commit", "-q", "--allow-empty", "-m", "Fix VAT")
         return self.git("rev-parse", "HEAD")
 
-    def start(self, *arguments: str, cwd: Path | None = None) -> "subprocess.Popen[bytes]":
+    def start(self, *arguments: str) -> Program:
         """Start `farm run` as the leader of its own group, as a terminal does."""
-        return subprocess.Popen(
-            [str(PROGRAM), *(arguments if arguments[:1] == ("import",) else ("run", *arguments))],
-            cwd=cwd or self.folder,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        return Program(["run", *arguments], cwd=self.folder, env=self.env)
 
     def __call__(self, *arguments: str, cwd: Path | None = None) -> Ran:
-        process = self.start(*arguments, cwd=cwd)
-        try:
-            out, err = process.communicate(timeout=90)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-        ran = Ran(process.returncode, out.decode(), err.decode())
-        assert "Traceback" not in ran.err, ran.err
-        return ran
+        command = arguments if arguments[:1] == ("import",) else ("run", *arguments)
+        return run(command, cwd=cwd or self.folder, env=self.env)
 
     def left(self) -> list[Object]:
         """Return what runs of this test's user and home have on the engine; only this test uses the name."""
