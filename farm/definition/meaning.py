@@ -3,7 +3,7 @@
 It looks at the data as written and passes over what has no proper shape; that is the models' to tell.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from farm.definition import order
@@ -18,6 +18,8 @@ from farm.definition.values import shown, written
 
 Written = Mapping[str, Any]
 Jobs = dict[Loc, Written]
+_OF_A_HOOK = ("FARM_RELEASE", "FARM_TAGS")  # what only the farm can set there
+_OF_A_SHARD = ("FARM_SHARD", "FARM_SHARDS", "FARM_SHARD_FILES")
 _WILD = frozenset("*?[")
 _TELLING = ("branch", "tag", "short_sha", "number")  # what differs from branch to branch
 _TAG_HINT = "put {branch} into it, or name one branch"
@@ -40,6 +42,8 @@ def check(data: Any) -> Iterator[Finding]:
     yield from _count(jobs)
     for loc, job in jobs.items():
         yield from _matrix(loc, job, test)
+        if "parallel" in job:
+            yield from _taken(_OF_A_SHARD, {("test",): test, loc: job})
     shared: Jobs = {("test",): test}
     for loc, holder in (shared | named).items():
         for name, service in _mapping(holder.get("services")).items():
@@ -67,6 +71,7 @@ def _release(release: Written) -> Iterator[Finding]:
 def _hooks(hooks: Written) -> Iterator[Finding]:
     for name, hook in hooks.items():
         loc, keys = ("release", "after", name), _mapping(hook).keys()
+        yield from _taken(_OF_A_HOOK, {loc: _mapping(hook)})
         if isinstance(hook, dict) and not {"script", "url"} & keys:
             yield Finding(loc, 'the key "script" is missing', "or url, for a call", "file")
         elif {"script", "url"} <= keys:
@@ -76,6 +81,15 @@ def _hooks(hooks: Written) -> Iterator[Finding]:
                 if key in keys:
                     hint = f"a URL gets what was released as JSON; remove {key}"
                     yield Finding((*loc, key), f"{key} is for a script", hint)
+
+
+def _taken(names: Sequence[str], holders: Jobs) -> Iterator[Finding]:
+    """Give each variable to which the farm gives another value than the one that is written."""
+    for loc, holder in holders.items():
+        for key in ("env", "matrix"):
+            for name in names:
+                if name in _mapping(holder.get(key)):
+                    yield Finding((*loc, key, name), f"the farm sets {name} itself", "choose another name")
 
 
 def _build_tags(build: Written, release: Any) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from farm.gitlab import docker
+from farm.gitlab import docker, jobs
 from farm.gitlab.jobs import script
 from farm.gitlab.merged import flat, lines
 from farm.gitlab.notes import Notes
@@ -74,7 +74,7 @@ def told(
         if one.builds and {*earlier} - {one.about}:
             notes.add(one.line, one.about, "comes after tests there; here the image is built first, and then tested")
         for name, line in one.variables.items():
-            if name not in taken and not re.search(rf"\b{re.escape(name)}\b", one.words):
+            if name not in taken and not jobs.told(name) and not re.search(rf"\b{re.escape(name)}\b", one.words):
                 message = f"the variable {name} is left out: a Dockerfile is given `args` alone, and nothing names it"
                 notes.add(line, one.about, message)
 

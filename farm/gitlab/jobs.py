@@ -18,6 +18,7 @@ from farm.gitlab.words import SOURCE, command, expand, names, predefined
 _BASH = re.compile(r"\[\[ |(?:^|\s)source |<<<|\bpushd\b|\$\{\w+(?:,,|\^\^)|\bpipefail\b|=\(")
 _LABEL = re.compile(r"[^a-z0-9_.-]+")
 _RUNNERS = ("GIT_", "FF_", "CI_", "CACHE_", "SECURE_", "SAST_")
+_ENGINES = "DOCKER_"
 _PROXY = re.compile(r"\$\{?CI_DEPENDENCY_PROXY_\w+\}?/")
 
 
@@ -34,13 +35,18 @@ def variables(job: Map, about: str, notes: Notes) -> dict[str, str]:
         line = found.lines[key]
         for more in sorted(set(value) - {"value", "description"}) if isinstance(value, Map) else ():
             notes.add(value.lines[more], about, f"{more} of the variable {key} has no counterpart; left out")
-        if key.startswith("DOCKER_"):
+        if key.startswith(_ENGINES):
             notes.add(line, about, f"the variable {key} is left out: no engine is in a job, the farm builds by itself")
         elif key.startswith(_RUNNERS):
             notes.add(line, about, f"the variable {key} tells GitLab's runner something; left out")
         else:
             plain[key] = str((value.get("value") if isinstance(value, Map) else value) or "")
     return {key: expand(value, plain) for key, value in plain.items()}
+
+
+def told(name: str) -> bool:
+    """Return whether a variable is for GitLab's runner or an engine, which `variables` has told or taken over."""
+    return name.startswith((*_RUNNERS, _ENGINES))
 
 
 @dataclass(slots=True)

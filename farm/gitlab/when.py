@@ -64,6 +64,8 @@ class When:
         tags = (
             [] if not self.tag_refs else ["git tags"] if "*" in self.tag_refs else [f"tags {', '.join(self.tag_refs)}"]
         )
+        if self.every and "*" in self.tag_refs and self.merges and self.strange:
+            return ", ".join(f"`{each}`" for each in self.strange)
         said = [
             *("the default branch" if each == DEFAULT else "branches" if each == "*" else each for each in self.refs),
             *tags,
