@@ -40,6 +40,7 @@ def check(data: Any) -> Iterator[Finding]:
     yield from _needs(_mapping(test.get("jobs")))
     yield from _service_needs(jobs, test)
     yield from _count(jobs)
+    yield from _network(jobs, test)
     for loc, job in jobs.items():
         yield from _matrix(loc, job, test)
         if "parallel" in job:
@@ -134,6 +135,16 @@ def _service_needs(jobs: Jobs, test: Written) -> Iterator[Finding]:
         found = [finding for finding in order.check("service", needs, place) if finding not in told]
         told.update(found)
         yield from found
+
+
+def _network(jobs: Jobs, test: Written) -> Iterator[Finding]:
+    """Give each network that is shared with no service at all."""
+    holders: Jobs = {("test",): test} | ({} if "services" in test else jobs)
+    for loc, holder in holders.items():
+        beside = jobs.values() if loc == ("test",) else (holder,)
+        if holder.get("network") == "shared" and not any("services" in each for each in (test, *beside)):
+            hint = "name services, or remove the key"
+            yield Finding((*loc, "network"), "the network is shared with services, and there are none", hint, "job")
 
 
 def _count(jobs: Jobs) -> Iterator[Finding]:

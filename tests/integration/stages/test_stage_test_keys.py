@@ -41,8 +41,9 @@ def test_a_shared_network_has_the_services_on_localhost_and_under_their_names(tr
     assert said.text.count("hello\n") == 2
 
 
-def test_a_shared_network_without_services_is_one_too(tried):
-    assert tried("test: {script: 'true', network: shared}").status is Status.PASSED
+def test_a_job_without_services_may_share_the_network_that_others_do(tried):
+    jobs = "a: {script: x, services: {db: IMAGE}}, b: {script: 'true'}"
+    assert tried(f"test: {{network: shared, jobs: {{{jobs}}}}}", job="b").status is Status.PASSED
 
 
 def test_the_own_network_has_nothing_on_localhost(tried):
