@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import requests
 
 _GONE = 10.0  # seconds within which an object that is being removed is gone
+_ENDED = 60.0  # seconds within which a container that is killed has ended
 _PATHS: Mapping[Kind, str] = {"container": "/containers", "network": "/networks"}
 
 
@@ -83,7 +84,7 @@ class Containers:
                 raise
         request = Request("POST", f"/containers/{container}/wait")
         try:
-            for _ in self._api.follow(request, check=lambda: None, deadline=time.monotonic() + _GONE):
+            for _ in self._api.follow(request, check=lambda: None, deadline=time.monotonic() + _ENDED):
                 pass
         except TimeoutError:
             raise Errored("the Docker Engine does not end a container; see its own log") from None
