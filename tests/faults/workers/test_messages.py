@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
+from farm.errors import Refused
 from farm.pipeline import Status
 
 pytestmark = [pytest.mark.redis, pytest.mark.registry, pytest.mark.engine]
@@ -133,6 +134,36 @@ def test_flowers_remote_control_cannot_end_a_pipeline(farm, files, poll, termina
     pipeline = poll(lambda: farm.ended(number), 60)
     assert (pipeline.status, pipeline.reason) == (Status.PASSED, None)
     poll(lambda: not farm.left(), what="everything to be gone")
+
+
+def test_a_busy_worker_takes_no_message_that_an_idle_one_could_have(farm, files, poll):
+    long = [farm.push(files("echo begun-$FARM_ATTEMPT\nsleep 300")) for _ in range(2)]
+    farm.worker()
+    for number in long:
+        farm.wake(number)
+    for number in long:
+        poll(begun(farm, number), 60)  # both slots are taken
+    farm.wake(farm.push(files("true")))
+    [queue] = farm.redis.keys("build*")  # with its priority
+    [message] = farm.redis.lrange(queue, 0, -1)
+    before = farm.redis.zscore("farm:workers", "w1@here")
+    poll(lambda: farm.redis.zscore("farm:workers", "w1@here") != before, 30, what="the worker's loop to have turned")
+    assert message in farm.redis.lrange(queue, 0, -1)
+    for number in long:
+        farm.record.cancel(number, "ada")
+    poll(lambda: all(map(farm.ended, long)) and not farm.left(), 60, what="everything to be gone")
+
+
+def test_celery_has_no_result_of_its_own(farm, files, poll):
+    """So there is none that says PENDING of what nobody knows, or FAILURE of what never ran."""
+    number = farm.push(files("exit 1\n"))
+    farm.worker()
+    farm.wake(number)
+    pipeline = poll(lambda: farm.ended(number), 60)
+    assert [str(job.status) for job in jobs(pipeline).values()] == ["passed", "failed", "skipped"]
+    assert [key for key in farm.redis.scan_iter() if not key.startswith(("farm:", "_kombu", "unacked"))] == []
+    with pytest.raises(Refused, match=f"there is no pipeline #{number + 1}"):
+        farm.record.pipeline(number + 1)
 
 
 def test_a_message_says_which_step_and_nothing_else(farm, files):
