@@ -27,7 +27,7 @@ class State:
     web_port: int
     token: str = field(repr=False)
     redis_password: str = field(repr=False)
-    cookie_secret: str = field(repr=False)
+    cookie_secret: str = field(repr=False)  # what Flower signs its cookies with (config/flowerconfig.py)
     listen: str = ""  # the address by which build machines reach this one; nothing while it is open to itself alone
     worker_password: str = field(default="", repr=False)
     web_password: str = field(default="", repr=False)
@@ -57,7 +57,6 @@ class State:
             "url": f"http://{self.host}:{self.api_port}",
             "web_url": f"http://{self.host}:{self.web_port}",
             "token": self.token,
-            "cookie_secret": self.cookie_secret,
             "secret_keys": tuple(key for key in self.secret_keys.split(",") if key),
             **({"registry_plain": "true"} if self.listen else {}),
         }

@@ -43,8 +43,6 @@ class Document(Values):
     """Whether the API shows badges to everybody, or only to a token that reads the repository."""
     token: str = Field(default="", repr=False)
     """The dispatcher's admin token."""
-    cookie_secret: str = Field(default="", repr=False)
-    """What Flower signs its cookies with."""
     secret_keys: tuple[SecretKey, ...] = Field(default=(), repr=False)
     """Keys of 64 hex digits each: the first seals the secrets of repositories, all open them."""
     worker_name: str = Field(default_factory=lambda: f"w1@{socket.gethostname()}")

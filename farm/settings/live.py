@@ -19,7 +19,7 @@ LOOK = 1.0  # seconds between two looks at the file; it counts when it was the s
 # What other parts have been told already, so that it counts from the next start on: of the dispatcher, and of workers.
 AT_START = frozenset(
     (
-        *("farm_id", "redis_url", "registry", "registry_plain", "url", "web_url", "token", "cookie_secret", "lease"),
+        *("farm_id", "redis_url", "registry", "registry_plain", "url", "web_url", "token", "lease"),
         *("log_head", "log_tail", "log_budget", "artifacts"),
     )
 )

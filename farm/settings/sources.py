@@ -65,9 +65,7 @@ def origin(found: Sequence[Source], key: str) -> str:
 def exposed(values: Mapping[str, Any]) -> Iterator[str]:
     """Return a sentence for each password that a file says itself, though it is better told by a variable."""
     for key, value in values.items():
-        if (key in ("token", "cookie_secret", "secret_keys") and value) or (
-            key == "redis_url" and urlsplit(str(value)).password
-        ):
+        if (key in ("token", "secret_keys") and value) or (key == "redis_url" and urlsplit(str(value)).password):
             yield f"{key}, written into the file itself, is open to whoever reads it; set {variable(key)} instead"
 
 

@@ -9,7 +9,7 @@ from farm.settings.live import AT_START, OF_WORKERS
 from farm.settings.settings import Settings
 from farm.settings.watch import Watch
 
-_NOT_OF_WORKERS = frozenset(("web_url", "token", "cookie_secret", "artifacts"))
+_NOT_OF_WORKERS = frozenset(("web_url", "token", "artifacts"))
 
 log = structlog.get_logger()
 

@@ -124,7 +124,7 @@ def test_all_that_is_read_at_a_start_is_told_by_whoever_reads_it(tmp_path: Path)
     settings = Settings.load(tmp_path)
     known = AT_START | OF_WORKERS
     assert of_worker(settings).keys() | of_pages(settings).keys() <= known
-    assert known - of_worker(settings).keys() - of_pages(settings).keys() == {"web_url", "token", "cookie_secret"}
+    assert known - of_worker(settings).keys() - of_pages(settings).keys() == {"web_url", "token"}
 
 
 def test_keys_are_those_of_this_moment_and_a_bad_file_takes_none_away(tmp_path: Path) -> None:
