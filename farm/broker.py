@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 
 from farm.errors import Unreachable
 from farm.pipeline import STAGES, Step
+from farm.refs import short
 
 TASKS: Mapping[str, str] = {stage: f"stage.{stage}" for stage in STAGES}
 # What is nearly done goes first: a worker takes from its queues in this order, priority by priority.
@@ -110,4 +111,4 @@ def _forks(steps: Sequence[Step], before: Step) -> bool:
 
 def title(repository: str, ref: str, commit: str) -> str:
     """Return the words by which Flower shows a pipeline: `thyme main 3f9c2e1`."""
-    return f"{repository} {ref.removeprefix('refs/heads/').removeprefix('refs/tags/')} {commit[:7]}"
+    return f"{repository} {short(ref)} {commit[:7]}"

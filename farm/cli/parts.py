@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import redis
 
+from farm import clock
 from farm.cli.finding import Finding
 from farm.client import Client
 from farm.errors import FarmError
@@ -28,7 +29,7 @@ def store(settings: Settings, client: redis.Redis) -> Iterator[Finding]:
     name = f"{place.hostname}:{place.port}"
     try:
         info = client.info()
-        seconds, micros = client.time()
+        moment = clock.now(client)
     except redis.AuthenticationError:
         yield Finding.error(
             "redis", f"{name} refuses the password", "join again with a new join.env, or mend FARM_REDIS_URL"
@@ -46,7 +47,7 @@ def store(settings: Settings, client: redis.Redis) -> Iterator[Finding]:
     else:
         yield Finding.ok("redis", f"version {version} at {name}")
     yield from _kept(info)
-    skew = time.time() - (int(seconds) + int(micros) / 1e6)
+    skew = time.time() - moment
     if abs(skew) > _SKEW:
         yield Finding.error(
             "clock", f"{abs(skew):.0f} s {'before' if skew > 0 else 'behind'} Redis", "timedatectl set-ntp true"

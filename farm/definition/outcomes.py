@@ -8,7 +8,6 @@ from farm.definition.models import AllowFailure, Cause
 from farm.definition.values import kind, some, wrong
 
 ExitCode = Annotated[int, Field(ge=1, le=255)]
-ExitCodes = some(ExitCode, most=50)
 
 
 def _allowed(value: object) -> object:

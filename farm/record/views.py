@@ -18,7 +18,7 @@ class Views(Base):
 
     def pipeline(self, number: int) -> Pipeline:
         """Return one pipeline; Refused if there is none with this number."""
-        found = self._read([number])
+        found = self.read([number])
         if not found:
             raise Refused(f"there is no pipeline #{number}; `farm list` shows those that there are")
         return found[0]
@@ -75,7 +75,7 @@ class Views(Base):
                 break
         if len(chosen) > limit:
             before = chosen[limit - 1]
-        return self._read(chosen[:limit]), before
+        return self.read(chosen[:limit]), before
 
     def numbers(
         self, *, repositories: Sequence[str] = (), refs: Sequence[str] = (), before: int | None = None, limit: int = 50
@@ -98,7 +98,7 @@ class Views(Base):
 
     def read(self, numbers: Sequence[int]) -> list[Pipeline]:
         """Return these pipelines in this order; unknown numbers are left out."""
-        return self._read(numbers)
+        return [reading.readable(row) for row in self.scripts.run("read", *numbers)]
 
     def holds(self, number: int, step: str, fence: int) -> bool:
         """Say whether what an attempt has made on an engine is still wanted.
@@ -179,6 +179,3 @@ class Views(Base):
             return None
         why = "; ".join(f"{worker.name} {worker.closed}" for worker in serving)
         return f"no worker that serves `{named}` takes work: {why}"
-
-    def _read(self, numbers: Sequence[int | str]) -> list[Pipeline]:
-        return [reading.readable(row) for row in self.scripts.run("read", *numbers)]

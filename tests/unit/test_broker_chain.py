@@ -26,3 +26,4 @@ def test_nothing_makes_no_chain():
 def test_the_title_is_short():
     assert title("thyme", "refs/heads/feature/x", "3f9c2e1" + "0" * 33) == "thyme feature/x 3f9c2e1"
     assert title("thyme", "refs/tags/v1", "3f9c2e1" + "0" * 33) == "thyme v1 3f9c2e1"
+    assert title("thyme", "refs/pull/7/head", "3f9c2e1" + "0" * 33) == "thyme pull request 7 3f9c2e1"

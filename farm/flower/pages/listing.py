@@ -13,7 +13,6 @@ from farm.refs import meant
 PER_PAGE = 30
 
 _LOOK, _MOST_LOOKED = 500, 3000
-_KINDS = ("heads", "tags")
 _STATUSES = [str(status) for status in Status]
 
 
