@@ -40,9 +40,26 @@ def builder(job: Map, about: str) -> Builder:
 
 def around(job: Map, about: str, said: When, builders: Collection[str], notes: Notes) -> None:
     """Take out of a building job what is around it, and note what the farm has no use for."""
-    for is_so, words in ((said.manual, "is started by hand"), (said.failed, "runs after a failure only")):
-        if is_so:
-            notes.add(said.line, about, f"{words} there; here each push builds, and what passes is released")
+    wanted = ", ".join(f"{name}={' or '.join(values)}" for name, values in said.variables.items())
+    only = (
+        ("is started by hand", said.manual),
+        ("runs after a failure only", said.failed),
+        (f"runs with {wanted} only", wanted),
+    )
+    for words in (words for words, is_so in only if is_so):
+        notes.add(said.line, about, f"{words} there; here each push builds, and what passes is released")
+    _needs(job, about, builders, notes)
+    for key in ("image", "services"):
+        for item in flat(job.pop(key, None)):
+            for more in _more(item):
+                notes.add(item.lines[more], about, f"{more} of {key} has no counterpart for a build; left out")
+            name = str(item.get("name") if isinstance(item, Map) else item)
+            if not _TOOLS.search(name):
+                at = lines(item, job.lines[key])
+                notes.add(at, about, f"{key}: {name} is left out: the farm builds from the Dockerfile alone")
+
+
+def _needs(job: Map, about: str, builders: Collection[str], notes: Notes) -> None:
     line = job.lines.get("needs", job.line)
     for item in flat(job.pop("needs", None)):
         beyond = sorted(set(item) - {"job", "artifacts", "optional"}) if isinstance(item, Map) else []
@@ -51,14 +68,6 @@ def around(job: Map, about: str, said: When, builders: Collection[str], notes: N
         need = item.get("job") if isinstance(item, Map) else item
         if need not in builders and not beyond:
             notes.add(lines(item, line), about, f"does not wait for {need}: the image is built before it is tested")
-    for key in ("image", "services"):
-        for item in flat(job.pop(key, None)):
-            for more in _more(item):
-                notes.add(item.lines[more], about, f"{more} of {key} has no counterpart for a build; left out")
-            name = str(item.get("name") if isinstance(item, Map) else item)
-            if not _TOOLS.search(name):
-                at = lines(item, job.lines[key])
-                notes.add(at, about, f"{name} is left out: the farm builds from the Dockerfile, with what that names")
 
 
 def told(

@@ -67,6 +67,7 @@ class _Pieces:
     changes: list[list[str]] = field(default_factory=list)
     ends: list[tuple[str, Line | None]] = field(default_factory=list)
     """Each job, and where it says that a newer push may end it."""
+    built: list[tuple[str, When]] = field(default_factory=list)
     images: Images = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,6 +96,7 @@ class _Pieces:
         line = job.lines.get("interruptible")
         self.ends.append((about, line if job.pop("interruptible", None) == "true" else None))
         if about in ours:
+            self.built.append((about, said))
             building.around(job, about, said, ours, notes)
             inside = self.images.take(job, about, env, said)
             left(job, about, notes)
@@ -112,6 +114,9 @@ class _Pieces:
         document |= {"release": released} if released else {}
         same = self.changes and all(each == self.changes[0] for each in self.changes)
         shared = self.flow.changes or (self.changes[0] if same else [])
+        for about, said in self.built:
+            if said.changes and said.changes != shared:
+                notes.add(said.line, about, "`changes` are left out: the image is built whatever has changed")
         if tested:
             for one in tested:
                 paths = one.when.changes if self.flow.changes or not shared else []

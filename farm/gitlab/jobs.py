@@ -33,7 +33,7 @@ def variables(job: Map, about: str, notes: Notes) -> dict[str, str]:
     found = job.pop("variables", None)
     for key, value in found.items() if isinstance(found, Map) else ():
         line = found.lines[key]
-        for more in sorted(set(value) - {"value", "description"}) if isinstance(value, Map) else ():
+        for more in sorted(set(value) - {"value"}) if isinstance(value, Map) else ():
             notes.add(value.lines[more], about, f"{more} of the variable {key} has no counterpart; left out")
         if key.startswith(_ENGINES):
             notes.add(line, about, f"the variable {key} is left out: no engine is in a job, the farm builds by itself")
@@ -148,6 +148,8 @@ class TestJob:
         line, said = self._line("image"), self.job.pop("image", None)
         for key in sorted(set(said) - {"name", "entrypoint"}) if isinstance(said, Map) else ():
             self._note(said.lines[key], f"{key} of the image has no counterpart; left out")
+        if isinstance(said, Map) and any(flat(said.get("entrypoint"))):
+            self._note(said.lines["entrypoint"], "entrypoint of the image is left out: a script is run by sh alone")
         name = said.get("name") if isinstance(said, Map) else said
         if name is None:
             self._note(line, "no image is named (GitLab's runner chose one): it runs in the image that is built")
