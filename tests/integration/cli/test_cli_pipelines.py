@@ -341,3 +341,14 @@ def test_help_starts_quickly(cli):
         ran = cli(*command, "--help")
         assert ran.code == 0
         assert "Usage:" in ran.out
+
+
+def test_shells_complete_commands_and_options(cli):
+    for shell, given, answer in (
+        ("bash", {"COMP_WORDS": "farm workers dr", "COMP_CWORD": "2"}, "drain"),
+        ("bash", {"COMP_WORDS": "farm cancel --j", "COMP_CWORD": "2"}, "--json"),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "farm forg"}, '"forget":"Register a repository no more."'),
+        ("fish", {"_TYPER_COMPLETE_ARGS": "farm forg", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}, "forget"),
+    ):
+        cli.more = {"_FARM_COMPLETE": f"complete_{shell}", **given}
+        assert answer in cli().out, shell
