@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from farm.artifacts import unpack
-from farm.cli import view
 from farm.cli.here import choose
 from farm.cli.pipelines import AsJson, Number
 from farm.client import Client
+from farm.durations import duration
 from farm.errors import Refused
 from farm.plain import plain
 from farm.settings import Settings
@@ -52,7 +52,7 @@ def _download(client: Client, number: int, step: str, folder: Path) -> None:
 
 
 def _print(row: dict[str, Any]) -> None:
-    left, count = view.duration(max(row["expires"] - time.time(), 0)), len(row["files"])
+    left, count = duration(max(row["expires"] - time.time(), 0)), len(row["files"])
     typer.echo(f"{row['step']}: {count} file{'s' * (count != 1)}, {size(row['bytes'])}, kept for {left}")
     for file in row["files"]:
         typer.echo(f"  {file['size']:>12,}  {plain(file['path'])}")

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from farm.cli.view import duration
 from farm.definition import Definition, Hook, Job, Service
+from farm.durations import duration
 from farm.plain import plain
 
 Branch = tuple[str, "Sequence[Branch]"]  # a line and what hangs below it

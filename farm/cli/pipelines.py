@@ -10,6 +10,7 @@ import typer
 from farm.cli import terminal, view
 from farm.cli.here import Here, choose, here
 from farm.client import Client
+from farm.durations import duration
 from farm.errors import Refused
 from farm.pipeline import Status
 from farm.plain import plain
@@ -105,7 +106,7 @@ def describe(document: dict[str, Any], link: str) -> None:
     again = document.get("retried_by")
     named = (("by", author), ("started by" if document.get("by_hand") else "pushed by", pusher), ("retried by", again))
     by = [f"{verb} {name}" if name else "" for verb, name in named]
-    age = view.duration(now - document["created"])
+    age = duration(now - document["created"])
     terminal.say(f"  {', '.join(plain(part) for part in [*by, f'{age} ago'] if part)}")
     if given := document.get("variables"):
         terminal.say(f"  with {', '.join(f'{name}={plain(value)}' for name, value in given.items())}")

@@ -11,6 +11,7 @@ from farm.cli import terminal, view
 from farm.cli.here import here
 from farm.cli.pipelines import AsJson, who
 from farm.client import Client
+from farm.durations import duration
 from farm.errors import Refused
 from farm.plain import plain
 from farm.settings import Settings
@@ -97,7 +98,7 @@ def lines(tags: Sequence[Document], now: float, *, most: int | None, digests: bo
         yield f"{each['image']}:{each['tag']}  {now_at}  {view.branch(each)}{moved}{state}"
         history = each["history"]
         for entry in history[:most]:
-            age = view.duration(now - entry["time"])
+            age = duration(now - entry["time"])
             verb = "rolled back" if entry["kind"] == "rollback" else "released"
             digest = _digest(entry)[1:] if digests else ""
             yield f"  #{entry['number']:<6}{digest}  {verb} {age} ago by {plain(entry['who']) or '?'}"

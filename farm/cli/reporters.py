@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from redis import Redis
 
 from farm.cli.finding import Finding
-from farm.cli.view import duration
+from farm.durations import duration
 from farm.reporters.chosen import reporters_of
 from farm.reporters.standing import Book, Standing
 from farm.settings import Settings

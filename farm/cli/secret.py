@@ -13,12 +13,12 @@ import redis
 import typer
 
 from farm import secrets
-from farm.cli import view
 from farm.cli.here import here
 from farm.cli.pipelines import AsJson, who
 from farm.cli.premises import write_invitation
 from farm.cli.workers import columns
 from farm.client import Client
+from farm.durations import duration
 from farm.errors import Refused, Unreachable
 from farm.home import keep_keys, new_key, read_state
 from farm.membership import invitation_file
@@ -75,7 +75,7 @@ def list_(
             (
                 each["name"],
                 "every ref" if each["unprotected"] else "protected refs",
-                f"set {view.duration(time.time() - each['changed'])} ago by {plain(each['who'])}",
+                f"set {duration(time.time() - each['changed'])} ago by {plain(each['who'])}",
             )
             for each in found
         ]

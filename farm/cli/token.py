@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from farm.cli.pipelines import AsJson, who
-from farm.cli.view import duration
 from farm.cli.workers import columns
 from farm.client import Client
+from farm.durations import duration
 from farm.errors import Refused
 from farm.settings import Settings
 

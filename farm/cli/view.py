@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
+from farm.durations import duration
 from farm.pipeline import told_apart
 from farm.plain import plain
 from farm.refs import short
@@ -28,19 +29,6 @@ TESTS = 10  # failing tests that are named
 def is_final(document: Document) -> bool:
     """Return whether nothing more happens by itself."""
     return document["status"] not in ("pending", "running")
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time: 3.2 s, 42 s, 3 min 5 s, 2 h 4 min, 3 d."""
-    if seconds < 10:  # noqa: PLR2004
-        return f"{max(0.0, seconds):.1f} s"
-    whole = round(seconds)
-    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
-    if days:
-        return f"{days} d {hours} h" if hours else f"{days} d"
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
 
 
 def spent(row: Document, now: float) -> str:

@@ -11,6 +11,7 @@ import typer
 from farm.cli import output, terminal, view
 from farm.cli.here import choose
 from farm.client import Client
+from farm.durations import duration
 from farm.plain import plain
 from farm.settings import Settings
 
@@ -69,7 +70,7 @@ def _plainly(document: dict[str, Any], look: Look) -> dict[str, Any]:
         shape = re.sub(r"\d+", "", line)  # a count of seconds or of pipelines ahead is no news
         if shape != told or time.monotonic() - spoken >= TICK:
             told, spoken = shape, time.monotonic()
-            typer.echo(f"  {view.duration(time.time() - document['created'])}: {line}")
+            typer.echo(f"  {duration(time.time() - document['created'])}: {line}")
         time.sleep(EVERY)
         document = look()
     return document

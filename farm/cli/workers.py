@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from farm.cli import terminal, view
 from farm.cli.pipelines import AsJson, who
 from farm.client import Client
+from farm.durations import duration
 from farm.plain import plain
 from farm.settings import Settings
 from farm.sizes import size
@@ -74,7 +75,7 @@ def queues(as_json: AsJson = False) -> None:
         rows = [
             (
                 queue["name"],
-                f"{queue['depth']} waiting" + (f" for {view.duration(queue['oldest'])}" if queue["oldest"] else ""),
+                f"{queue['depth']} waiting" + (f" for {duration(queue['oldest'])}" if queue["oldest"] else ""),
                 f"{queue['running']} running",
                 ", ".join(queue["consumers"]) or "nobody takes it",
             )
@@ -94,7 +95,7 @@ def table(workers: Sequence[view.Document], width: int) -> Sequence[str]:
             f"{len(worker['busy'])} of {worker['slots']} busy",
             ",".join(worker["labels"]) or "-",
             _left(worker.get("machine")),
-            f"heard {view.duration(now - worker['seen'])} ago",
+            f"heard {duration(now - worker['seen'])} ago",
             "; ".join(filter(None, (worker["closed"] or "", ", ".join(worker["busy"])))),
         )
         for worker in workers

@@ -6,29 +6,14 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
+from farm.durations import duration, so_far
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def span(seconds: float) -> str:
-    """Return a length of time: `31 ms`, `2.8 s`, `42 s`, `3 min 05 s`, `1 h 20 min`, `3 d 4 h`."""
-    seconds = max(seconds, 0)
-    if 0 < seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:  # noqa: PLR2004 - one digit more where it says something
-        return f"{seconds:.1f} s"
-    return so_far(seconds)
-
-
-def so_far(seconds: float) -> str:
-    """Return the same in whole seconds, for what still goes on."""
-    whole = max(int(seconds), 0)
-    if whole < MINUTE:
-        return f"{whole} s"
-    if whole < HOUR:
-        return f"{whole // MINUTE} min {whole % MINUTE:02d} s"
-    if whole < DAY:
-        return f"{whole // HOUR} h {whole % HOUR // MINUTE:02d} min"
-    return f"{whole // DAY} d {whole % DAY // HOUR} h"
+    """Return a length of time: as everywhere else, and what is less than a second as `31 ms`."""
+    return f"{seconds * 1000:.0f} ms" if 0 < seconds < 1 else duration(seconds)
 
 
 def left(until: float, now: float | None = None) -> str:

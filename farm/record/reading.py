@@ -6,12 +6,12 @@ from typing import Any
 
 import structlog
 
+from farm.durations import duration
 from farm.pipeline import Job, Pipeline, Stage, Status, sum_up
 from farm.record.values import Disk, Machine, WorkerInfo
 from farm.variables import shown
 
 Fields = Mapping[str, str]
-MINUTES = 100  # seconds from which on a pause is told in minutes
 
 _log = structlog.get_logger()
 
@@ -104,10 +104,9 @@ def closed(against: Fields, now: float) -> str | None:
         return f"is drained by {against['drained_by']}"
     if float(against.get("aside", 0)) <= now:
         return None
-    left = float(against["aside"]) - now
-    return (
-        f"is put aside for {left / 60:.0f} min" if left > MINUTES else f"is put aside for {left:.0f} s"
-    ) + f" after {against['errors']} steps in a row that it could not do: {against['reason']}"
+    left = duration(float(against["aside"]) - now)
+    why = f"after {against['errors']} steps in a row that it could not do: {against['reason']}"
+    return f"is put aside for {left} {why}"
 
 
 def _machine(text: str) -> Machine | None:

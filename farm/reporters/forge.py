@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 import httpx
 from redis import Redis
 
+from farm.durations import duration
 from farm.errors import Refused
 from farm.forges.statuses import CommitStatus, address, headers, request
 from farm.pipeline import Pipeline, Stage, Status
@@ -88,7 +89,7 @@ def _words(pipeline: Pipeline, stage: Stage) -> str:
     if not reason and stage.status is not Status.PASSED:
         reason = pipeline.reason
     if not reason and stage.started and stage.finished:
-        reason = f"after {stage.finished - stage.started:.0f} s"
+        reason = f"after {duration(stage.finished - stage.started)}"
     return f"#{pipeline.number} {stage.status}" + (f": {reason}" if reason else "")
 
 

@@ -6,6 +6,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
 
+from farm.durations import duration
 from farm.pipeline import Pipeline, told_apart
 from farm.plain import plain
 from farm.reporters import News
@@ -41,8 +42,8 @@ def failure(news: News, web_url: str) -> tuple[str, str]:
 def recovery(news: News, web_url: str, before: Streak) -> tuple[str, str]:
     """Return subject and text of the mail to the same person when the branch is green again."""
     pipeline = news.pipeline
-    minutes = max(0.0, (pipeline.finished or pipeline.created) - before.since) / 60
-    after = f"Green again after {minutes:.0f} min, {before.pushes} {'push' if before.pushes == 1 else 'pushes'}."
+    broken = duration((pipeline.finished or pipeline.created) - before.since)
+    after = f"Green again after {broken}, {before.pushes} {'push' if before.pushes == 1 else 'pushes'}."
     return f"{_place(pipeline)} is green again: {pipeline.subject}", f"{after}\n\n{_head(pipeline, web_url)}\n"
 
 

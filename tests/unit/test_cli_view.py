@@ -9,6 +9,7 @@ from farm.cli import view
 from farm.cli.here import address, match
 from farm.cli.replay import chosen
 from farm.cli.terminal import shown
+from farm.durations import duration
 from farm.errors import Refused
 
 DOCUMENT = {
@@ -32,10 +33,18 @@ DOCUMENT = {
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(-1, "0.0 s"), (3.24, "3.2 s"), (42.4, "42 s"), (185, "3 min 5 s"), (7440, "2 h 4 min"), (86400 * 3, "3 d")],
+    [
+        (-1, "0.0 s"),
+        (3.24, "3.2 s"),
+        (42.4, "42 s"),
+        (185, "3 min 5 s"),
+        (1800, "30 min"),
+        (7440, "2 h 4 min"),
+        (86400 * 3, "3 d"),
+    ],
 )
 def test_durations(seconds, words):
-    assert view.duration(seconds) == words
+    assert duration(seconds) == words
 
 
 def test_a_reason_of_several_lines_is_not_glued_together():

@@ -10,12 +10,12 @@
     ? new Promise((done) => document.addEventListener("visibilitychange", done, { once: true })) : null;
   const parsed = (html) => { const holder = document.createElement("template"); holder.innerHTML = html; return holder.content; };
 
-  // Times, written as words.py writes them.
+  // Times, written as durations.py and words.py write them.
   const soFar = (s) => {
-    const whole = Math.max(Math.floor(s), 0), two = (n) => String(n).padStart(2, "0");
+    const whole = Math.max(Math.floor(s), 0);
     if (whole < 60) return `${whole} s`;
-    if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
-    if (whole < 86400) return `${Math.floor(whole / 3600)} h ${two(Math.floor(whole % 3600 / 60))} min`;
+    if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+    if (whole < 86400) return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
     return `${Math.floor(whole / 86400)} d ${Math.floor(whole % 86400 / 3600)} h`;
   };
   const ago = (s) => {

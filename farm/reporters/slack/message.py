@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from farm.durations import duration
 from farm.pipeline import Job, Pipeline, Status, told_apart
 from farm.plain import plain
 from farm.reporters import News
-from farm.reporters.slack.text import SECTION, clip, escape, fenced, words
+from farm.reporters.slack.text import SECTION, clip, escape, fenced
 from farm.reporters.streak import BAD, Streak
 
 __all__ = ["SECTION", "drift", "log", "message", "note", "recovery", "rollback"]
@@ -61,8 +62,8 @@ def note(news: News, web_url: str, text: str, person: str | None = None) -> Payl
 
 def recovery(pipeline: Pipeline, before: Streak) -> str:
     """Return for how long and how many pushes the branch was broken."""
-    minutes = words((pipeline.finished or pipeline.created) - before.since)
-    return f"green again after {minutes}, {_pushes(before)}"
+    after = duration((pipeline.finished or pipeline.created) - before.since)
+    return f"green again after {after}, {_pushes(before)}"
 
 
 def recovered(news: News, web_url: str, before: Streak) -> Payload:
@@ -104,8 +105,8 @@ def _payload(text: str, sections: Sequence[str]) -> Payload:
     }
 
 
-def _link(pipeline: Pipeline, web_url: str, words_: str) -> str:
-    return f"<{web_url}/pipelines/{pipeline.number}|{f'#{pipeline.number} {words_}'.strip()}>"
+def _link(pipeline: Pipeline, web_url: str, words: str) -> str:
+    return f"<{web_url}/pipelines/{pipeline.number}|{f'#{pipeline.number} {words}'.strip()}>"
 
 
 def _links(pipeline: Pipeline, web_url: str, stage: str | None) -> str:
@@ -125,7 +126,7 @@ def _what(pipeline: Pipeline, person: str | None) -> str:
 
 
 def _still(pipeline: Pipeline, before: Streak) -> str:
-    return f"broken for {words((pipeline.finished or pipeline.created) - before.since)}, {_pushes(before)}"
+    return f"broken for {duration((pipeline.finished or pipeline.created) - before.since)}, {_pushes(before)}"
 
 
 def _pushes(streak: Streak) -> str:
@@ -161,4 +162,4 @@ def _last(news: News) -> list[str]:
 
 
 def _duration(pipeline: Pipeline) -> str:
-    return words((pipeline.finished or pipeline.created) - pipeline.created)
+    return duration((pipeline.finished or pipeline.created) - pipeline.created)

@@ -43,15 +43,3 @@ def fenced(lines: Sequence[str]) -> str:
         room -= size(shown) + 1
         kept.insert(0, shown)
     return "```\n" + "\n".join(kept) + "\n```"
-
-
-def words(seconds: float) -> str:
-    """Return a length of time for people."""
-    whole = max(0, round(seconds))
-    if whole < 60:  # noqa: PLR2004 - seconds of a minute
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:  # noqa: PLR2004
-        return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"  # noqa: PLR2004
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
