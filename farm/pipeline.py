@@ -120,6 +120,11 @@ class Pipeline:
         """The branch, tag or pull request by its short name."""
         return short(self.ref)
 
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """The jobs of all stages, in their order."""
+        return [job for stage in self.stages for job in stage.jobs]
+
     def document(self, *, jobs: bool = True) -> dict[str, Any]:
         """Return the JSON that `farm show --json` prints; without jobs it is an element of `farm list --json`.
 

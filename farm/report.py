@@ -155,7 +155,7 @@ class Delivery:
     def _news(self, identity: str, fields: Mapping[str, str]) -> News:
         number = int(fields["pipeline"])
         pipeline = self.source.pipeline(number)
-        step = next((job.name for stage in pipeline.stages for job in stage.jobs if job.broken), None)
+        step = next((job.name for job in pipeline.jobs if job.broken), None)
         tail = self.source.tail(number, step, TAIL) if step else ()
         words = {word: fields[word] for word in _WORDS if word in fields}
         before = int(fields["before"]) if fields.get("before") else None

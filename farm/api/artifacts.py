@@ -108,5 +108,5 @@ def _dropped(farm: Service, sent: Sent, file: IO[bytes]) -> None:
 
 def _kept(found: Pipeline, farm: Service) -> list[Job]:
     now = farm.record.now()
-    jobs = [job for stage in found.stages for job in stage.jobs if job.result.get("artifacts")]
+    jobs = [job for job in found.jobs if job.result.get("artifacts")]
     return [job for job in jobs if job.result["artifacts"]["expires"] > now]

@@ -113,4 +113,4 @@ def _text(logs: Logs, number: int, step: str) -> Iterator[bytes]:
 
 
 def _statuses(found: Pipeline) -> dict[str, Status]:
-    return {job.name: job.status for stage in found.stages for job in stage.jobs}
+    return {job.name: job.status for job in found.jobs}

@@ -31,9 +31,8 @@ def usual(record: Record, found: Pipeline) -> Usual:
 def _of(passed: list[Pipeline]) -> Usual:
     jobs: dict[str, list[float]] = {}
     for pipeline in passed:
-        for stage in pipeline.stages:
-            for job in stage.jobs:
-                if job.started and job.finished and job.status is Status.PASSED:
-                    jobs.setdefault(job.name, []).append(job.finished - job.started)
+        for job in pipeline.jobs:
+            if job.started and job.finished and job.status is Status.PASSED:
+                jobs.setdefault(job.name, []).append(job.finished - job.started)
     whole = [pipeline.finished - pipeline.started for pipeline in passed if pipeline.started and pipeline.finished]
     return Usual(median(whole) if whole else None, {name: median(spans) for name, spans in jobs.items()})

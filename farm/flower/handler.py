@@ -6,7 +6,7 @@ Flower has one event loop: nothing here waits for Redis on it.
 import asyncio
 import contextlib
 from base64 import b64decode
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, ParamSpec, TypeVar
@@ -15,6 +15,7 @@ import redis
 import structlog
 from flower.views import BaseHandler
 from markupsafe import Markup
+from tornado.iostream import StreamClosedError
 
 from farm.artifacts import Store
 from farm.errors import Refused
@@ -130,6 +131,13 @@ class Handler(BaseHandler):  # type: ignore[misc] # Flower has no types
                 site, "The record does not answer", "Redis is away; this page loads again when it is back."
             )
         self.render("farm.html", page=shown)
+
+    async def send(self, pieces: Iterator[str | bytes]) -> None:
+        """Answer with what comes piece by piece, as long as somebody reads it."""
+        with contextlib.suppress(StreamClosedError):
+            while (piece := await aside(next, pieces, None)) is not None:
+                self.write(piece)
+                await self.flush()
 
     def text(self, name: str) -> str:
         """Return a text from the query, cut to what makes sense."""

@@ -1,12 +1,10 @@
 """The doors of the pages in Flower's Tornado server. What they show comes from farm.flower.pages, in a thread."""
 
 import asyncio
-import contextlib
 import json
 import time
 
 import redis
-from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated
 
 from farm.badge import badge
@@ -15,6 +13,7 @@ from farm.errors import Refused
 from farm.flower import pages
 from farm.flower.handler import GLANCE, Handler, aside, shared, sources, store
 from farm.flower.lines import Position
+from farm.flower.pages.parts import job_of
 from farm.record import Sent
 
 # A page that follows a pipeline asks again after this long at most, in seconds.
@@ -62,18 +61,13 @@ class Raw(Handler):
         record, logs = sources()
         try:
             found = await aside(record.pipeline, int(number))
+            job_of(found, step)
         except Refused as refusal:
             raise HTTPError(404, str(refusal)) from None
-        if step not in {job.name for stage in found.stages for job in stage.jobs}:
-            raise HTTPError(404, f"#{number} has no step {step}")
         name = "".join(letter if letter.isalnum() else "-" for letter in f"{found.repository}-{number}-{step}")
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="{name.encode("ascii", "replace").decode()}.log"')
-        pieces = logs.text(int(number), step)
-        with contextlib.suppress(StreamClosedError):
-            while (piece := await aside(next, pieces, None)) is not None:
-                self.write(piece)
-                await self.flush()
+        await self.send(logs.text(int(number), step))
 
 
 class Artifacts(Handler):
@@ -85,11 +79,10 @@ class Artifacts(Handler):
         record, _ = sources()
         try:
             found = await aside(record.pipeline, int(number))
-            kept = next(
-                (job.result.get("artifacts") for stage in found.stages for job in stage.jobs if job.name == step), None
-            )
+            kept = job_of(found, step).result.get("artifacts")
             if not kept or kept["expires"] <= time.time():
-                raise Refused(f"#{number} {step} has no artifacts, or their time is over")  # noqa: TRY301
+                sentence = f"#{number} {step} has no artifacts, or their time is over; see farm artifacts {number}"
+                raise Refused(sentence)  # noqa: TRY301
             pieces = await aside(store().pieces, Sent(int(number), step, kept["fence"]))
         except Refused as refusal:
             raise HTTPError(404, str(refusal)) from None
@@ -97,10 +90,7 @@ class Artifacts(Handler):
         self.set_header("Content-Type", "application/x-tar")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Content-Disposition", f'attachment; filename="{name}.tar"')
-        with contextlib.suppress(StreamClosedError):
-            while (piece := await aside(next, pieces, None)) is not None:
-                self.write(piece)
-                await self.flush()
+        await self.send(pieces)
 
 
 class Task(Handler):

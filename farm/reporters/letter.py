@@ -74,11 +74,7 @@ def _head(pipeline: Pipeline, web_url: str) -> str:
 
 def _tests(pipeline: Pipeline) -> str:
     failing = [
-        test
-        for stage in pipeline.stages
-        for job in stage.jobs
-        if job.broken
-        for test in (job.result.get("tests") or {}).get("failing") or ()
+        test for job in pipeline.jobs if job.broken for test in (job.result.get("tests") or {}).get("failing") or ()
     ]
     lines = [f"- {_flat(name, _LINE)}" for name in told_apart(failing)[:TESTS]]
     if len(failing) > TESTS:

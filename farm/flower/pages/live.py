@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from farm.flower.estimate import Usual, usual
 from farm.flower.lines import Position, items, lines
-from farm.flower.pages.parts import LogView, jobs_of, names_of, until_of, version_of
+from farm.flower.pages.parts import LogView, names_of, until_of, version_of
 from farm.flower.pages.state import state
 from farm.flower.site import Site, render
 from farm.logs import Logs
@@ -27,7 +27,7 @@ def live(
     newest = version_of(found, waiting)
     news = {}
     for step, position in positions.items():
-        if any(step == job.name for job in jobs_of(found)):
+        if step in names_of(found):
             part = _more(logs, number, step, position)
             if part["html"] or part["complete"]:
                 news[step] = part
@@ -35,7 +35,7 @@ def live(
         return None
     now = time.time()
     expected = usual(record, found) if found.status is Status.RUNNING else Usual()
-    views = (LogView(job, until=until_of(expected, job)) for job in jobs_of(found))
+    views = (LogView(job, until=until_of(expected, job)) for job in found.jobs)
     summaries = (render("summary.html", site=site, view=view, now=now) for view in views)
     return {
         "version": newest,

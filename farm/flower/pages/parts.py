@@ -1,7 +1,6 @@
-"""What several pages share: the jobs of a pipeline, a view of a log, what an open page is compared with."""
+"""What several pages share: one job of a pipeline, a view of a log, what an open page is compared with."""
 
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
@@ -32,14 +31,9 @@ def until_of(usual: Usual, job: Job) -> float | None:
     return job.started + usual.jobs[job.name]
 
 
-def jobs_of(found: Pipeline) -> Iterable[Job]:
-    """Give the jobs of all stages."""
-    return (job for stage in found.stages for job in stage.jobs)
-
-
 def job_of(found: Pipeline, step: str) -> Job:
     """Return one job; Refused when the pipeline has none of this name."""
-    for job in jobs_of(found):
+    for job in found.jobs:
         if job.name == step:
             return job
     raise Refused(f"#{found.number} has no step {step!r}; it has {', '.join(names_of(found)) or 'none'}")
@@ -47,7 +41,7 @@ def job_of(found: Pipeline, step: str) -> Job:
 
 def names_of(found: Pipeline) -> list[str]:
     """Return the names of all jobs."""
-    return [job.name for job in jobs_of(found)]
+    return [job.name for job in found.jobs]
 
 
 def version_of(*parts: object) -> str:

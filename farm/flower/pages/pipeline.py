@@ -4,7 +4,7 @@ import time
 
 from farm.flower.estimate import Usual, usual
 from farm.flower.lines import Line, Position, blocks, first_error, items, lines
-from farm.flower.pages.parts import LogView, jobs_of, names_of, until_of, version_of, whole
+from farm.flower.pages.parts import LogView, names_of, until_of, version_of, whole
 from farm.flower.pages.state import state
 from farm.flower.site import Page, Site, render
 from farm.logs import Logs
@@ -56,5 +56,5 @@ def _excerpt(job: Job, shown: list[Line], total: int, anchor: str) -> LogView:
 
 
 def _failed_first(found: Pipeline) -> list[Job]:
-    shown = [job for job in jobs_of(found) if job.started or not job.status.final]
+    shown = [job for job in found.jobs if job.started or not job.status.final]
     return sorted(shown, key=lambda job: (not job.broken, not job.allowed))

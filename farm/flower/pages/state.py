@@ -3,7 +3,6 @@
 from markupsafe import Markup
 
 from farm.flower.estimate import Usual, usual
-from farm.flower.pages.parts import jobs_of
 from farm.flower.results import KINDS, results
 from farm.flower.site import Site, render
 from farm.pipeline import Pipeline, Status
@@ -20,7 +19,7 @@ def state(record: Record, found: Pipeline, waiting: str | None, site: Site, now:
         site=site,
         pipeline=found,
         waiting=waiting,
-        results=results(jobs_of(found)),
+        results=results(found.jobs),
         kinds=KINDS,
         run_line=_run_line(found),
         usual=usual(record, found) if found.status is Status.RUNNING else Usual(),

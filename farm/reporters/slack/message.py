@@ -33,9 +33,9 @@ def message(
     sections = [head, _what(pipeline, person)]
     if pipeline.reason and pipeline.status in BAD:
         sections.append(clip(escape(pipeline.reason), SECTION))
-    if allowed := [job.name for stage in pipeline.stages for job in stage.jobs if job.allowed]:
+    if allowed := [job.name for job in pipeline.jobs if job.allowed]:
         sections.append(clip(escape(f"allowed to fail, and failed: {', '.join(allowed)}"), SECTION))
-    if flaky := [job for stage in pipeline.stages for job in stage.jobs if job.flaky]:
+    if flaky := [job for job in pipeline.jobs if job.flaky]:
         sections.append(clip(escape("\n".join(f"{job.name}: {job.reason}" for job in flaky)), SECTION))
     if failing := [test for job in jobs for test in _failing(job)]:
         sections.append(_tests(failing))
