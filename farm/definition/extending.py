@@ -12,6 +12,7 @@ from farm.definition.tree import NODES, Loc, Node, Pair
 from farm.definition.values import shown
 
 DEEP = 16
+HINTED = 200  # mistakes with the nearest name
 
 
 def extended(root: Node | None, mistakes: list[Mistake], *, whole: bool) -> tuple[Node | None, set[Loc]]:
@@ -85,7 +86,7 @@ class _Extension:
         if name not in self.templates and not self.known:
             return False
         if name not in self.templates:
-            close = nearest(name, self.templates)
+            close = nearest(name, self.templates) if len(self.mistakes) < HINTED else None
             known = f"known: {', '.join(shown(each) for each in list(self.templates)[:20])}" if self.templates else ""
             hint = f'did you mean "{close}"?' if close else known or "there is none; write templates: with one below it"
             return self.wrong(parent, f'there is no template "{shown(name)}"', hint)

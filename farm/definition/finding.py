@@ -1,6 +1,6 @@
 """What is found amiss in the data as written, before it is known on which line that is. It looks for nothing itself."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Literal, NamedTuple
 
 from farm.definition.tree import Loc
@@ -15,7 +15,8 @@ class Finding(NamedTuple):
 
     loc: Loc
     message: str
-    hint: str = ""
+    hint: str | Callable[[], str] = ""
+    """The words, or what looks for them: that takes time, and of thousands of mistakes nobody reads the last hint."""
     lack: Literal["", "job", "file"] = ""
 
     def sure(self, lacking: Collection[Loc]) -> bool:

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache, partial
+from heapq import nlargest
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -10,6 +13,7 @@ import yaml
 from farm.definition.mistakes import Mistake, lines
 from farm.definition.values import kind, shown
 
+_LIKELY = 10  # names that are looked at closely
 _LOOK = "look at indentation and quotes"
 # What PyYAML says (or begins to say), and for some the character that it stumbled over; what a person reads instead.
 _SYNTAX = (
@@ -82,7 +86,18 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     if _SYNONYMS.get(lower) in spelled:
         return _SYNONYMS[lower]
     swapped = [other for other in spelled if sorted(other) == sorted(lower)]
-    return spelled.get(next(iter(swapped or get_close_matches(lower, spelled, n=1, cutoff=0.7)), ""))
+    likely = nlargest(_LIKELY, spelled, key=partial(_alike, _pairs(lower)))
+    return spelled.get(next(iter(swapped or get_close_matches(lower, likely, n=1, cutoff=0.7)), ""))
+
+
+def _alike(pairs: frozenset[str], other: str) -> float:
+    """Return how many pairs of letters two words share, measured by what they could: cheap, and near enough."""
+    return 2 * len(pairs & _pairs(other)) / (len(pairs) + len(_pairs(other)))
+
+
+@lru_cache(maxsize=1024)
+def _pairs(word: str) -> frozenset[str]:
+    return frozenset(first + second for first, second in pairwise(f" {word} "))
 
 
 def syntax(error: yaml.YAMLError, source: str, file: str) -> Mistake:

@@ -4,6 +4,7 @@ It looks at the data as written and passes over what has no proper shape; that i
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from farm.definition import order
@@ -123,7 +124,7 @@ def _needs(jobs: Written) -> Iterator[Finding]:
 
 def _service_needs(jobs: Jobs, test: Written) -> Iterator[Finding]:
     """Look at the services as each job has them, its own and the shared ones; what is shared is told once."""
-    told: set[Finding] = set()
+    told: set[tuple[Loc, str]] = set()
     shared = _mapping(test.get("services"))
     for loc, job in jobs.items():
         own = _mapping(job.get("services"))
@@ -132,9 +133,10 @@ def _service_needs(jobs: Jobs, test: Written) -> Iterator[Finding]:
         def place(name: str, loc: Loc = loc, own: Written = own) -> Loc:
             return (*(loc if name in own else ("test",)), "services", name)
 
-        found = [finding for finding in order.check("service", needs, place) if finding not in told]
-        told.update(found)
-        yield from found
+        for finding in order.check("service", needs, place):
+            if finding[:2] not in told:
+                told.add(finding[:2])
+                yield finding
 
 
 def _network(jobs: Jobs, test: Written) -> Iterator[Finding]:
@@ -172,16 +174,19 @@ def _matrix(loc: Loc, job: Written, test: Written) -> Iterator[Finding]:
     for at, image in (_images(("test",), test) | _images(loc, job)).values():
         for place in places(image):
             if place not in matrix:
-                close = nearest(place, matrix)
-                hint = f"did you mean {{{close}}}?" if close else "name its values under matrix"
                 message = f"{{{shown(place)}}} is no variable of the matrix of {_title(loc)}"
-                yield Finding(at, message, hint, "job")
+                yield Finding(at, message, partial(_variable, place, matrix), "job")
                 continue
             for index, value in enumerate(_several(matrix[place])):
                 filled = fill(image, {place: written(value)})
                 if not is_image(fill(filled, dict.fromkeys(places(filled), "x"))):
                     message = f'"{shown(filled)}" is no image'
                     yield Finding((*loc, "matrix", place, index), message, "choose another value")
+
+
+def _variable(place: str, matrix: Written) -> str:
+    close = nearest(place, matrix)
+    return f"did you mean {{{close}}}?" if close else "name its values under matrix"
 
 
 def _images(loc: Loc, holder: Written) -> dict[Loc, tuple[Loc, str]]:

@@ -1,6 +1,7 @@
 """Who needs whom: unknown names and circles among jobs or services, and an order with each behind its needs."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal, TypeVar
 
@@ -25,12 +26,17 @@ def check(
             if need in needs:
                 graph[name].append(need)
                 continue
-            close = nearest(need, needs)
-            hint = f'did you mean "{close}"?' if close else f"known: {', '.join(shown(other) for other in needs)}"
-            hint = "every job comes after the build" if kind == "job" and need == "build" else hint
+            hint = partial(_hint, kind, need, needs)
             lack: Literal["file", "job"] = "file" if kind == "job" else "job"
             yield Finding((*place(name), "needs", index), f'there is no {kind} "{shown(need)}"', hint, lack)
     yield from _circles(kind, needs, graph, place)
+
+
+def _hint(kind: str, need: str, needs: Collection[str]) -> str:
+    if kind == "job" and need == "build":
+        return "every job comes after the build"
+    close = nearest(need, needs)
+    return f'did you mean "{close}"?' if close else f"known: {', '.join(shown(other) for other in needs)}"
 
 
 def ordered(values: Mapping[str, T], needs: Mapping[str, tuple[str, ...]]) -> dict[str, T]:

@@ -1,6 +1,7 @@
 """Reading a definition: text in, definition out, or every mistake at once. It opens no file."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,14 +10,17 @@ from farm.definition.document import Document
 from farm.definition.elsewhere import ELSEWHERE
 from farm.definition.extending import extended
 from farm.definition.files import ALONE, Files
+from farm.definition.finding import Finding
 from farm.definition.including import included
 from farm.definition.meaning import check
 from farm.definition.mistakes import DefinitionError, Mistake
 from farm.definition.models import Definition
-from farm.definition.placing import placed
+from farm.definition.placing import HINTED, placed
 from farm.definition.secrets import doubled
 from farm.definition.server import Server
 from farm.definition.tree import Tree
+
+MOST = 1000  # findings
 
 
 def parse(text: str | bytes, name: str = ".farm.yml", files: Files = ALONE, server: Server | None = None) -> Definition:
@@ -37,12 +41,17 @@ def parse(text: str | bytes, name: str = ".farm.yml", files: Files = ALONE, serv
     except ValidationError as error:
         mistakes += placed(error, tree, Document, lacking=lacking, elsewhere=ELSEWHERE)
     mistakes += _templates(tree)
-    findings = (*check(tree.data), *doubled(tree.data), *(server.check(tree.data) if server else ()))
-    sure = [found for found in findings if found.sure(lacking)]
-    mistakes += [Mistake.at(tree.place(found.loc), found.message, found.hint) for found in sure]
+    findings = chain(check(tree.data), doubled(tree.data), server.check(tree.data) if server else ())
+    sure = islice((found for found in findings if found.sure(lacking)), MOST)
+    mistakes += [_mistake(found, tree, hinted=index < HINTED) for index, found in enumerate(sure)]
     if mistakes:
         raise DefinitionError(mistakes)
     return document.resolve()
+
+
+def _mistake(found: Finding, tree: Tree, *, hinted: bool) -> Mistake:
+    hint = found.hint if isinstance(found.hint, str) else found.hint() if hinted else ""
+    return Mistake.at(tree.place(found.loc), found.message, hint)
 
 
 def _without_templates(data: Any) -> Any:

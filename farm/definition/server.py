@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from farm.definition.finding import Finding
@@ -20,14 +21,16 @@ class Server:
     secrets: Collection[str] = ()
     may_call: Callable[[str], bool] = lambda url: False  # noqa: ARG005
 
+    def _hint(self, secret: str) -> str:
+        close = nearest(secret, self.secrets)
+        make = f"make it: farm secret set {shown(self.repository)} {shown(secret)}"
+        return f'did you mean "{close}"?' if close else make
+
     def check(self, data: Any) -> Iterator[Finding]:
         """Give each secret that there is not, and each URL that may not be called."""
         for at, name, _ in named(data):
             if name not in self.secrets and is_secret(name):
-                close = nearest(name, self.secrets)
-                make = f"make it: farm secret set {shown(self.repository)} {shown(name)}"
-                hint = f'did you mean "{close}"?' if close else make
-                yield Finding(at, f'there is no secret "{shown(name)}"', hint)
+                yield Finding(at, f'there is no secret "{shown(name)}"', partial(self._hint, name))
         top = data if isinstance(data, dict) else {}
         release = top.get("release")
         after = release.get("after") if isinstance(release, dict) else None

@@ -1,8 +1,10 @@
 """No text crashes the parser or holds it up, and what it takes, the JSON Schema takes too."""
 
 import json
+import time
 from typing import Any, ClassVar, Self
 
+import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from jsonschema import Draft202012Validator
 
@@ -149,3 +151,31 @@ def test_the_schema_takes_what_the_parser_takes(data: Any):
     text = json.dumps(data)
     if outcome(text) is not None:
         assert not [error.message for error in SCHEMA.iter_errors(json.loads(text))]
+
+
+def listed(word: str, count: int) -> str:
+    return ", ".join(f"{word}-number-{number:03}-of-many" for number in range(count))
+
+
+def jobs_of(count: int, said: str) -> str:
+    return "".join(f"    job-number-{number:03}-of-many: {{script: x, {said}}}\n" for number in range(count))
+
+
+SERVICES = ", ".join(
+    f"sxb-number-{number:02}-of-many: {{image: x, needs: [{listed('svb', 20)}]}}" for number in range(20)
+)
+TEMPLATES = "".join(f"  template-number-{number:03}-of-many: {{}}\n" for number in range(100))
+MANY = {
+    "needs": "test:\n  jobs:\n" + jobs_of(100, f"needs: [{listed('jxb', 50)}]"),
+    "services": "test:\n  jobs:\n" + jobs_of(15, f"services: {{{SERVICES}}}"),
+    "extends": f"templates:\n{TEMPLATES}test:\n  jobs:\n" + jobs_of(100, f"extends: [{listed('txmplate', 10)}]"),
+}
+
+
+@pytest.mark.parametrize("text", MANY.values(), ids=MANY)
+def test_thousands_of_mistakes_do_not_hold_it_up(text: str):
+    begun = time.monotonic()
+    with pytest.raises(DefinitionError) as caught:
+        parse(text)
+    assert time.monotonic() - begun < 10  # half a second where nothing else runs; minutes if each looks for its hint
+    assert "did you mean" in str(caught.value)
