@@ -57,7 +57,7 @@ def deliver(bare: Path, name: str, *, now: bool = False) -> list[dict[str, Any]]
             check=False,
             capture_output=True,
             stdin=subprocess.DEVNULL,
-            env=_environment(),
+            env=git.environment(),
             timeout=TIMEOUT,
             **become,
         )
@@ -116,7 +116,7 @@ def _hook(bare: Path) -> Path | None:
         check=False,
         capture_output=True,
         stdin=subprocess.DEVNULL,
-        env=_environment(),
+        env=git.environment(),
         timeout=TIMEOUT,
     )
     hook = bare / os.fsdecode(done.stdout.strip()) / "post-receive"
@@ -131,7 +131,3 @@ def _registered(bare: Path, name: str) -> bool:
         return bool(json.loads((bare / "farm" / "hook.json").read_text())["repository"] == name)
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "FARM_"))}

@@ -182,11 +182,15 @@ class Bare:
 
     def git(self, *arguments: str) -> str:
         """Run git in the repository and return what it prints; nothing of a caller's git environment leaks in."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         command = ["git", "-c", f"safe.directory={self.path}", *arguments]
         try:
             done = subprocess.run(
-                command, cwd=self.path, env=environment, check=False, capture_output=True, stdin=subprocess.DEVNULL
+                command,
+                cwd=self.path,
+                env=git.environment(),
+                check=False,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
             )
         except FileNotFoundError:
             raise Refused("the program git is not there; install it (apt-get install git)") from None

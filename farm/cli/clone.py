@@ -78,11 +78,10 @@ def _git(folder: Path, *command: str) -> str:
 
 
 def _run(folder: Path, *command: str) -> "subprocess.CompletedProcess[bytes]":
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {"LC_ALL": "C"}
     try:
         return subprocess.run(
             ["git", "-C", str(folder), *command],
-            env=environment,
+            env=git.environment() | {"LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,

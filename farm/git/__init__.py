@@ -7,6 +7,7 @@ from farm.git.history import among, commits, since
 from farm.git.lfs import fetch_lfs
 from farm.git.login import Login, login
 from farm.git.mirror import ensure, fetch, find, forget, mirror_path, mirrors
+from farm.git.program import environment
 from farm.git.reading import (
     Commit,
     Look,
@@ -37,6 +38,7 @@ __all__ = [
     "commits",
     "describe",
     "ensure",
+    "environment",
     "fetch",
     "fetch_lfs",
     "find",

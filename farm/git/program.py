@@ -27,6 +27,11 @@ _OPTIONS = (
 )
 
 
+def environment() -> dict[str, str]:
+    """Return this process's environment without what it says to another git, and without the farm's own secrets."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "FARM_"))}
+
+
 def run(
     mirror: Path | None,
     *command: str,
@@ -75,8 +80,11 @@ def start(
     env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start git on a mirror, or on none, with a pipe to read from if asked; whoever starts it calls `end`."""
-    own = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "FARM_"))}
-    own |= {"GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    own = environment() | {
+        "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+    }
     own |= {"LC_ALL": "C", **(env or {})}
     options = [word for key, value in _OPTIONS for word in ("-c", f"{key}={value}")]
     where = [f"--git-dir={mirror}"] if mirror else []

@@ -3,12 +3,12 @@
 Nothing is copied, and nothing is written into the work tree or its repository.
 """
 
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from farm import git
 from farm.errors import Refused
 
 _NOBODY = {f"GIT_{role}_{what}": "farm" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -51,11 +51,10 @@ def origin(folder: Path) -> str | None:
 
 
 def _git(folder: Path, *command: str, environment: Mapping[str, str] | None = None) -> str:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     options = ("-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false")
     done = subprocess.run(
         ["git", "-C", str(folder), *options, *command],
-        env={**kept, "LC_ALL": "C", **(environment or {})},
+        env={**git.environment(), "LC_ALL": "C", **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
