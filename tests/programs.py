@@ -4,6 +4,7 @@ They are forked from one process that has imported what they need, which is a se
 is as if a shell had started them: arguments, variables, folder, standard streams, session, signals, exit code.
 """
 
+import ctypes
 import io
 import json
 import os
@@ -23,7 +24,10 @@ FARM = str(Path(sys.executable).parent / "farm")
 _forks = get_context("forkserver")
 # Without celery.apps.worker: it reads a variable when it is imported.
 _forks.set_forkserver_preload(
-    ["farm.cli.dispatcher", "farm.cli.pipelines", "farm.cli.releases", "farm.cli.run", "workers.tasks"]
+    [
+        *(f"farm.cli.{name}" for name in ("dispatcher", "doctor", "hook", "pipelines", "releases", "run", "up")),
+        *("celery.bin.celery", "celery.concurrency.prefork", "celery.worker.consumer", "workers.tasks"),
+    ]
 )
 
 
@@ -34,8 +38,24 @@ def farm() -> None:
     app()
 
 
+def worker() -> None:
+    """Be `farm worker`, and then Celery's program without starting Python anew for it."""
+    os.execv = _celery  # type: ignore[assignment]
+    farm()
+
+
+def _celery(_: str, command: Sequence[str]) -> None:
+    from celery.__main__ import main  # noqa: PLC0415 - it reads variables of the worker's process
+
+    sys.argv = list(command[2:])
+    main()
+
+
 class Program:
-    """A process in a session of its own; it is asked as a `subprocess.Popen` is, but its streams are files."""
+    """A process in a session of its own; it is asked as a `subprocess.Popen` is, but its streams are files.
+
+    With `inside` it is in the namespaces of that process, as if `nsenter` had started it.
+    """
 
     def __init__(
         self,
@@ -46,6 +66,7 @@ class Program:
         env: Mapping[str, str] | None = None,
         given: bytes = b"",
         log: IO[bytes] | None = None,
+        inside: int | None = None,
     ) -> None:
         self.arguments = [FARM, *map(str, arguments)]
         with tempfile.TemporaryFile() as stdin:
@@ -54,8 +75,8 @@ class Program:
             self._streams = (log, log) if log else (tempfile.TemporaryFile(), tempfile.TemporaryFile())  # noqa: SIM115
             streams = [_Stream(stream.fileno()) for stream in (stdin, *self._streams)]
             environment = dict(os.environ if env is None else env)
-            job = (be, self.arguments, environment, str(cwd or Path.cwd()), streams)
-            self._process = _forks.Process(target=_become, args=job, daemon=True)
+            start = _Start(be, self.arguments, environment, str(cwd or Path.cwd()), streams, inside)
+            self._process = _forks.Process(target=_become, args=(start,), daemon=True)
             self._process.start()
 
     @property
@@ -145,18 +166,44 @@ def _detached(duplicate: Any) -> int:
     return int(duplicate.detach())
 
 
-def _become(
-    be: Callable[[], None], arguments: list[str], environment: Mapping[str, str], cwd: str, streams: Sequence[int]
-) -> None:
+@dataclass(frozen=True)
+class _Start:
+    be: Callable[[], None]
+    arguments: list[str]
+    environment: Mapping[str, str]
+    cwd: str
+    streams: Sequence[Any]
+    inside: int | None
+
+
+def _become(start: _Start) -> None:
     os.setsid()
+    if start.inside:
+        _enter(start.inside)
     os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(cwd)
-    for number, stream in enumerate(streams):
+    os.environ.update(start.environment)
+    os.chdir(start.cwd)
+    for number, stream in enumerate(start.streams):
         os.dup2(stream, number)
         os.close(stream)
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
     sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8")
     sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding="utf-8", write_through=True)
-    sys.argv = arguments
-    be()
+    sys.argv = start.arguments
+    start.be()
+
+
+def _enter(machine: int) -> None:
+    """Go on in the namespaces of a process, as a child, for only children are among its processes."""
+    setns = ctypes.CDLL(None, use_errno=True).setns
+    kinds = [os.open(f"/proc/{machine}/ns/{kind}", os.O_RDONLY) for kind in ("net", "uts", "ipc", "pid", "mnt")]
+    for kind in kinds:
+        if setns(kind, 0):
+            raise OSError(ctypes.get_errno(), f"the namespaces of process {machine} cannot be entered")
+        os.close(kind)
+    if child := os.fork():
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code < 0:
+            signal.signal(-code, signal.SIG_DFL)
+            os.kill(os.getpid(), -code)
+        os._exit(code)

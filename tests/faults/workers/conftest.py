@@ -8,46 +8,35 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from farm.broker import app, publish, unforked
+from farm.broker import unforked
 from farm.cli.worker import celery
 from farm.decision import decide
 from farm.git import Commit
 from farm.ledger import Ledger
 from farm.logs import Logs
-from farm.pipeline import Pipeline, Step
+from farm.pipeline import Job, Pipeline, Step
 from farm.push import ZERO, Push
 from farm.record import Record
 from farm.registry import Registry
 from farm.settings import Settings
+from tests.conftest import RedisServer, wait_until
+from tests.faults.workers import programs
+from tests.ports import free_ports
 from tests.programs import Program
 from workers.docker import DockerEngine
 
 LEASE = 1.6
 
 
-def impatient() -> None:
-    """Be Celery's own program, that waits less for running work when it is told to end."""
-    from celery.__main__ import main  # noqa: PLC0415 - it reads variables of the worker's process
-
-    app.conf.worker_soft_shutdown_timeout = 1
-    main()
-
-
-def publisher() -> None:
-    """Send one chain, in a process with the farm's broker of its own."""
-    number, steps = json.loads(sys.stdin.read())
-    publish(number, [Step(**step) for step in steps], "thyme main")
-
-
 class Farm:
-    """One repository, one image; what dispatcher and reaper do is done by the test's hand."""
+    """Repositories thyme and mint with an image each; what dispatcher and reaper do is done by the test's hand."""
 
     def __init__(self, folder: Path, redis_server: Any, registry: Any) -> None:
         self.folder, self.redis_server, self.image = folder, redis_server, f"t{secrets.token_hex(4)}"
@@ -73,9 +62,11 @@ class Farm:
         self.registry, self.engine = Registry(registry.host), DockerEngine()
         self.last = ZERO
         self.processes: list[Program] = []
+        self.workers: dict[str, Program] = {}
         self.tree = folder / "tree"
         self.git("init", "-q", "-b", "main", str(self.tree), cwd=folder)
-        self.ledger.register("thyme", str(self.tree), "main", {})
+        for name in ("thyme", "mint"):
+            self.ledger.register(name, str(self.tree), "main", {})
 
     def git(self, *command: str, cwd: Path | None = None) -> str:
         who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
@@ -111,11 +102,18 @@ class Farm:
 
     def wake(self, number: int, steps: Sequence[Step] | None = None) -> None:
         """Send one message for the whole chain, or for these steps."""
-        chosen = unforked(self.steps) if steps is None else steps
-        rows = [asdict(s) | {"priority": self.record.priority(number, s.name)} for s in chosen]
-        sent = Program((), be=publisher, env=self.env, given=json.dumps([number, rows]).encode())
-        printed = sent.communicate()
-        assert sent.returncode == 0, printed
+        self.send([(number, unforked(self.steps) if steps is None else steps)])
+
+    def send(self, chains: Iterable[tuple[int, Sequence[Step]]]) -> None:
+        """Send a message for each of these chains."""
+        rows = [
+            (number, [asdict(step) | {"priority": self.record.priority(number, step.name)} for step in steps])
+            for number, steps in chains
+        ]
+        if rows:
+            sent = Program((), be=programs.publisher, env=self.env, given=json.dumps(rows).encode())
+            printed = sent.communicate()
+            assert sent.returncode == 0, printed
 
     def worker(self, name: str = "w1", *, queues: str = "", **env: str) -> Program:
         """Start a worker with two slots in a process group of its own, on these queues or on all."""
@@ -123,12 +121,21 @@ class Farm:
         with (self.folder / f"{name}.log").open("ab") as log:
             process = Program(
                 [*celery(settings)[1:], *(("--queues", queues) if queues else ())],
-                be=impatient,
+                be=programs.impatient,
                 env={**self.env, "FARM_WORKER_NAME": settings.worker_name, "REMAP_SIGTERM": "SIGQUIT", **env},
                 log=log,
             )
         self.processes.append(process)
+        self.workers[settings.worker_name] = process
         return process
+
+    def runner(self, number: int, step: str = "test") -> Program:
+        """Return the worker that has a step."""
+        return self.workers[str(self.job(number, step).worker)]
+
+    def job(self, number: int, name: str) -> Job:
+        """Return a job as the record has it."""
+        return next(job for stage in self.record.pipeline(number).stages for job in stage.jobs if job.name == name)
 
     def kill(self, process: Program, sig: int = signal.SIGKILL) -> None:
         """Send a signal to the worker and all of its slots."""
@@ -137,8 +144,7 @@ class Farm:
 
     def reap(self) -> None:
         """Do what the dispatcher's reaper does."""
-        for wake in self.record.reap():
-            self.wake(wake.number, wake.steps)
+        self.send([(wake.number, wake.steps) for wake in self.record.reap()])
 
     def ended(self, number: int) -> Pipeline | None:
         """Reap once and return the pipeline if it is over."""
@@ -171,12 +177,42 @@ class Farm:
 def farm(tmp_path: Path, redis_server: Any, registry: Any, images: Any) -> Iterator[Farm]:
     """Give a farm of the test's own; nothing of it is left afterwards. On failure the workers' logs are printed."""
     assert images
-    farm = Farm(tmp_path, redis_server, registry)
+    with closed(Farm(tmp_path, redis_server, registry)) as farm:
+        yield farm
+
+
+@pytest.fixture(scope="package")
+def kept(tmp_path_factory: pytest.TempPathFactory, registry: Any, images: Any) -> Iterator[Farm]:
+    """Give the farm of `pair`, which its tests share."""
+    assert images
+    server = RedisServer(tmp_path_factory.mktemp("redis"), free_ports(1)[0])
+    server.start()
+    with closed(Farm(tmp_path_factory.mktemp("farm"), server, registry)) as farm:
+        yield farm
+    server.stop()
+
+
+@pytest.fixture
+def pair(kept: Farm) -> Iterator[Farm]:
+    """Give a farm with two idle workers, w1 and w2, for a test that leaves them as they were."""
+    for name in ("w1", "w2"):
+        if f"{name}@here" not in kept.workers or kept.workers[f"{name}@here"].poll() is not None:
+            kept.worker(name)
+    wait_until(lambda: len(kept.record.workers()) == 2, what="both workers to be heard")
+    yield kept
+    for pipeline in kept.record.pipelines(limit=10):
+        if not pipeline.status.final:  # of a test that has failed
+            kept.record.cancel(pipeline.number, "the next test")
+
+
+@contextlib.contextmanager
+def closed(farm: Farm) -> Iterator[Farm]:
+    """Let nothing of a farm be left, and show its workers' logs."""
     try:
         yield farm
     finally:
         farm.close()
-        for log in sorted(tmp_path.glob("*.log")):
+        for log in sorted(farm.folder.glob("*.log")):
             sys.stderr.write(f"==> {log.name}\n{log.read_text(errors='replace')[-6000:]}")
 
 

@@ -2,15 +2,12 @@
 
 import pytest
 
+from farm.broker import unforked
 from farm.pipeline import Status
 
 pytestmark = [pytest.mark.redis, pytest.mark.registry, pytest.mark.engine]
 
 SERVICE = "  services:\n    db: {image: %s, command: [httpd, -f, -p, '8080'], ready: {port: 8080}}\n"
-
-
-def job(farm, number, name):
-    return next(job for stage in farm.record.pipeline(number).stages for job in stage.jobs if job.name == name)
 
 
 def prepared(farm):
@@ -26,34 +23,29 @@ def slow(files, ending="true"):
     return files("true") | {"Dockerfile": files("true")["Dockerfile"] + f"RUN sleep 2; {ending} # {ending}\n"}
 
 
-def test_the_test_lies_in_what_the_build_has_prepared(farm, files, images, poll):
-    number = farm.push(files("wget -qO- http://db:8080/etc/passwd", SERVICE % images.busybox))
-    farm.worker()
-    farm.wake(number)
-    assert poll(lambda: farm.ended(number), 60).status is Status.PASSED
-    bed = job(farm, number, "build").result["prepared"]
-    assert bed["worker"] == "w1@here"
+def test_the_test_lies_in_what_the_build_has_prepared(pair, files, images, poll):
+    number = pair.push(files("wget -qO- http://db:8080/etc/passwd", SERVICE % images.busybox))
+    pair.wake(number)
+    assert poll(lambda: pair.ended(number), 60).status is Status.PASSED
+    bed = pair.job(number, "build").result["prepared"]
+    assert bed["worker"] == pair.job(number, "build").worker == pair.job(number, "test").worker
     assert bed["holder"]
     assert list(bed["services"]) == ["db"]
-    assert "nobody:x:" in farm.log(number, "test")
-    poll(lambda: not farm.left(), what="everything to be gone")
+    assert "nobody:x:" in pair.log(number, "test")
+    poll(lambda: not pair.left(), what="everything to be gone")
 
 
-def test_the_worker_that_built_gets_the_test(farm, files, poll):
-    farm.worker("w1")
-    farm.worker("w2")
-    poll(lambda: len(farm.record.workers()) == 2)
-    numbers = [farm.push(files("true")) for _ in range(4)]
+def test_the_worker_that_built_gets_the_test(pair, files, poll):
+    numbers = [pair.push(files("true")) for _ in range(4)]
+    pair.send([(number, unforked(pair.steps)) for number in numbers])
     for number in numbers:
-        farm.wake(number)
-    for number in numbers:
-        ended = poll(lambda number=number: farm.ended(number), 60)
+        ended = poll(lambda number=number: pair.ended(number), 60)
         assert ended.status in (Status.PASSED, Status.SUPERSEDED)  # each of them may release before an older one does
-    where = [(job(farm, number, "build").worker, job(farm, number, "test").worker) for number in numbers]
+    where = [(pair.job(number, "build").worker, pair.job(number, "test").worker) for number in numbers]
     assert {build for build, _ in where} == {"w1@here", "w2@here"}
     assert all(build == test for build, test in where)
-    assert {queue for worker in farm.record.workers() for queue in worker.queues} == {"build", "test", "release"}
-    poll(lambda: not farm.left(), what="everything to be gone")
+    assert {queue for worker in pair.record.workers() for queue in worker.queues} == {"build", "test", "release"}
+    poll(lambda: not pair.left(), what="everything to be gone")
 
 
 def test_kill_9_during_the_build(farm, files, poll):
@@ -64,49 +56,42 @@ def test_kill_9_during_the_build(farm, files, poll):
     farm.kill(worker)
     farm.worker("w2")
     assert poll(lambda: farm.ended(number), 60).status is Status.PASSED
-    assert job(farm, number, "build").attempts == 2
-    assert job(farm, number, "build").result["prepared"]["worker"] == "w2@here"
+    assert farm.job(number, "build").attempts == 2
+    assert farm.job(number, "build").result["prepared"]["worker"] == "w2@here"
     poll(lambda: not farm.left(), what="everything to be gone")
 
 
-def test_a_build_that_fails(farm, files, poll):
-    number = farm.push(slow(files, "false"))
-    farm.worker()
-    farm.wake(number)
-    poll(lambda: prepared(farm), 60)
-    assert poll(lambda: farm.ended(number), 60).status is Status.FAILED
-    poll(lambda: not farm.left(), 60, what="everything to be gone")
+def test_a_build_that_fails(pair, files, poll):
+    number = pair.push(slow(files, "false"))
+    pair.wake(number)
+    poll(lambda: prepared(pair), 60)
+    assert poll(lambda: pair.ended(number), 60).status is Status.FAILED
+    poll(lambda: not pair.left(), 60, what="everything to be gone")
 
 
-def test_kill_9_before_the_test_is_claimed(farm, files, poll):
-    number = farm.push(files("true"))
-    worker = farm.worker("w1", queues="build")
-    farm.wake(number)
-    poll(lambda: job(farm, number, "build").status is Status.PASSED, 60)
-    assert prepared(farm)
-    farm.kill(worker)
+def test_between_the_build_and_the_test(farm, files, poll):
+    """The pipeline is canceled; the test runs on another worker; the worker is killed and comes back."""
+
+    def built():
+        number = farm.push(files("true"))
+        farm.wake(number)
+        poll(lambda: farm.job(number, "build").status is Status.PASSED, 60)
+        assert prepared(farm)
+        return number
+
+    builder = farm.worker("w1", queues="build")
+    farm.record.cancel(built(), "me")
+    poll(lambda: not farm.left(), 60, what="everything of the canceled one to be gone")
+
+    number = built()
+    tester = farm.worker("w2", queues="test,release")
+    assert poll(lambda: farm.ended(number), 60).status is Status.PASSED
+    assert farm.job(number, "test").worker == "w2@here"
+    poll(lambda: not farm.left(), what="everything of the one that went elsewhere to be gone")
+
+    farm.kill(tester)
+    number = built()
+    farm.kill(builder)
     farm.worker("w1")
     assert poll(lambda: farm.ended(number), 60).status is Status.PASSED
     poll(lambda: not farm.left(), what="everything to be gone")
-
-
-def test_a_test_that_runs_on_another_worker(farm, files, poll):
-    number = farm.push(files("true"))
-    farm.worker("w1", queues="build")
-    farm.wake(number)
-    poll(lambda: job(farm, number, "build").status is Status.PASSED, 60)
-    assert prepared(farm)
-    farm.worker("w2", queues="test,release")
-    assert poll(lambda: farm.ended(number), 60).status is Status.PASSED
-    assert job(farm, number, "test").worker == "w2@here"
-    poll(lambda: not farm.left(), what="everything to be gone")
-
-
-def test_a_pipeline_that_is_canceled_before_its_test(farm, files, poll):
-    number = farm.push(files("true"))
-    farm.worker(queues="build")
-    farm.wake(number)
-    poll(lambda: job(farm, number, "build").status is Status.PASSED, 60)
-    assert prepared(farm)
-    farm.record.cancel(number, "me")
-    poll(lambda: not farm.left(), 60, what="everything to be gone")

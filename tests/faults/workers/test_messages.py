@@ -31,6 +31,11 @@ def lives(process):
     return process.poll() is None
 
 
+def kill_slots(worker):
+    for pid in Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split():
+        os.kill(int(pid), signal.SIGKILL)
+
+
 def passed_once(farm, number, poll):
     """Wait for the end: passed, each step by one attempt, one release, nothing left."""
     pipeline = poll(lambda: farm.ended(number), 60)
@@ -41,44 +46,42 @@ def passed_once(farm, number, poll):
     return pipeline
 
 
-def test_a_reset_of_every_connection_starts_nothing_again(farm, files, poll):
+def test_a_reset_of_every_connection_starts_nothing_again(pair, files, poll):
     """Kombu would put the running step back into its queue and a second worker would take it up at once."""
-    number = farm.push(files("echo begun-$FARM_ATTEMPT\nwhile ! [ -e /tmp/on ]; do sleep 0.1; done"))
-    workers = [farm.worker("w1"), farm.worker("w2")]
-    poll(lambda: len(farm.record.workers()) == 2, 30)
-    farm.wake(number)
-    poll(begun(farm, number), 60)
+    number = pair.push(files("echo begun-$FARM_ATTEMPT\nwhile ! [ -e /tmp/on ]; do sleep 0.1; done"))
+    pair.wake(number)
+    poll(begun(pair, number), 60)
     for _ in range(2):
-        farm.redis.client_kill_filter(_type="pubsub")
-        farm.redis.client_kill_filter(_type="normal", skipme=True)
-        farm.wake(number)  # and every message twice
-        poll(lambda: not any(farm.redis.llen(queue) for queue in QUEUES), 30)
-    assert jobs(farm.record.pipeline(number))["test"].status is Status.RUNNING
-    own = {"farm.id": farm.settings.farm_id, "farm.step": "test"}
-    [container] = [item.name for item in farm.engine.objects(own) if item.kind == "container"]
-    farm.engine.exec(container, ("touch", "/tmp/on"), check=lambda: None)
-    passed_once(farm, number, poll)
-    assert all(map(lives, workers)), "a worker ended because of the reset"
+        pair.redis.client_kill_filter(_type="pubsub")
+        pair.redis.client_kill_filter(_type="normal", skipme=True)
+        pair.wake(number)  # and every message twice
+        poll(lambda: not any(pair.redis.llen(queue) for queue in QUEUES), 30)
+    assert pair.job(number, "test").status is Status.RUNNING
+    own = {"farm.id": pair.settings.farm_id, "farm.step": "test"}
+    [container] = [item.name for item in pair.engine.objects(own) if item.kind == "container"]
+    pair.engine.exec(container, ("touch", "/tmp/on"), check=lambda: None)
+    passed_once(pair, number, poll)
+    assert all(map(lives, pair.workers.values())), "a worker ended because of the reset"
 
 
-def test_a_slot_that_is_killed_over_a_reset_is_made_up_for(farm, files, poll):
+def test_a_slot_that_is_killed_over_a_reset_is_made_up_for(pair, files, poll):
     """The pool hands the message of the lost slot back over a connection that is gone by then."""
-    number = farm.push(files(HANGS_ONCE))
-    worker = farm.worker()
-    farm.wake(number)
-    poll(begun(farm, number), 60)
-    farm.redis.client_kill_filter(_type="normal", skipme=True)
-    for pid in Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split():
-        os.kill(int(pid), signal.SIGKILL)
-    pipeline = poll(lambda: farm.ended(number), 60)
+    number = pair.push(files(HANGS_ONCE))
+    pair.wake(number)
+    poll(begun(pair, number), 60)
+    worker = pair.runner(number)
+    pair.redis.client_kill_filter(_type="normal", skipme=True)
+    kill_slots(worker)
+    pipeline = poll(lambda: pair.ended(number), 60)
     assert (pipeline.status, jobs(pipeline)["test"].attempts) == (Status.PASSED, 2)
     assert lives(worker)
+    poll(lambda: not pair.left(), what="everything to be gone")
 
 
 def test_a_message_that_is_in_no_key_at_all_is_sent_again(farm, files, poll):
     """A worker dies after Redis has given it the message and before it wrote down that it has it."""
     dead = farm.worker("w1")
-    poll(lambda: len(farm.record.workers()) == 1, 30)
+    poll(lambda: len(farm.record.workers()) == 1)
     number = farm.push(files("true"))
 
     def given() -> bool:
@@ -99,40 +102,43 @@ def test_a_message_that_is_in_no_key_at_all_is_sent_again(farm, files, poll):
     passed_once(farm, number, poll)
 
 
-@pytest.mark.parametrize("when", ["before anybody took one", "while the test runs"])
-def test_all_queues_deleted(farm, files, poll, when):
+def test_all_queues_deleted(farm, files, poll):
+    """Before anybody has taken a message, and while the test runs."""
+    lost = (*QUEUES, "unacked", "unacked_index")
+    number = farm.push(files("true"))
+    farm.wake(number)
+    farm.redis.delete(*lost)
+    farm.worker()
+    passed_once(farm, number, poll)
     number = farm.push(files("echo begun-$FARM_ATTEMPT\nsleep 1"))
     farm.wake(number)
-    if when == "while the test runs":
-        farm.worker()
-        poll(begun(farm, number), 60)
-    farm.redis.delete(*QUEUES, "unacked", "unacked_index")
-    if when == "before anybody took one":
-        farm.worker()
+    poll(begun(farm, number), 60)
+    farm.redis.delete(*lost)
     passed_once(farm, number, poll)
 
 
-@pytest.mark.parametrize("terminate", [False, True], ids=["revoked", "terminated"])
-def test_flowers_remote_control_cannot_end_a_pipeline(farm, files, poll, terminate):
+def test_flowers_remote_control_cannot_end_a_pipeline(farm, files, poll):
     """The message of a revoked task is dropped and its slot killed; what it stood for goes on all the same."""
-    number = farm.push(files(HANGS_ONCE if terminate else "echo begun-$FARM_ATTEMPT"))
     worker = farm.worker()
-    poll(lambda: len(farm.record.workers()) == 1, 30)
+    poll(lambda: len(farm.record.workers()) == 1)
     with Celery(broker=farm.redis_server.url) as control:
-        if terminate:
-            farm.wake(number)
-            poll(begun(farm, number), 60)
-            [task] = [task for tasks in control.control.inspect().active().values() for task in tasks]
-            control.control.revoke(task["id"], terminate=True, signal="SIGKILL")
-        else:
-            farm.kill(worker, signal.SIGSTOP)
-            farm.wake(number)
-            [message] = farm.redis.lrange("build", 0, -1) or [None]
-            farm.kill(worker, signal.SIGCONT)
-            if message:
-                control.control.revoke(json.loads(message)["headers"]["id"])
-    pipeline = poll(lambda: farm.ended(number), 60)
-    assert (pipeline.status, pipeline.reason) == (Status.PASSED, None)
+        revoked = farm.push(files("echo begun-$FARM_ATTEMPT"))
+        farm.kill(worker, signal.SIGSTOP)
+        farm.wake(revoked)
+        [message] = farm.redis.lrange("build", 0, -1) or [None]
+        farm.kill(worker, signal.SIGCONT)
+        if message:
+            control.control.revoke(json.loads(message)["headers"]["id"])
+        ended = poll(lambda: farm.ended(revoked), 60)
+        assert (ended.status, ended.reason) == (Status.PASSED, None)
+
+        terminated = farm.push(files(HANGS_ONCE))
+        farm.wake(terminated)
+        poll(begun(farm, terminated), 60)
+        [task] = [task for tasks in control.control.inspect().active().values() for task in tasks]
+        control.control.revoke(task["id"], terminate=True, signal="SIGKILL")
+        ended = poll(lambda: farm.ended(terminated), 60)
+        assert (ended.status, ended.reason) == (Status.PASSED, None)
     poll(lambda: not farm.left(), what="everything to be gone")
 
 

@@ -17,25 +17,32 @@ def mortal(farm, own_registry):
     return own_registry
 
 
-@pytest.mark.parametrize("away", ["build", "release"])
-def test_it_is_away_for_a_while(farm, files, poll, mortal, away):
-    number = farm.push(files("echo begun\nwhile ! [ -e /tmp/on ]; do sleep 0.1; done" if away == "release" else "true"))
-    if away == "build":
-        mortal.kill()
+def test_it_is_away_for_a_while(farm, files, poll, mortal):
+    """Once for a build and once for a release."""
     farm.worker()
+    mortal.kill()
+    number = farm.push(files("true"))
     farm.wake(number)
-    if away == "release":
-        poll(lambda: "begun" in farm.log(number, "test"), 60)
-        mortal.kill()
-        own = {"farm.id": farm.settings.farm_id, "farm.step": "test"}
-        [container] = [item.name for item in farm.engine.objects(own) if item.kind == "container"]
-        farm.engine.exec(container, ("touch", "/tmp/on"), check=lambda: None)
+    comes_back(farm, poll, mortal, number)
+
+    number = farm.push(files("echo begun\nwhile ! [ -e /tmp/on ]; do sleep 0.1; done"))
+    farm.wake(number)
+    poll(lambda: "begun" in farm.log(number, "test"), 60)
+    mortal.kill()
+    own = {"farm.id": farm.settings.farm_id, "farm.step": "test"}
+    [container] = [item.name for item in farm.engine.objects(own) if item.kind == "container"]
+    farm.engine.exec(container, ("touch", "/tmp/on"), check=lambda: None)
+    comes_back(farm, poll, mortal, number)
+
+
+def comes_back(farm, poll, mortal, number):
+    """Wait until a step misses the registry, start that, and see the pipeline pass."""
     needing = poll(lambda: farm.reap() or next(iter(blamed(farm, number)), None), 60, what="a step that misses it")
     assert farm.record.waiting(number)
     mortal.start()
     pipeline = poll(lambda: farm.ended(number), 60)
     assert (pipeline.status, pipeline.reason) == (Status.PASSED, None)
-    again = next(job for stage in pipeline.stages for job in stage.jobs if job.name == needing)
+    again = farm.job(number, needing)
     assert again.attempts in (2, 3)
     assert farm.registry.digest(farm.image, "latest") == pipeline.image.partition("@")[2]
     poll(lambda: not farm.left(), what="everything to be gone")

@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 
 import pytest
 
+from farm.broker import unforked
 from farm.pipeline import Status
 
 pytestmark = [pytest.mark.redis, pytest.mark.registry, pytest.mark.engine]
@@ -58,62 +60,59 @@ def test_a_drained_worker_finishes_takes_nothing_and_comes_back(farm, files, pol
     assert poll(lambda: farm.ended(first), 60).status is Status.PASSED
 
 
-def test_what_was_prepared_on_a_host_that_is_drained_goes_on_elsewhere(farm, files, poll):
+def test_what_was_prepared_on_a_host_that_is_drained_goes_on_elsewhere(pair, files, poll):
     slow = files("true")
-    slow["Dockerfile"] += f"RUN echo {farm.image}; sleep 2\n"
-    number = farm.push(slow)
-    farm.worker("w1")
-    farm.wake(number)
-    poll(lambda: farm.redis.hget(f"farm:pipeline:{number}:step:build", "status") == "running", 60)
-    poll(lambda: known(farm), 60)
-    farm.record.drain("w1@here", "ada")
-    farm.worker("w2")
-    pipeline = poll(lambda: farm.ended(number), 60)
+    slow["Dockerfile"] += f"RUN echo {pair.image}; sleep 2\n"
+    number = pair.push(slow)
+    pair.wake(number)
+    poll(lambda: pair.job(number, "build").status is Status.RUNNING, 60)
+    drained = pair.job(number, "build").worker
+    pair.record.drain(drained, "ada")
+    pipeline = poll(lambda: pair.ended(number), 60)
+    pair.record.drain(drained, "ada", undo=True)
     assert pipeline.status is Status.PASSED
-    assert [job.worker for stage in pipeline.stages for job in stage.jobs] == ["w1@here", "w2@here", "w2@here"]
+    [other] = {"w1@here", "w2@here"} - {drained}
+    assert [job.worker for stage in pipeline.stages for job in stage.jobs] == [drained, other, other]
+    poll(lambda: not pair.left(), what="everything to be gone")
 
 
-def test_a_full_disk_closes_the_worker_until_there_is_room(farm, files, poll, tmp_path):
-    home = tmp_path / "small"
+def test_without_an_engine_or_with_a_full_disk_nothing_is_claimed(farm, files, poll, tmp_path):
+    home, socket = tmp_path / "small", tmp_path / "docker.sock"
     home.mkdir()
     if os.geteuid():
         pytest.skip("only root may mount a small disk")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(home)], check=True)
+    worker = farm.worker(FARM_HOME=str(home), FARM_DISK_MIN="16MiB", DOCKER_HOST=f"unix://{socket}")
     try:
-        worker = farm.worker(FARM_HOME=str(home), FARM_DISK_MIN="16MiB")
-        poll(lambda: known(farm), 60)
-        (home / "big").write_bytes(b"x" * (24 << 20))
-        poll(lambda: known(farm).closed, 60)
-        assert known(farm).closed == f"has 8 MiB left on the disk of {home}, less than 16 MiB"
-        poll(lambda: "Canceling queue build" in log(farm), 60)
+        poll(lambda: known(farm) and known(farm).closed, 60)
+        assert known(farm).closed == "has no Docker Engine that answers"
         number = farm.push(files("true"))
         farm.wake(number)
-        assert "no worker that serves `build` takes work: w1@here has 8 MiB left" in str(farm.record.waiting(number))
+        poll(lambda: "Canceling queue build" in log(farm), 60)
+        poll(lambda: messages(farm)[1] == 0, 60)
+        assert farm.record.pipeline(number).started is None
+        socket.symlink_to("/var/run/docker.sock")
+        pipeline = poll(lambda: farm.ended(number), 60)
+        assert pipeline.status is Status.PASSED
+        assert {job.attempts for stage in pipeline.stages for job in stage.jobs} == {1}
+
+        poll(lambda: known(farm).closed is None, 60)
+        (home / "big").write_bytes(b"x" * (24 << 20))
+        poll(lambda: known(farm).closed, 60)
+        assert re.fullmatch(rf"has [78]\S* MiB left on the disk of {home}, less than 16 MiB", known(farm).closed)
+        poll(lambda: log(farm).count("Canceling queue build") == 2, 60)
+        number = farm.push(files("true"))
+        farm.wake(number)
+        assert "no worker that serves `build` takes work: w1@here has" in str(farm.record.waiting(number))
         assert [queue.consumers for queue in farm.record.queues() if queue.name == "build"] == [()]
         (home / "big").unlink()
         assert poll(lambda: farm.ended(number), 60).status is Status.PASSED
         assert known(farm).closed is None
+        assert worker.poll() is None
     finally:
         farm.kill(worker, signal.SIGKILL)
         worker.wait()
         subprocess.run(["umount", "--lazy", str(home)], check=True)
-
-
-def test_without_an_engine_nothing_is_claimed(farm, files, poll, tmp_path):
-    socket = tmp_path / "docker.sock"
-    worker = farm.worker(DOCKER_HOST=f"unix://{socket}")
-    poll(lambda: known(farm) and known(farm).closed, 60)
-    assert known(farm).closed == "has no Docker Engine that answers"
-    number = farm.push(files("true"))
-    farm.wake(number)
-    poll(lambda: "Canceling queue build" in log(farm), 60)
-    poll(lambda: messages(farm)[1] == 0, 60)
-    assert farm.record.pipeline(number).started is None
-    socket.symlink_to("/var/run/docker.sock")
-    pipeline = poll(lambda: farm.ended(number), 60)
-    assert pipeline.status is Status.PASSED
-    assert {job.attempts for stage in pipeline.stages for job in stage.jobs} == {1}
-    assert worker.poll() is None
 
 
 @pytest.mark.long
@@ -133,11 +132,9 @@ def test_a_closed_worker_stays_closed_over_a_broken_connection(farm, files, poll
     assert poll(lambda: farm.ended(number), 60).status is Status.PASSED
 
 
-def test_one_push_waits_only_for_a_few_of_another_repositorys_hundred(farm, files, poll):
-    farm.ledger.register("mint", str(farm.tree), "main", {})
-    many = [farm.push(files("true")) for _ in range(100)]
-    for number in many:
-        farm.wake(number)
+def test_one_push_waits_only_for_a_few_of_another_repositorys_many(farm, files, poll):
+    many = [farm.push(files("true")) for _ in range(40)]
+    farm.send([(number, unforked(farm.steps)) for number in many])
     farm.worker()
     poll(lambda: farm.record.pipeline(many[0]).started, 60)
     one = farm.push(files("true"), "mint")
