@@ -26,9 +26,11 @@ def test_two_hundred_reports_at_once(farm: Any, poll: Any) -> None:
         reports = []
         commits = [repository.commit() for _ in range(4)]
         with repository.hook(None):
-            for number in range(PUSHES):
-                repository.push(commits[number % 4])
+            repository.push(commits[-1])
+        for number in range(PUSHES - 1):
+            repository.move(commits[number % 4])
         log = repository.reflog()
+        assert len(log) == PUSHES
         for old, new in log:
             update = {"id": str(uuid.uuid4()), "ref": MAIN, "old": old, "new": new, "reflog": log}
             reports.append({"repository": repository.name, "updates": [update]})
