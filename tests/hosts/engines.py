@@ -35,7 +35,7 @@ def start(machine: Machine, *trusted: str) -> None:
         for stale in (folder / "docker.pid", machine.sockets / "exec" / "containerd" / "containerd.pid"):
             stale.unlink(missing_ok=True)
         machine.start("engine", command)
-        until(lambda: machine.ended("engine") or answers(machine), 40, f"the engine answers; see {folder}/engine.log")
+        until(lambda: machine.ended("engine") or answers(machine), 60, f"the engine answers; see {folder}/engine.log")
         if not machine.ended("engine"):
             return
         (folder / "docker" / "network" / "files" / "local-kv.db").unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from farm.record import Record
+from tests import programs
 from tests.hosts import engines
 from tests.hosts.machines import Machine, Network, network, until
 
@@ -87,7 +88,7 @@ class Estate:
         command = ["redis-server", "--bind", self.centre.address, "--requirepass", self.password, "--dir", str(data)]
         command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
         self.centre.start("redis", command)
-        until(self.redis_answers, 20, "redis answers")
+        until(self.redis_answers, 60, "redis answers")
 
     def redis_answers(self) -> bool:
         """Say whether Redis has loaded its file and takes commands."""
@@ -112,7 +113,7 @@ class Estate:
             )
         )
         self.centre.start("registry", ["docker-registry", "serve", str(config)])
-        until(lambda: answers(f"http://{self.registry}/v2/"), 20, "the registry answers")
+        until(lambda: answers(f"http://{self.registry}/v2/"), 60, "the registry answers")
 
     def start_git(self) -> None:
         """Serve the repositories to the builders."""
@@ -131,9 +132,9 @@ class Estate:
     def start_dispatcher(self, name: str = "dispatcher", port: int = 8440) -> None:
         """Start a dispatcher, and wait until it answers; workers and hooks know only the one at the usual port."""
         address = f"{self.centre.address}:{port}"
-        self.centre.start(name, ["farm", "dispatcher", "--listen", address], self.environment(self.centre))
+        self.centre.start_farm(name, ["dispatcher", "--listen", address], self.environment(self.centre))
         log = self.centre.folder / f"{name}.log"
-        until(lambda: answers(f"http://{address}/health"), 30, f"the dispatcher answers; see {log}")
+        until(lambda: answers(f"http://{address}/health"), 60, f"the dispatcher answers; see {log}")
 
     def builder(self, name: str | None = None, *, slots: int = 2, labels: str = "") -> Machine:
         """Add a machine that builds, and wait until its worker is heard; without a name it gets the next free one."""
@@ -152,11 +153,11 @@ class Estate:
 
     def start_worker(self, machine: Machine, *, slots: int = 2, labels: str = "") -> None:
         """Start the worker of a builder and wait until it is heard."""
-        command = ["farm", "worker", "--name", self.worker(machine), "--slots", str(slots)]
+        command = ["worker", "--name", self.worker(machine), "--slots", str(slots)]
         command += ["--labels", labels] if labels else []
         until(lambda: self.forgotten(machine), 60, "Redis takes commands")
-        machine.start("worker", command, self.environment(machine))
-        until(lambda: self.heard(machine), 40, f"the worker is heard; see {machine.folder}/worker.log")
+        machine.start_farm("worker", command, self.environment(machine), be=programs.worker)
+        until(lambda: self.heard(machine), 60, f"the worker is heard; see {machine.folder}/worker.log")
 
     def forgotten(self, machine: Machine) -> bool:
         """Let the record forget the builder's worker; False while Redis is away."""
@@ -180,9 +181,10 @@ class Estate:
         bare = self.centre.folder / "git" / f"{name}.git"
         clone = self.centre.folder / "clones" / name
         git("init", "-q", "--bare", "-b", "main", str(bare))
-        install = ["farm", "hook", "install", str(bare), "--timer", "none"]
+        install = ["hook", "install", str(bare), "--timer", "none"]
         install += ["--url", f"git://{self.centre.address}/{name}.git"]
-        self.centre.run(install, self.environment(self.centre))
+        installed = self.centre.run_farm(install, self.environment(self.centre))
+        assert installed.code == 0, installed.err
         git("clone", "-q", str(bare), str(clone))
         git("-C", str(clone), "checkout", "-q", "-B", "main")
         for key, value in (("user.name", "Ada"), ("user.email", "ada@example.org")):

@@ -1,6 +1,6 @@
 """Machines of a test: each has a network address on one bridge, processes, mounts and a host name of its own.
 
-They share the disk and the clock of the real machine, and nothing else. This module knows nothing of the farm.
+They share the disk and the clock of the real machine, and nothing else. Of the farm it is known here how it is started.
 """
 
 import contextlib
@@ -14,6 +14,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from tests.programs import Program, Ran, farm, run
 
 # Tests that run side by side look for a free subnet in tens of their own.
 FIRST = 77 + 10 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -47,7 +50,7 @@ class Machine:
     folder: Path
     sockets: Path  # a short path: what an engine's containerd listens on may have 104 letters
     init: int = 0
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes] | Program] = field(default_factory=dict)
 
     def power_on(self) -> None:
         """Boot the machine: nothing but its network runs."""
@@ -84,6 +87,19 @@ class Machine:
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
             )
+
+    def start_farm(
+        self, name: str, arguments: Sequence[object], environment: Mapping[str, str], be: Callable[[], None] = farm
+    ) -> None:
+        """Start the program `farm` as `start` does any other."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = Program(
+                arguments, be=be, env={**os.environ, **environment}, log=log, inside=self.init
+            )
+
+    def run_farm(self, arguments: Sequence[object], environment: Mapping[str, str], **how: Any) -> Ran:
+        """Run the program `farm` here to its end."""
+        return run(arguments, env={**os.environ, **environment}, inside=self.init, **how)
 
     def run(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
         """Run a command here to its end and return what it printed."""

@@ -1,6 +1,5 @@
 """A farm of `farm up --listen`, and a second machine that joins it with the file that it wrote, and builds for it."""
 
-import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,12 +11,12 @@ import redis
 
 from farm.home import choose_state, read_state
 from farm.settings import Settings
+from tests import programs
 from tests.hosts import engines
 from tests.hosts.estate import PROGRAMS, git
 from tests.hosts.machines import network, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
-FARM = str(PROGRAMS / "farm")
 
 
 def variables(machine):
@@ -29,17 +28,14 @@ def variables(machine):
 
 
 def farm(machine, *arguments: str, text=""):
-    command = [*machine.enter, FARM, *arguments]
-    return subprocess.run(
-        command, env=variables(machine), input=text, capture_output=True, text=True, check=False, timeout=100
-    )
+    return machine.run_farm(arguments, variables(machine), given=text.encode(), timeout=100)
 
 
 def findings(machine):
     """What `farm doctor` finds there, by name; its exit code says whether one is an error."""
     done = farm(machine, "doctor", "--json")
-    found = json.loads(done.stdout)
-    assert done.returncode == any(each["verdict"] == "error" for each in found)
+    found = done.document
+    assert done.code == any(each["verdict"] == "error" for each in found)
     return {each["name"]: each for each in found}
 
 
@@ -54,7 +50,7 @@ def machines(tmp_path_factory):
 def ended(machine, number):
     """Wait for the end of a pipeline, as somebody on the machine would, and return it."""
     farm(machine, "watch", str(number))
-    document = json.loads(farm(machine, "show", str(number), "--json").stdout)
+    document = farm(machine, "show", str(number), "--json").document
     assert document["finished"], f"see {machine.folder}"
     return document
 
@@ -72,7 +68,7 @@ def repository(head, test="test -x /bin/busybox"):
     daemon = ["git", "daemon", "--export-all", f"--base-path={served}", f"--listen={head.address}"]
     head.start("git", daemon)
     installed = farm(head, "hook", "install", str(bare), "--url", f"git://{head.address}/thyme.git", "--timer", "none")
-    assert installed.returncode == 0, installed.stderr
+    assert installed.code == 0, installed.err
     git("clone", "-q", str(bare), str(clone))
     git("-C", str(clone), "checkout", "-q", "-B", "main")
     shutil.copy("/bin/busybox", clone / "busybox")
@@ -88,26 +84,26 @@ def repository(head, test="test -x /bin/busybox"):
 def test_a_machine_joins_with_one_file_and_builds(machines):
     head, builder = machines
     started = farm(head, "up", "--listen", head.address, "--no-worker", "--detach")
-    assert started.returncode == 0, started.stderr
+    assert started.code == 0, started.err
     state = read_state(head.folder / "home")
     registry = f"{head.address}:{state.registry_port}"
-    assert f'{{"insecure-registries": ["{registry}"]}}' in started.stdout
-    assert not any(word in started.stdout for word in (state.token, state.worker_password, state.redis_password))
+    assert f'{{"insecure-registries": ["{registry}"]}}' in started.out
+    assert not any(word in started.out for word in (state.token, state.worker_password, state.redis_password))
 
     with pytest.raises(HTTPError, match="401"):
         urlopen(f"http://{head.address}:{state.web_port}/pipelines", timeout=5)
     moved = farm(head, "up", "--listen", "10.0.0.9", "--detach")
-    assert moved.returncode == 2
-    assert "does not listen on 10.0.0.9" in moved.stderr
+    assert moved.code == 2
+    assert "does not listen on 10.0.0.9" in moved.err
 
     joined = farm(builder, "join", "-", "--name", "w7", text=(head.folder / "home" / "join.env").read_text())
-    assert joined.returncode == 0, joined.stderr
+    assert joined.code == 0, joined.err
     engines.start(builder)
     assert findings(builder)["trust"]["mend"].startswith(f'put {{"insecure-registries": ["{registry}"]}} into')
     assert "farm worker" in findings(builder)["worker"]["mend"]
     builder.kill("engine")
     engines.start(builder, registry)
-    builder.start("worker", [FARM, "worker"], variables(builder))
+    builder.start_farm("worker", ["worker"], variables(builder), be=programs.worker)
 
     clone = repository(head)
     printed = subprocess.run(
@@ -139,32 +135,33 @@ def test_what_cannot_be_an_address_or_a_membership_is_refused_with_a_reason(mach
         ("10.250.0.9", "is not an address of this machine"),
     ):
         done = farm(head, "up", "--listen", address, "--no-worker", "--detach")
-        assert done.returncode != 0
-        assert words in done.stderr
+        assert done.code != 0
+        assert words in done.err
     assert read_state(head.folder / "home").listen == ""
-    assert "copy join.env once more" in farm(builder, "join", "-", text="LD_PRELOAD=x\n").stderr
+    assert "copy join.env once more" in farm(builder, "join", "-", text="LD_PRELOAD=x\n").err
     away = f"FARM_ID=0123456789ab\nFARM_REDIS_URL=redis://{head.address}:1/0\nFARM_REGISTRY=r:5000\n"
-    assert "open that port" in farm(builder, "join", "-", text=away).stderr
+    assert "open that port" in farm(builder, "join", "-", text=away).err
     assert not (builder.folder / "home" / "worker.env").exists()
-    assert "is a farm itself" in farm(head, "join", "-", text=away).stderr
+    assert "is a farm itself" in farm(head, "join", "-", text=away).err
 
 
+@pytest.mark.long
 def test_a_farm_that_is_opened_later_goes_on_with_what_it_had(machines):
     head, _ = machines
     state = choose_state(head.folder / "home")
     engines.start(head, f"{head.address}:{state.registry_port}")
-    assert farm(head, "up", "--detach").returncode == 0
+    assert farm(head, "up", "--detach").code == 0
     clone = repository(head, test="test -x /bin/gone")
     push = [*head.enter, "git", "-C", str(clone), "push", "origin", "main"]
     subprocess.run(push, capture_output=True, check=True)
     ended(head, 1)
-    assert farm(head, "up", "--stop").returncode == 0
+    assert farm(head, "up", "--stop").code == 0
 
     opened = farm(head, "up", "--listen", head.address, "--detach")
-    assert opened.returncode == 0, opened.stderr
+    assert opened.code == 0, opened.err
     names = engines.docker(head, "images", "--format", "{{.ID}}", "127.0.0.1:*/thyme").split()
     engines.docker(head, "rmi", "-f", *set(names))
-    assert farm(head, "retry", "1", "--failed").returncode == 0
+    assert farm(head, "retry", "1", "--failed").code == 0
     again = ended(head, 1)
     jobs = {job["name"]: job for stage in again["stages"] for job in stage["jobs"]}
     assert (again["status"], jobs["build"]["attempts"]) == ("failed", 1), again["reason"]
@@ -178,16 +175,16 @@ def test_a_farm_that_is_opened_later_goes_on_with_what_it_had(machines):
 
 def test_a_machine_builds_through_a_tunnel_for_a_farm_that_is_not_open(machines, need):
     head, builder = machines
-    assert farm(head, "up", "--no-worker", "--detach").returncode == 0
+    assert farm(head, "up", "--no-worker", "--detach").code == 0
     state = read_state(head.folder / "home")
     invitation = (head.folder / "home" / "join.env").read_text()
     engines.start(builder)  # it trusts its own machine's addresses
     alone = farm(builder, "join", "-", text=invitation)
-    assert f"ssh -N -L {state.redis_port}:127.0.0.1:{state.redis_port}" in alone.stderr
+    assert f"ssh -N -L {state.redis_port}:127.0.0.1:{state.redis_port}" in alone.err
 
     tunnel(head, builder, need("sshd"), state.redis_port, state.registry_port)
-    until(lambda: farm(builder, "join", "-", text=invitation).returncode == 0, 20, "the tunnel is there")
-    builder.start("worker", [FARM, "worker"], variables(builder))
+    until(lambda: farm(builder, "join", "-", text=invitation).code == 0, 60, "the tunnel is there")
+    builder.start_farm("worker", ["worker"], variables(builder), be=programs.worker)
     clone = repository(head)
     subprocess.run([*head.enter, "git", "-C", str(clone), "push", "-q", "origin", "main"], check=True)
     pipeline = ended(head, 1)

@@ -49,7 +49,7 @@ def log(farm: Estate, number: int, step: str = "test") -> str:
 
 def at_work(farm: Estate, number: int) -> Machine:
     """Wait until the test of a pipeline hangs and return the host that it hangs on."""
-    until(lambda: "begun-1" in log(farm, number), 40, "the test begins")
+    until(lambda: "begun-1" in log(farm, number), 60, "the test begins")
     return farm.builders[str(job(farm, number).worker).partition("@")[2]]
 
 
@@ -69,20 +69,15 @@ def taken_over(farm: Estate, number: int, victim: Machine, since: float) -> floa
 
 
 def test_a_push_is_released_by_builders_that_only_know_the_network(farm, thyme):
-    thyme.write("test: test -s /app/note\n")
+    """Its jobs run on different hosts, for no host has slots for all at once."""
+    jobs = "".join(f"    j{number}: test -s /app/note && sleep 3\n" for number in range(5))
+    thyme.write(f"test:\n  jobs:\n{jobs}")
     thyme.commit("Begin")
     assert "pipeline #" in thyme.push()
     (pipeline,) = farm.record().pipelines(repository="thyme")
     pipeline = finish(farm, pipeline.number)
     assert (pipeline.status, pipeline.released) == (Status.PASSED, ("latest",)), pipeline.reason
-
-
-def test_stages_of_one_pipeline_run_on_different_hosts(farm, thyme):
-    numbers = [thyme.send("true\n") for _ in range(6)]
-    pipelines = [finish(farm, number) for number in numbers]
-    assert {pipeline.status for pipeline in pipelines} <= {Status.PASSED, Status.SUPERSEDED}
-    workers = [{job.worker for stage in one.stages for job in stage.jobs} for one in pipelines]
-    assert any(len(several) > 1 for several in workers)
+    assert len({job.worker for stage in pipeline.stages for job in stage.jobs}) > 1
 
 
 @pytest.mark.long
@@ -94,7 +89,7 @@ def test_a_host_that_is_cut_off_is_replaced_and_its_work_is_refused(farm, thyme)
     taken_over(farm, number, victim, since)
     assert leftovers(farm, victim), "a host that hears nothing goes on"
     victim.heal()
-    until(lambda: not leftovers(farm, victim), 20, "what the host was at is gone")
+    until(lambda: not leftovers(farm, victim), 60, "what the host was at is gone")
     assert job(farm, number).attempts == 2
 
 
@@ -105,7 +100,7 @@ def test_a_host_that_is_frozen_is_replaced_and_its_work_is_refused(farm, thyme):
     victim.freeze()
     taken_over(farm, number, victim, since)
     victim.thaw()
-    until(lambda: not leftovers(farm, victim), 20, "what the host was at is gone")
+    until(lambda: not leftovers(farm, victim), 60, "what the host was at is gone")
     again = thyme.send("true\n")
     assert finish(farm, again).status is Status.PASSED
     assert job(farm, number).attempts == 2
@@ -148,14 +143,14 @@ def test_a_host_is_cut_off_in_the_middle_of_its_release(farm, thyme, request):
     assert finish(farm, older).status in (Status.PASSED, Status.SUPERSEDED)
     with Registry(farm.registry, plain=True) as registry:
         wanted, late = (digest_of(farm, number) for number in (newer, older))
-        until(lambda: registry.digest("thyme", "latest") == wanted, 10, "the newer push is released")
+        until(lambda: registry.digest("thyme", "latest") == wanted, 60, "the newer push is released")
         road.loose.set()
-        until(lambda: registry.digest("thyme", "latest") == late, 10, "the late manifest arrives")
+        until(lambda: registry.digest("thyme", "latest") == late, 60, "the late manifest arrives")
         since = time.monotonic()
         until(lambda: registry.digest("thyme", "latest") == wanted, 5, "the tag is put right")
     sys.stdout.write(f"the tag was right again after {time.monotonic() - since:.1f} s\n")
     victim.heal()
-    until(lambda: not leftovers(farm, victim), 20, "what the host was at is gone")
+    until(lambda: not leftovers(farm, victim), 60, "what the host was at is gone")
     assert [one.released for one in map(farm.record().pipeline, (newer,))] == [("latest",)]
     for machine in farm.builders.values():
         machine.run(["iptables", "-t", "nat", "-D", *detour.split()])
@@ -177,6 +172,6 @@ def test_the_dispatcher_that_another_one_replaces(farm, thyme):
     farm.start_dispatcher()
     farm.centre.kill("second")
     thyme.deliver()
-    until(lambda: not thyme.spooled(), 10, "the spool is empty")
+    until(lambda: not thyme.spooled(), 60, "the spool is empty")
     [number] = [one.number for one in farm.record().pipelines(repository="thyme") if one.commit == commit]
     assert finish(farm, number).status is Status.PASSED
