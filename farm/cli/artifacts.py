@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from farm.artifacts import unpack
+from farm.cli.arguments import AsJson, Number
 from farm.cli.here import choose
-from farm.cli.pipelines import AsJson, Number
 from farm.client import Client
 from farm.durations import duration
 from farm.errors import Refused

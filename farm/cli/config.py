@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel, ByteSize
 
+from farm.cli.arguments import AsJson
+from farm.cli.group import below
 from farm.cli.lint import complaint
 from farm.client import Client
 from farm.definition.mistakes import Mistake
@@ -20,21 +22,14 @@ from farm.settings.reader import parse
 from farm.settings.secret import Secret, advice
 from farm.settings.sources import exposed, origin, own_file, sources
 
-config_app = typer.Typer(
-    help="Check and show the settings of this machine.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+config_app = below("Check and show the settings of this machine.")
 _HIDDEN = "(hidden)"
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @config_app.command()
 def check(
     file: Annotated[Path | None, typer.Argument(help="The file. Default: farm.yml of FARM_HOME.")] = None,
-    as_json: _Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check a farm.yml: every mistake with its line and what to write instead, and secrets that are kept carelessly.
 
@@ -100,7 +95,7 @@ def _examine(content: bytes, path: Path) -> tuple[Sequence[Mistake], Sequence[st
 
 
 @config_app.command()
-def show(as_json: _Json = False) -> None:
+def show(as_json: AsJson = False) -> None:
     """Show each setting of this machine with the place that it comes from; secrets are never shown."""
     settings = Settings.load()
     found = sources(settings.home)

@@ -10,6 +10,7 @@ import redis
 import typer
 
 from farm.cli import ground, parts, reporters
+from farm.cli.arguments import AsJson
 from farm.cli.finding import Finding, lines
 from farm.errors import Refused
 from farm.ledger import Ledger
@@ -21,7 +22,7 @@ def doctor(
     repositories: Annotated[
         list[Path] | None, typer.Argument(metavar="[REPO.git]...", help="Bare repositories whose hook to check too.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check hook, Redis, registry, engine, clock, disk, push options, queues; exits with 1 if something is wrong.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from farm.cli.pipelines import AsJson, who
+from farm.cli.arguments import AsJson, who
 from farm.client import Client
 from farm.settings import Settings
 

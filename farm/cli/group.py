@@ -57,12 +57,23 @@ class LazyGroup(TyperGroup):
             sys.exit(BROKEN)
 
 
+def below(words: str, *, alone: bool = False) -> typer.Typer:
+    """Return what holds the commands below one word, such as `farm hook`; `alone` the word itself is a command too."""
+    return typer.Typer(
+        help=words,
+        no_args_is_help=not alone,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+
+
 def load(name: str, place: Place) -> Any:
     """Import a command's module and return the command."""
     found = getattr(import_module(place.module), place.name)
     if isinstance(found, typer.Typer):
         found.info.name = name
         return typer.main.get_command(found)
-    alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    alone.command(name)(found)
-    return typer.main.get_command(alone)
+    only = below("", alone=True)
+    only.command(name)(found)
+    return typer.main.get_command(only)

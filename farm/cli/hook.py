@@ -8,18 +8,14 @@ from typing import Annotated
 import typer
 
 from farm.cli import timer as timers
+from farm.cli.arguments import AsJson
 from farm.cli.bare import Bare
+from farm.cli.group import below
 from farm.client import Client
 from farm.errors import FarmError, Refused
 from farm.settings import Settings
 
-hook_app = typer.Typer(
-    help="Install, remove or check the hook of a bare repository.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+hook_app = below("Install, remove or check the hook of a bare repository.")
 _Repository = Annotated[Path, typer.Argument(metavar="[REPO.git]", help="The bare repository. Default: this folder.")]
 _THIS = Path()
 
@@ -94,7 +90,7 @@ def remove(repository: _Repository = _THIS) -> None:
 @hook_app.command()
 def status(
     repository: _Repository = _THIS,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say whether pushes to the repository reach the farm, and how to mend it; exits with 1 if they do not."""
     bare = Bare.find(repository)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.cells import cell_len
 
+from farm.cli.arguments import AsJson
 from farm.cli.beside import Folder, folders
 from farm.definition import ALONE, Definition, DefinitionError, Mistake, parse
 from farm.definition.mistakes import SHOWN, lines
@@ -31,7 +32,7 @@ def lint(
         list[str] | None,
         typer.Option("--with", metavar="NAME=FOLDER", help="Where a repository is whose files are included."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check a definition without a server: every mistake with its line and what to write instead.
 

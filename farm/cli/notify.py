@@ -6,19 +6,14 @@ from typing import Annotated
 import typer
 
 from farm.cli import terminal
-from farm.cli.pipelines import AsJson, who
+from farm.cli.arguments import AsJson, who
+from farm.cli.group import below
 from farm.client import Client
 from farm.errors import Refused
 from farm.plain import plain
 from farm.settings import Settings
 
-notify_app = typer.Typer(
-    help="Try those who hear of pipelines: Slack, e-mail, webhooks.",
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+notify_app = below("Try those who hear of pipelines: Slack, e-mail, webhooks.")
 
 
 @notify_app.callback()

@@ -1,6 +1,5 @@
 """`farm list`, `show`, `cancel`, `retry`: how pipelines stand and what a person does to them. They wait for nothing."""
 
-import getpass
 import json
 import time
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from farm.cli import terminal, view
+from farm.cli.arguments import AsJson, Number, who
 from farm.cli.here import Here, choose, here
 from farm.client import Client
 from farm.durations import duration
@@ -15,9 +15,6 @@ from farm.errors import Refused
 from farm.pipeline import Status
 from farm.plain import plain
 from farm.settings import Settings
-
-Number = Annotated[int | None, typer.Argument(metavar="[N]", help="The pipeline. Default: this branch's newest.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def list_(  # noqa: PLR0917 - the options of a command
@@ -121,11 +118,3 @@ def describe(document: dict[str, Any], link: str) -> None:
         terminal.say(line, "failed")
     for line in view.outcome(document, link):
         terminal.say(line)
-
-
-def who() -> str:
-    """Return the name by which the record knows who asked for something."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from farm.cli import terminal, view
+from farm.cli.arguments import AsJson, who
 from farm.cli.here import here
-from farm.cli.pipelines import AsJson, who
 from farm.client import Client
 from farm.durations import duration
 from farm.errors import Refused

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from farm.cli import terminal
-from farm.cli.pipelines import AsJson
+from farm.cli.arguments import AsJson
 from farm.client import Client
 from farm.plain import plain
 from farm.refs import short

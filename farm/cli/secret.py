@@ -13,8 +13,9 @@ import redis
 import typer
 
 from farm import secrets
+from farm.cli.arguments import AsJson, who
+from farm.cli.group import below
 from farm.cli.here import here
-from farm.cli.pipelines import AsJson, who
 from farm.cli.premises import write_invitation
 from farm.cli.workers import columns
 from farm.client import Client
@@ -26,13 +27,7 @@ from farm.plain import plain
 from farm.record import Record
 from farm.settings import Settings
 
-secret_app = typer.Typer(
-    help="Set, list and remove the secrets of a repository; `rotate` changes the key that seals them.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-)
+secret_app = below("Set, list and remove the secrets of a repository; `rotate` changes the key that seals them.")
 Repository = Annotated[str, typer.Argument(metavar="REPO", help="The repository.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A variable's name, such as API_TOKEN.")]
 

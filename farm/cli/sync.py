@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from farm.cli.arguments import AsJson
 from farm.client import Client
 from farm.plain import plain
 from farm.refs import short
@@ -19,7 +20,7 @@ _SOURCES = {
 
 def sync(
     repository: Annotated[str | None, typer.Argument(metavar="[REPO]", help="Its name. Default: all.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare repositories with the ledger now and start the pipelines of pushes that nobody reported.
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from farm.cli.pipelines import AsJson, who
+from farm.cli.arguments import AsJson, who
+from farm.cli.group import below
 from farm.cli.workers import columns
 from farm.client import Client
 from farm.durations import duration
@@ -17,13 +18,7 @@ from farm.settings import Settings
 
 _UNITS = {"h": 3600, "d": 86400}
 
-token_app = typer.Typer(
-    help="Make, list or end tokens with scopes for the API.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+token_app = below("Make, list or end tokens with scopes for the API.")
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="What it does is recorded under this name.")]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from farm.cli.pipelines import AsJson, who
+from farm.cli.arguments import AsJson, who
 from farm.client import Client
 from farm.errors import Refused
 from farm.settings import Settings

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from farm.cli import output, terminal, view
+from farm.cli.arguments import Number
 from farm.cli.here import choose
 from farm.client import Client
 from farm.durations import duration
@@ -25,9 +26,7 @@ Look = Callable[[], dict[str, Any]]
 
 
 def watch(
-    number: Annotated[
-        int | None, typer.Argument(metavar="[N]", help="The pipeline. Default: this branch's newest.")
-    ] = None,
+    number: Number = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print nothing but the last state as JSON.")] = False,
 ) -> None:
     """Follow a pipeline to its end.

@@ -9,7 +9,8 @@ import typer
 from rich.cells import cell_len
 
 from farm.cli import terminal, view
-from farm.cli.pipelines import AsJson, who
+from farm.cli.arguments import AsJson, who
+from farm.cli.group import below
 from farm.client import Client
 from farm.durations import duration
 from farm.plain import plain
@@ -18,12 +19,7 @@ from farm.sizes import size
 
 _KEPT = ((0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 5), (0, 1, 2, 5), (0, 1, 5))  # columns, from wide to narrow
 
-workers_app = typer.Typer(
-    help="List the workers; `drain` keeps one from taking more work.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+workers_app = below("List the workers; `drain` keeps one from taking more work.", alone=True)
 
 
 @workers_app.callback(invoke_without_command=True)
