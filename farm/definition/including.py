@@ -16,8 +16,9 @@ from farm.definition.tree import BYTES, NODES, Node, Pair, Tree, compose, decode
 from farm.definition.values import shown
 from farm.errors import Refused
 
-MOST = 30  # files, each time counted that one is included
+MOST = 30  # files, each time counted that one is included, or cannot be
 DEEP = 6
+HINTED = 3  # files that are not there, each looked for among all that are
 
 _INCLUDES: TypeAdapter[tuple[Include, ...]] = TypeAdapter(Includes)
 
@@ -60,6 +61,12 @@ class _Inclusion:
     def spent(self) -> bool:
         return self.count > MOST or self.length > 2 * BYTES or self.size > NODES
 
+    def bound(self, at: Place, above: Sequence[str]) -> None:
+        """Refuse to go on where it is too much."""
+        if self.spent or len(above) > DEEP:
+            limits = f"at most {MOST} files, {DEEP} deep, {2 * BYTES >> 10} KiB together"
+            raise _wrong(at, "too much is included", limits)
+
     def includes(self, include: Pair, name: str) -> Sequence[tuple[Place, Include]]:
         tree = Tree(file=name)
         tree.put(Node(include.place, pairs={"include": include}))
@@ -73,7 +80,9 @@ class _Inclusion:
 
     def file(self, at: Place, include: Include, files: Files, above: Sequence[str]) -> Iterator[Node]:
         """Give what an included file says, without its own `include`; nothing where it is empty."""
-        source, content = _read(at, include, files)
+        self.count += 1
+        self.bound(at, above)
+        source, content = _read(at, include, files, hinted=len(self.mistakes) < HINTED)
         title = source.title(include.file)
         if title in above:
             circle = " -> ".join([*above[above.index(title) :], title])
@@ -81,11 +90,8 @@ class _Inclusion:
                 Mistake.at(at, f"these files include each other: {circle}", "remove one of these includes")
             )
             return
-        self.count += 1
         self.length += len(content)
-        if self.spent or len(above) > DEEP:
-            limits = f"at most {MOST} files, {DEEP} deep, {2 * BYTES >> 10} KiB together"
-            raise _wrong(at, "too much is included", limits)
+        self.bound(at, above)
         root = self.whole(content, title, source, (*above, title))
         if root is None:
             return
@@ -111,14 +117,15 @@ def _wrong(place: Place, message: str, hint: str = "") -> DefinitionError:
     return DefinitionError([Mistake.at(place, message, hint)])
 
 
-def _read(at: Place, include: Include, files: Files) -> tuple[Files, bytes]:
+def _read(at: Place, include: Include, files: Files, *, hinted: bool) -> tuple[Files, bytes]:
     try:
         source = files.other(include.repository, include.ref) if include.repository else files
         content = source.read(include.file)
     except Refused as error:
         raise _wrong(at, str(error)) from None
     if content is None:
-        raise _wrong(at, f"there is no file {shown(source.title(include.file))}", _meant(include.file, source))
+        hint = _meant(include.file, source) if hinted else ""
+        raise _wrong(at, f"there is no file {shown(source.title(include.file))}", hint)
     return source, content
 
 

@@ -51,6 +51,22 @@ def test_a_bomb_of_includes_is_refused_before_it_is_unpacked(bomb: str):
     assert len(library.read_so_far) < 60
 
 
+class Crowd(Library):
+    """A repository with very many files, none of them one that is asked for."""
+
+    def names(self) -> list[str]:
+        return [f"src/package/module_{number:05}/of_that_name.yml" for number in range(10_000)]
+
+
+def test_files_that_are_not_there_do_not_hold_it_up():
+    missing = ", ".join(f"src/package/modxle_{{0}}_{number:02}/of_that_name.yml" for number in range(19))
+    library = Crowd({f"f{number}": f"include: [{missing.format(number)}]" for number in range(20)})
+    begun = time.thread_time()
+    with pytest.raises(DefinitionError, match="too much is included"):
+        parse(f"include: [{', '.join(library.texts)}]", files=library)
+    assert time.thread_time() - begun < 10  # minutes if the nearest name is looked for each time
+
+
 def many(form: str, count: int) -> str:
     return ", ".join(form.format(number, number + 1) for number in range(count))
 
