@@ -4,7 +4,9 @@ They are forked from one process that has imported what they need, which is a se
 is as if a shell had started them: arguments, variables, folder, standard streams, session, signals, exit code.
 """
 
+import contextlib
 import ctypes
+import importlib
 import io
 import json
 import os
@@ -12,11 +14,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.reduction import DupFd
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any
 
 FARM = str(Path(sys.executable).parent / "farm")
@@ -25,16 +29,23 @@ _forks = get_context("forkserver")
 # Without celery.apps.worker: it reads a variable when it is imported.
 _forks.set_forkserver_preload(
     [
-        *(f"farm.cli.{name}" for name in ("dispatcher", "doctor", "hook", "pipelines", "releases", "run", "up")),
-        *("celery.bin.celery", "celery.concurrency.prefork", "celery.worker.consumer", "workers.tasks"),
+        *(
+            f"farm.cli.{name}"
+            for name in ("artifacts", "dispatcher", "doctor", "hook", "import_", "pipelines", "releases")
+        ),
+        *(f"farm.cli.{name}" for name in ("replay", "run", "secret", "sync", "token", "up", "watch", "workers")),
+        *("celery.bin.celery", "celery.concurrency.prefork", "celery.worker.consumer", "httpcore"),
+        "pytest",  # which is the main module without xdist, and so imported by each
+        *("tests.programs", "workers.local.__main__", "workers.tasks"),
     ]
 )
 
 
 def farm() -> None:
-    """Be the program `farm`."""
-    from farm.cli import app  # noqa: PLC0415 - in the new process only
+    """Be the program `farm`; its local worker is forked from it, for it would import the same packages once more."""
+    from farm.cli import app, local  # noqa: PLC0415 - in the new process only
 
+    local.subprocess = SimpleNamespace(Popen=_Worker)  # type: ignore[assignment]
     app()
 
 
@@ -51,9 +62,40 @@ def _celery(_: str, command: Sequence[str]) -> None:
     main()
 
 
+class _Worker:
+    """The process of `python -m workers.local`, as far as `farm.cli.local` asks a `subprocess.Popen`."""
+
+    def __init__(self, command: Sequence[str], *, pass_fds: Sequence[int]) -> None:
+        self.pid = os.fork()
+        if self.pid == 0:
+            code = 1
+            try:
+                for number in (signal.SIGTERM, signal.SIGHUP):
+                    signal.signal(number, signal.SIG_DFL)
+                for number in {int(each.name) for each in Path("/dev/fd").iterdir()} - {0, 1, 2, *pass_fds}:
+                    with contextlib.suppress(OSError):
+                        os.close(number)
+                sys.argv = list(command[2:])
+                code = importlib.import_module(f"{command[2]}.__main__").main()
+                sys.stdout.flush()
+            except BaseException:  # noqa: BLE001 - as the interpreter does it at its end
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+
+    def terminate(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+
+    def wait(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
 class Program:
     """A process in a session of its own; it is asked as a `subprocess.Popen` is, but its streams are files.
 
+    It prints to a `log` where there is one, and reads from and prints to a `terminal`; `out` is a pipe's end for its
+    standard output.
     With `inside` it is in the namespaces of that process, as if `nsenter` had started it.
     """
 
@@ -67,13 +109,21 @@ class Program:
         given: bytes = b"",
         log: IO[bytes] | None = None,
         inside: int | None = None,
+        out: int | None = None,
+        terminal: int | None = None,
     ) -> None:
         self.arguments = [FARM, *map(str, arguments)]
         with tempfile.TemporaryFile() as stdin:
             stdin.write(given)
             stdin.seek(0)
-            self._streams = (log, log) if log else (tempfile.TemporaryFile(), tempfile.TemporaryFile())  # noqa: SIM115
-            streams = [_Stream(stream.fileno()) for stream in (stdin, *self._streams)]
+            own = log is None and terminal is None
+            self._files = [tempfile.TemporaryFile(), tempfile.TemporaryFile()] if own else []  # noqa: SIM115
+            numbers = [stdin.fileno(), *(each.fileno() for each in ([log, log] if log else self._files))]
+            if terminal is not None:
+                numbers = [terminal] * 3
+            elif out is not None:
+                numbers[1] = out
+            streams = [_Stream(number) for number in numbers]
             environment = dict(os.environ if env is None else env)
             start = _Start(be, self.arguments, environment, str(cwd or Path.cwd()), streams, inside)
             self._process = _forks.Process(target=_become, args=(start,), daemon=True)
@@ -102,10 +152,10 @@ class Program:
         return self.returncode
 
     def communicate(self, timeout: float | None = None) -> tuple[bytes, bytes]:
-        """Wait for its end and return what it printed on both streams; not where it prints to a log."""
+        """Wait for its end and return what it printed on both streams, where it has no other place for that."""
         self.wait(timeout)
         printed = []
-        for stream in self._streams:
+        for stream in self._files:
             stream.seek(0)
             printed.append(stream.read())
             stream.close()
@@ -187,7 +237,9 @@ def _become(start: _Start) -> None:
         os.dup2(stream, number)
         os.close(stream)
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
-    sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8")
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8", line_buffering=os.isatty(1)
+    )
     sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding="utf-8", write_through=True)
     sys.argv = start.arguments
     start.be()

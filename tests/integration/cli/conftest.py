@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,8 +23,6 @@ from farm.settings import Settings
 from farm.webhooks import Webhooks
 from tests.programs import Ran, run
 from tests.records import Farm
-
-PROGRAM = Path(sys.executable).parent / "farm"
 
 
 @dataclass

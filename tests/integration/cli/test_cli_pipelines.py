@@ -7,6 +7,7 @@ import pty
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import threading
 
@@ -16,7 +17,7 @@ from rich.cells import cell_len
 from farm.pipeline import Status
 from farm.record import Disk, Machine, WorkerInfo
 from farm.settings import ScheduleSettings
-from tests.integration.cli.conftest import PROGRAM
+from tests.programs import FARM, Program
 
 FAILING = {
     "tests": {
@@ -132,41 +133,47 @@ def test_logs(cli, broken):
     assert "'deploy' is no number of a pipeline" in cli("logs", "deploy", "test").err
 
 
+def _started(cli, arguments):
+    """Start the program; return it and what is read of its output as it comes."""
+    take, taken = os.pipe()
+    process = Program(arguments, cwd=cli.folder, env=cli.env, out=taken)
+    os.close(taken)
+    return process, os.fdopen(take)
+
+
 def test_logs_follow_a_running_step_to_its_end(cli, farm):
     number = farm.open()
     farm.pass_step(number, "build")
     claim = farm.claim(number, "test")
-    process = subprocess.Popen(
-        [PROGRAM, "logs", str(number), "test", "-f"], env=cli.env, cwd=cli.folder, stdout=subprocess.PIPE, text=True
-    )
+    process, out = _started(cli, ("logs", number, "test", "-f"))
     with farm.logs.writer(number, "test", claim.fence) as writer:
         writer.line("first")
-        assert process.stdout.readline() == "first\n"
+        assert out.readline() == "first\n"
         writer.line("second")
-        assert process.stdout.readline() == "second\n"
+        assert out.readline() == "second\n"
     farm.record.commit(claim, Status.PASSED)
-    assert process.stdout.read() == ""
+    assert out.read() == ""
     assert process.wait(60) == 0
-    process.stdout.close()
+    process.communicate()
+    out.close()
 
 
 @pytest.mark.parametrize(("status", "code"), [(Status.PASSED, 0), (Status.FAILED, 1), (Status.ERRORED, 3)])
 def test_watch_ends_as_the_pipeline_does(cli, farm, status, code):
     number = farm.open()
-    process = subprocess.Popen(
-        [PROGRAM, "watch", str(number)], env=cli.env, cwd=cli.folder, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline().startswith(f"#{number} thyme main")
-    assert "build pending" in process.stdout.readline()
+    process, out = _started(cli, ("watch", number))
+    assert out.readline().startswith(f"#{number} thyme main")
+    assert "build pending" in out.readline()
     if status is Status.PASSED:
         farm.release(number)
     else:
         claim = farm.claim(number, "build")
         _log(farm, number, "build", "no such file\n")
         farm.record.commit(claim, status, reason="the Dockerfile cannot be built")
-    rest = process.stdout.read()
+    rest = out.read()
     assert process.wait(60) == code
-    process.stdout.close()
+    process.communicate()
+    out.close()
     assert f"{status} after" in rest
     if code:
         assert "no such file" in rest
@@ -176,25 +183,19 @@ def test_watch_ends_as_the_pipeline_does(cli, farm, status, code):
 
 def test_watch_can_be_left(cli, farm):
     number = farm.open()
-    process = subprocess.Popen(
-        [PROGRAM, "watch", str(number)],
-        env=cli.env,
-        cwd=cli.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert "thyme main" in process.stdout.readline()
-    assert "build pending" in process.stdout.readline()
+    process, out = _started(cli, ("watch", number))
+    assert "thyme main" in out.readline()
+    assert "build pending" in out.readline()
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said == f"the pipeline goes on; see it again: farm watch {number}\n"
+    assert said.decode() == f"the pipeline goes on; see it again: farm watch {number}\n"
+    out.close()
 
 
 def test_a_reader_who_goes_away_is_no_error(cli, broken):
     done = subprocess.run(
-        f"{PROGRAM} logs {broken} test | head -1; {PROGRAM} list --json | true",
+        f"{FARM} logs {broken} test | head -1; {FARM} list --json | true",
         shell=True,
         env=cli.env,
         cwd=cli.folder,
@@ -254,14 +255,7 @@ def _on_terminal(cli, arguments, *, columns=60, more=None):
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environment = {**cli.env, "TERM": "xterm-256color", **(more or {})}
     environment.pop("COLUMNS", None)
-    process = subprocess.Popen(
-        [PROGRAM, *map(str, arguments)],
-        env=environment,
-        cwd=cli.folder,
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-    )
+    process = Program(arguments, cwd=cli.folder, env=environment, terminal=follower)
     os.close(follower)
     data = b""
 
@@ -335,7 +329,7 @@ def test_watch_draws_on_a_terminal(cli, broken):
 
 def test_help_starts_quickly(cli):
     probe = "import sys, farm.cli; print([name for name in ('httpx', 'pydantic', 'rich.live') if name in sys.modules])"
-    done = subprocess.run([PROGRAM.parent / "python", "-c", probe], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
     for command in ((), ("logs",), ("hook", "install")):
         ran = cli(*command, "--help")

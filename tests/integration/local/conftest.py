@@ -3,7 +3,6 @@
 import os
 import secrets
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +13,6 @@ import pytest
 from tests.programs import Program, Ran, run
 from workers.docker import DockerEngine
 from workers.engine import Object
-
-PROGRAM = Path(sys.executable).parent / "farm"
 
 
 @dataclass

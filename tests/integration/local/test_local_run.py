@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import signal
 import time
@@ -11,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.local.conftest import PROGRAM, Here
+from tests.integration.local.conftest import Here
+from tests.programs import FARM
 
 TWO = """\
 test:
@@ -22,6 +24,29 @@ test:
       reports: {junit: report.xml}
     after: {script: echo never, needs: bad}
 """
+JOBS = """\
+test:
+  jobs:
+    plain: echo X is $X
+    called: {script: echo b, when: {variables: {X: 2}}}
+    uncalled: {script: a, when: {tags: v*}}
+    m: {script: echo $M, matrix: {M: [a, b]}}
+    s: {script: echo shard $FARM_SHARD, parallel: 2}
+    split: {script: 'echo mine $FARM_SHARD_FILES', parallel: {shards: 3, split: 't*.sh'}}
+    retried: {script: 'echo try $FARM_TRY; test $FARM_TRY = 2', retry: 1}
+    allowed: {script: exit 3, allow_failure: 3}
+    after: {script: 'true', needs: allowed}
+    artifacts: {script: 'mkdir out; echo x >out/a', artifacts: out}
+    served:
+      script:
+        - nc -w 1 db 5432 < /dev/null
+        - test "$FARM_BRANCH $FARM_REPOSITORY $CI $MODE" = "main NAME true fast"
+        - test "$PWD" = /work && test -f kept.txt
+      env: {MODE: fast}
+      checkout: /work
+      services:
+        db: {image: "BUSYBOX", command: nc -ll -p 5432 -e cat, ready: {port: 5432}}
+"""
 REPORT = """\
 #!/bin/sh
 echo '<testsuite><testcase name="test_vat"><failure message="20 is not 19"/></testcase></testsuite>' > report.xml
@@ -29,9 +54,13 @@ exit 1
 """
 
 
-def test_a_pipeline_that_passes_leaves_its_image_and_nothing_else(here: Here, engine: Any) -> None:
-    commit = here.commit("test: test -f /src/word.txt", **{"word.txt": "hello\n"})
-    ran = here()
+def test_a_pipeline_that_passes_leaves_its_image_and_is_released_where_it_is_told(
+    here: Here, engine: Any, registry: Any
+) -> None:
+    definition = "test: test -f /src/word.txt\nrelease: {tags: [latest, '{branch}', 'n{number}']}\n"
+    commit = here.commit(definition, **{"word.txt": "hello\n"})
+    to = ("--release", "--registry", registry.host)
+    ran = here(*to)
     assert ran.code == 0, ran.out + ran.err
     assert f'{here.name} main {commit[:7]} "Fix VAT"' in ran.out
     assert "=== build ===" in ran.out
@@ -39,13 +68,20 @@ def test_a_pipeline_that_passes_leaves_its_image_and_nothing_else(here: Here, en
     assert " | " not in ran.out
     assert engine.images.get(f"{here.image}:latest").labels["org.opencontainers.image.revision"] == commit
     assert here.left() == []
+    assert f"released {registry.host}/{here.name}:main" in ran.out
+    assert sorted(httpx.get(f"{registry.url}/v2/{here.name}/tags/list").json()["tags"]) == ["latest", "main"]
+    here.write({"x": "y"})
+    assert here(*to, "--dirty").code == 2
+    assert here("test", *to).code == 2
 
 
-def test_a_failing_pipeline_names_the_tests_and_goes_on_where_it_can(here: Here) -> None:
+def test_a_failing_pipeline_names_the_tests_goes_on_where_it_can_and_releases_nothing(
+    here: Here, registry: Any
+) -> None:
     here.commit(TWO, **{"word.txt": "hello\n", "tests.sh": REPORT})
     (here.folder / "tests.sh").chmod(0o755)
     here.git("commit", "-qam", "executable")
-    ran = here()
+    ran = here("--release", "--registry", registry.host)
     assert ran.code == 1
     assert "bad | === test/bad ===" in ran.out
     assert "✓ good" in ran.out
@@ -53,28 +89,35 @@ def test_a_failing_pipeline_names_the_tests_and_goes_on_where_it_can(here: Here)
     assert "test/bad did not pass" in ran.out
     assert "never" not in ran.out
     assert "farm run bad --shell" in ran.out
+    assert "released" not in ran.out
 
 
-def test_when_and_variables_are_the_farms(here: Here) -> None:
-    when = "b: {script: echo b, when: {variables: {X: 2}}}, c: {script: a, when: {tags: v*}}"
-    here.commit(f"test: {{jobs: {{a: 'echo X is $X', {when}}}}}")
-    assert here("--list").out.split() == ["build", "test/a"]
-    ran = here("--var", "X=2")
+def test_jobs_have_what_the_farm_gives_them(here: Here, tmp_path: Path) -> None:
+    text = JOBS.replace("BUSYBOX", here.busybox).replace("NAME", here.name)
+    files = {"kept.txt": "", ".gitattributes": "kept.txt export-ignore\n", "t1.sh": "", "t2.sh": ""}
+    here.commit(text, **files)
+    names = "after allowed artifacts m.a m.b plain retried s.1 s.2 served split.1 split.2 split.3"
+    assert sorted(here("--list").out.split()) == ["build", *(f"test/{name}" for name in names.split())]
+    ran = here("--var", "X=2", "--artifacts", str(tmp_path / "kept"))
     assert ran.code == 0, ran.out
-    assert "X is 2\n" in ran.out
-    assert "✓ b" in ran.out
-    assert "c is left out: it runs for tags v*" in ran.err
-    assert "--var 1X=2" in here("--var", "1X=2").err
-
-
-def test_shards_have_the_files_that_are_theirs(here: Here) -> None:
-    text = "test: {script: 'echo mine $FARM_SHARD_FILES', parallel: {shards: 3, split: 't*.sh'}}"
-    here.commit(text, **{"t1.sh": "", "t2.sh": ""})
-    ran = here()
-    assert ran.code == 0, ran.out
+    assert "plain | X is 2\n" in ran.out
+    assert "✓ called" in ran.out
+    assert "uncalled is left out: it runs for tags v*" in ran.err
+    places = [ran.out.index(line) for line in ("m.a | a\n", "m.b | b\n", "s.1 | shard 1\n", "s.2 | shard 2\n")]
+    assert places == sorted(places)
     assert "1 | mine t1.sh\n" in ran.out
     assert "2 | mine t2.sh\n" in ran.out
     assert "no file is left for this shard" in ran.out
+    assert "retried | --- try 2 of 2 ---\nretried | try 2\n" in ran.out
+    assert "flaky, passed on try 2 of 2: script ended with exit code 1" in ran.out
+    assert "failed, which is allowed, after" in ran.out
+    assert re.search("✗ allowed +failed    ", ran.out)
+    assert "✓ after" in ran.out
+    assert "next " not in ran.out
+    assert "service db is ready" in ran.out
+    assert (tmp_path / "kept" / "artifacts" / "out" / "a").read_text() == "x\n"
+    assert "artifacts: out (passed), kept for 30 days" in here("--dry-run").out
+    assert "--var 1X=2" in here("--var", "1X=2").err
 
 
 def test_the_time_of_the_whole(here: Here) -> None:
@@ -85,35 +128,22 @@ def test_the_time_of_the_whole(here: Here) -> None:
     assert here.left() == []
 
 
-def test_a_later_try_is_told(here: Here) -> None:
-    here.commit("test: {script: 'echo try $FARM_TRY; test $FARM_TRY = 2', retry: 1}")
-    ran = here()
-    assert ran.code == 0, ran.out
-    assert "--- try 2 of 2 ---\ntry 2\n" in ran.out
-    assert "passed" in ran.out
-    assert "flaky, passed on try 2 of 2: script ended with exit code 1" in ran.out
-
-
-def test_an_allowed_failure_is_shown_and_holds_up_nothing(here: Here) -> None:
-    here.commit("test: {jobs: {a: {script: exit 3, allow_failure: 3}, b: {script: 'true', needs: a}}}")
-    ran = here()
-    assert ran.code == 0, ran.out
-    assert "failed, which is allowed, after" in ran.out
-    assert "✗ a         failed    " in ran.out
-    assert "✓ b" in ran.out
-    assert "next " not in ran.out
-
-
 def test_head_counts_and_not_what_lies_beside_it(here: Here) -> None:
-    here.commit("test: cat word.txt && ! test -e new.txt", **{"word.txt": "committed\n", ".gitignore": "*.log\n"})
-    here.write({"word.txt": "changed\n", "new.txt": "new\n"})
-    ran = here()
+    """It is run in a folder below, with a detached head."""
+    here.commit("test: cat sub/word.txt && ! test -e new.txt", **{"sub/word.txt": "committed\n"})
+    here.git("checkout", "-q", "--detach")
+    here.write({"sub/word.txt": "changed\n", "new.txt": "new\n"})
+    ran = here(cwd=here.folder / "sub")
     assert ran.code == 0, ran.out
     assert "committed\n" in ran.out
 
 
 def test_dirty_takes_the_files_as_they_are_but_ignored_ones(here: Here) -> None:
+    """It is run in a worktree, which is a clone too."""
     here.commit("test: 'false'", **{"word.txt": "committed\n", ".gitignore": "*.log\n", "gone.txt": ""})
+    here.git("worktree", "add", "-q", str(here.folder.parent / "tree"), "-b", "other")
+    here.git("remote", "add", "origin", f"git@example.org:office/{here.name}.git")
+    here.folder = here.folder.parent / "tree"
     here.write({"word.txt": "changed\n", "new.txt": "new\n", "trash.log": "x"})
     here.write({".farm.yml": "test: cat word.txt new.txt && ! test -e trash.log && ! test -e gone.txt"})
     (here.folder / "gone.txt").unlink()
@@ -132,48 +162,15 @@ def test_dirty_needs_no_commit(here: Here) -> None:
     assert here("--dirty").code == 0
 
 
-def test_services_variables_and_a_checkout_are_the_farms(here: Here) -> None:
-    here.commit(
-        f"""\
-test:
-  script:
-    - nc -w 1 db 5432 < /dev/null
-    - test "$FARM_BRANCH $FARM_REPOSITORY $CI $MODE" = "main {here.name} true fast"
-    - test "$PWD" = /work && test -f kept.txt
-  env: {{MODE: fast}}
-  checkout: /work
-  services:
-    db: {{image: "{here.busybox}", command: nc -ll -p 5432 -e cat, ready: {{port: 5432}}}}
-""",
-        **{"kept.txt": "", ".gitattributes": "kept.txt export-ignore\n"},
-    )
-    ran = here()
-    assert ran.code == 0, ran.out
-    assert "service db is ready" in ran.out
-
-
-def test_matrix_and_shards_run_in_their_order(here: Here) -> None:
-    here.commit(
-        "test:\n  jobs:\n    m: {script: echo $X, matrix: {X: [a, b]}}\n"
-        "    s: {script: echo shard $FARM_SHARD, parallel: 2}\n"
-    )
-    assert here("--list").out.split() == ["build", "test/m.a", "test/m.b", "test/s.1", "test/s.2"]
-    ran = here()
-    assert ran.code == 0
-    places = [ran.out.index(line) for line in ("m.a | a\n", "m.b | b\n", "s.1 | shard 1\n", "s.2 | shard 2\n")]
-    assert places == sorted(places)
-
-
 def test_one_stage_or_one_job_can_be_chosen(here: Here) -> None:
     here.commit("test:\n  jobs:\n    m: {script: echo ran $X, matrix: {X: [a, b]}}\n    other: 'false'\n")
-    assert "ran" not in here("build").out
+    assert here("--list", "build").out == "build\n"
+    assert here("--list", "test/m.b").out == "build\ntest/m.b\n"
     chosen = here("m")
     assert chosen.code == 0
     assert "ran a" in chosen.out
     assert "ran b" in chosen.out
-    one = here("test/m.b", cwd=here.folder)
-    assert "ran a" not in one.out
-    assert "ran b" in one.out
+    assert "other" not in chosen.out
     wrong = here("unti")
     assert wrong.code == 2
     assert 'no stage or job "unti"; there is build, m.a, m.b, other' in wrong.err
@@ -186,21 +183,6 @@ def test_no_definition_builds_and_says_so(here: Here) -> None:
     assert "there is no .farm.yml: the image is built, and nothing is tested" in ran.err
     here.write({".farm.yml": "test: 'true'"})
     assert ".farm.yml is not committed (--dirty takes it)" in here("--list").err
-
-
-def test_from_a_folder_below_and_a_detached_head(here: Here) -> None:
-    here.commit("test: test -f sub/word.txt", **{"sub/word.txt": "x"})
-    here.git("checkout", "-q", "--detach")
-    assert here(cwd=here.folder / "sub").code == 0
-
-
-def test_a_worktree_is_a_clone_too(here: Here) -> None:
-    here.commit("test: test -f word.txt", **{"word.txt": "x"})
-    tree = here.folder.parent / "tree"
-    here.git("worktree", "add", "-q", str(tree), "-b", "other")
-    here.git("remote", "add", "origin", f"git@example.org:office/{here.name}.git")
-    (tree / "more.txt").write_text("")
-    assert here("--dirty", cwd=tree).code == 0
 
 
 @pytest.mark.parametrize(
@@ -314,25 +296,7 @@ def test_two_runs_at_a_time_let_each_other_be(here: Here, poll: Any) -> None:
     assert b"done\n" in out
 
 
-def test_release_pushes_where_it_is_told(here: Here, registry: Any) -> None:
-    here.commit("test: 'true'\nrelease: {tags: [latest, '{branch}', 'n{number}']}\n")
-    ran = here("--release", "--registry", registry.host)
-    assert ran.code == 0, ran.out + ran.err
-    assert f"released {registry.host}/{here.name}:main" in ran.out
-    assert sorted(httpx.get(f"{registry.url}/v2/{here.name}/tags/list").json()["tags"]) == ["latest", "main"]
-    here.write({"x": "y"})
-    assert here("--release", "--registry", registry.host, "--dirty").code == 2
-    assert here("test", "--release", "--registry", registry.host).code == 2
-
-
-def test_nothing_is_released_when_a_test_fails(here: Here, registry: Any) -> None:
-    here.commit("test: 'false'")
-    ran = here("--release", "--registry", registry.host)
-    assert ran.code == 1
-    assert "released" not in ran.out
-
-
-@pytest.mark.parametrize("ends", ["'false']", "sleep 600]\n  timeout: 2"])
+@pytest.mark.parametrize("ends", ["'false']", pytest.param("sleep 600]\n  timeout: 2", marks=pytest.mark.long)])
 def test_a_shell_where_a_job_failed(here: Here, ends: str) -> None:
     here.commit(
         f"test:\n  script: [touch /made, {ends}\n"
@@ -341,7 +305,7 @@ def test_a_shell_where_a_job_failed(here: Here, ends: str) -> None:
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(here.folder)
-        os.execve(PROGRAM, ["farm", "run", "--shell"], here.env)
+        os.execve(FARM, ["farm", "run", "--shell"], here.env)
     out = b""
     typed = False
     end = time.monotonic() + 60
@@ -389,10 +353,3 @@ def test_submodules_come_from_where_the_clone_came_from(here: Here, tmp_path: Pa
     assert ran.code == 0, ran.out
     assert "of the library" in ran.out
     assert "source: with submodules" in here("--dry-run").out
-
-
-def test_artifacts_are_put_where_it_is_said(here: Here, tmp_path: Path) -> None:
-    here.commit("test: {jobs: {unit: {script: 'mkdir out; echo x >out/a', artifacts: out}}}")
-    assert here("--artifacts", str(tmp_path / "kept")).code == 0
-    assert (tmp_path / "kept" / "unit" / "out" / "a").read_text() == "x\n"
-    assert "artifacts: out (passed), kept for 30 days" in here("--dry-run").out
