@@ -11,12 +11,7 @@ from farm.errors import Errored
 from workers.docker import DockerEngine
 from workers.engine import BuildSpec, ContainerSpec
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.usefixtures("engine"),
-    # docker-py leaves a socket open that it could not connect
-    pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("engine")]
 
 REAL = "/var/run/docker.sock"
 

@@ -227,7 +227,7 @@ def test_the_last_lines_are_kept(hands, owner, images, poll):
     assert hands.tail(container, 2) == b"3\n4\n"
 
 
-@pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning")  # docker-py's, not closed
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 def test_an_engine_that_is_down_is_our_fault(tmp_path):
     with pytest.raises(Errored, match=rf"the Docker Engine at unix://{tmp_path}/none does not answer; start it"):
         DockerEngine(f"unix://{tmp_path}/none").info()

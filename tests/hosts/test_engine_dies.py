@@ -16,11 +16,7 @@ from tests.hosts.machines import network, until
 from workers.docker import DockerEngine, buildkit
 from workers.engine import BuildSpec, ContainerSpec, Exit, Owner
 
-pytestmark = [
-    pytest.mark.engine,
-    # docker-py leaves a socket open that it could not connect
-    pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.engine
 AWAY = "the Docker Engine at unix:.* (does not answer|was started anew)"
 LOOP = "echo begun; while :; do sleep 0.1; done"
 

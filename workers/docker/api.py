@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import threading
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 import docker
 import requests
 import urllib3
+from docker.transport.unixconn import UnixHTTPConnection
 from docker.utils import kwargs_from_env
 
 from farm.errors import Errored
@@ -24,6 +26,21 @@ _CONNECT = 10.0
 _PATIENT = 10  # seconds that a busy one may take where its silence would cost a step
 _SOON = 1  # seconds: one that works says that it is there in a millisecond
 _ANSWER = 120.0  # seconds: a busy engine takes long to remove a big container
+
+
+def _connect(connection: UnixHTTPConnection) -> None:
+    """Connect as docker-py does; but close the socket where nobody answers, which docker-py leaves open (7.2)."""
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        door.settimeout(connection.timeout)
+        door.connect(connection.unix_socket)
+    except BaseException:
+        door.close()
+        raise
+    connection.sock = door
+
+
+UnixHTTPConnection.connect = _connect  # type: ignore[assignment, method-assign]
 
 
 class Refusal(Errored):

@@ -21,12 +21,7 @@ from workers.docker import DockerEngine
 from workers.lease import Stopped
 from workers.tools import Tools
 
-pytestmark = [
-    pytest.mark.redis,
-    pytest.mark.registry,
-    # docker-py leaves a socket open that it could not connect
-    pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.redis, pytest.mark.registry]
 NO_ENGINE = "unix:///nowhere/docker.sock"
 
 
