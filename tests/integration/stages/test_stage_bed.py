@@ -71,7 +71,7 @@ def test_what_has_to_be_pulled_first_is_left_to_the_test(built, registry):
         test.run(work)
 
 
-@pytest.mark.parametrize("why", ["attempt", "worker", "holder", "service"])
+@pytest.mark.parametrize("why", ["attempt", "worker", "holder", pytest.param("service", marks=pytest.mark.long)])
 def test_one_that_may_not_be_used_is_taken_away(built, images, why):
     """A second attempt, another worker, or something in it that has ended."""
     service = Service(image=images.busybox, command=("sleep", "600"))

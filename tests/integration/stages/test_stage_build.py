@@ -47,13 +47,16 @@ def test_arguments_target_and_folder(repository, workspace, engine, images):
     assert engine.containers.run(outcome.document()["image"], ["cat", "/who"], remove=True) == b"me\n"
 
 
-def test_the_labels_of_a_definition_are_the_images(repository, workspace, engine, images):
+def test_the_labels_and_more_tags_of_a_definition_are_the_images(repository, workspace, engine, images, client):
     commit = repository.commit({"Dockerfile": f"FROM {images.busybox}\n"})
     labels = {"org.opencontainers.image.licenses": "MIT", "org.opencontainers.image.title": "Thyme"}
-    outcome = build.run(workspace(commit, Definition(build=Build(labels=labels))))
-    made = engine.images.get(outcome.document()["image"]).labels
+    work = workspace(commit, Definition(build=Build(labels=labels, tags=("dev-main", "ci-7"))))
+    image = build.run(work).document()["image"]
+    made = engine.images.get(image).labels
     assert {name: made[name] for name in labels} == labels
     assert made["org.opencontainers.image.revision"] == commit
+    digest = image.partition("@")[2]
+    assert [client.digest(work.claim.image_repository, tag) for tag in ("dev-main", "ci-7")] == [digest] * 2
 
 
 def test_a_step_that_fails_is_the_pushed_codes_fault(repository, workspace, images, said):
@@ -120,22 +123,16 @@ def test_the_newest_image_of_a_ref_or_of_the_default_branch_is_its_cache(reposit
     assert cache.sources(work(own)) == [image]
 
 
-def test_more_tags_name_the_image(repository, workspace, images, client):
+def test_no_build_moves_a_tag_of_a_release(repository, workspace, images, client):
     commit = repository.commit({"Dockerfile": f"FROM {images.busybox}\n"})
-    work = workspace(commit, Definition(build=Build(tags=("dev-main", "ci-7"))))
-    digest = build.run(work).document()["image"].partition("@")[2]
-    assert [client.digest(work.claim.image_repository, tag) for tag in ("dev-main", "ci-7")] == [digest] * 2
-
-
-@pytest.mark.parametrize("tag", ["latest", "build", "owned", "v1"])
-def test_no_build_moves_a_tag_of_a_release(repository, workspace, images, client, tag):
-    commit = repository.commit({"Dockerfile": f"FROM {images.busybox}\n"})
-    definition = Definition(build=Build(tags=(tag,)), release=Release(tags=("v1",)))
     owners = {"owned": "thyme refs/heads/stable"}
-    work = workspace(commit, definition, owner_of=lambda tag: owners.get(tag, ""))
-    with pytest.raises(Failed, match=rf"^build.tags: `{tag}` belongs to releases (of thyme refs/heads/stable|and the)"):
-        build.run(work)
-    assert client.digest(work.claim.image_repository, f"build-{commit[:12]}") is None
+    for tag in ("latest", "build", "owned", "v1"):
+        definition = Definition(build=Build(tags=(tag,)), release=Release(tags=("v1",)))
+        work = workspace(commit, definition, owner_of=lambda tag: owners.get(tag, ""))
+        words = rf"^build.tags: `{tag}` belongs to releases (of thyme refs/heads/stable|and the)"
+        with pytest.raises(Failed, match=words):
+            build.run(work)
+        assert client.digest(work.claim.image_repository, f"build-{commit[:12]}") is None
 
 
 def test_a_tag_that_was_released_during_the_build_stays(repository, workspace, images, client):

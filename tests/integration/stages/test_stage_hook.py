@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import secrets
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -60,13 +61,14 @@ def farm(redis_client: Any) -> Farm:
     return Farm(redis_client)
 
 
-@pytest.fixture
-def image(engine: Any, images: Any, registry: Any, image_name: str) -> str:
-    name = f"{registry.host}/{image_name}"
+@pytest.fixture(scope="module")
+def image(engine: Any, images: Any, registry: Any) -> Iterator[str]:
+    name = f"{registry.host}/t{secrets.token_hex(4)}"
     engine.images.build(fileobj=BytesIO(f"FROM {images.busybox}\nLABEL of={name}\n".encode()), tag=f"{name}:x", rm=True)
     engine.images.push(name, "x")
     [digest] = [each for each in engine.images.get(f"{name}:x").attrs["RepoDigests"] if each.startswith(f"{name}@")]
-    return str(digest)
+    yield str(digest)
+    engine.images.remove(f"{name}:x", force=True)
 
 
 @pytest.fixture

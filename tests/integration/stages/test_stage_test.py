@@ -35,20 +35,16 @@ def tried(workspace, images):
 
 
 def test_a_script_that_passes(tried, said):
-    outcome, _ = tried('echo "$CI $FARM $FARM_PIPELINE $FARM_REPOSITORY $FARM_BRANCH $FARM_STEP $A"', env={"A": "a b"})
+    variables = 'echo "$CI $FARM $FARM_PIPELINE $FARM_REPOSITORY $FARM_BRANCH $FARM_STEP $A"'
+    outcome, _ = tried(variables, "printf '\\000\\377\\033[31m'", env={"A": "a b"})
     assert outcome.status is Status.PASSED
     assert outcome.document() == {"exit": 0}
-    assert said.text == "true true 7 thyme main test a b\n"
+    assert said.data == b"true true 7 thyme main test a b\n\0\xff\x1b[31m"
 
 
 def test_several_commands_are_one_script_that_ends_at_the_first_failure(tried, said):
-    outcome, _ = tried("A=1", "echo $A", "false", "echo never")
-    assert (outcome.status, outcome.reason) == (Status.FAILED, "script ended with exit code 1")
+    outcome, _ = tried("A=1", "echo $A", "(exit 3)", "echo never")
     assert said.text == "1\n"
-
-
-def test_the_exit_code_is_the_reason(tried):
-    outcome, _ = tried("exit 3")
     assert (outcome.status, outcome.reason, outcome.document()) == (
         Status.FAILED,
         "script ended with exit code 3",
@@ -70,11 +66,11 @@ def test_failing_tests_count_even_if_the_script_hides_them(tried):
     assert outcome.status is Status.FAILED
 
 
-@pytest.mark.parametrize("script", ["true", "echo '<html/>' >/a.xml", "echo '<' >/a.xml", "printf '\\377\\n' >/a.xml"])
-def test_a_missing_or_broken_report_is_only_a_warning(tried, said, script):
-    outcome, _ = tried(script, junit=("*.xml",))
-    assert outcome.status is Status.PASSED
-    assert "warning: " in said.text
+def test_a_missing_or_broken_report_is_only_a_warning(tried, said):
+    outcome, _ = tried("true", junit=("*.xml",))
+    assert (outcome.status, said.text.count("warning: ")) == (Status.PASSED, 1)
+    outcome, _ = tried("printf '\\377\\n' >/a.xml", junit=("*.xml",))  # test_stage_junit has more that is none
+    assert (outcome.status, said.text.count("warning: ")) == (Status.PASSED, 2), said.text
 
 
 @pytest.mark.parametrize(
@@ -130,12 +126,6 @@ def test_an_image_that_cannot_be_pulled(tried, registry):
         tried("true", job_image=f"{registry.host}/no/such:image")
     with pytest.raises(Errored, match="cannot be pulled"):
         tried("true", job_image="127.0.0.1:1/no/such:image")
-
-
-def test_binary_output_passes_through(tried, said):
-    outcome, _ = tried("printf '\\000\\377\\033[31m'")
-    assert outcome.status is Status.PASSED
-    assert said.data == b"\0\xff\x1b[31m"
 
 
 def test_a_service_is_reached_under_its_name(tried, images, said):
