@@ -6,9 +6,8 @@ from farm.pipeline import Pipeline, Status
 from tests.hosts import engines
 from tests.hosts.estate import Estate, Repository, estate
 from tests.hosts.machines import Machine, until
-from workers.docker import DockerEngine
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long]
 AWAY = "has no Docker Engine that answers"
 
 
@@ -53,7 +52,6 @@ def closed(farm: Estate, machine: Machine) -> str | None:
         return next(one.closed for one in record.workers() if one.name == farm.worker(machine))
 
 
-@pytest.mark.long
 def test_no_pipeline_pays_for_a_host_whose_engine_is_dead(farm, thyme):
     c1, c2 = farm.builders["c1"], farm.builders["c2"]
     c1.kill("engine")
@@ -80,7 +78,6 @@ def test_no_pipeline_pays_for_a_host_whose_engine_is_dead(farm, thyme):
     until(lambda: closed(farm, c2) is None, 60, "c2 takes work again")
 
 
-@pytest.mark.long
 def test_a_host_is_drained_by_name_and_stays_so_over_a_restart(farm, thyme):
     c1, c2 = farm.builders["c1"], farm.builders["c2"]
     command = ["workers", "drain", "c1"]
@@ -93,43 +90,3 @@ def test_a_host_is_drained_by_name_and_stays_so_over_a_restart(farm, thyme):
     assert workers(ended(farm, push(thyme))) == {farm.worker(c2)}
     farm.centre.run_farm([*command, "--undo"], farm.environment(farm.centre))
     assert closed(farm, c1) is None
-
-
-def test_a_host_that_fails_again_and_again_is_put_aside(farm, thyme):
-    """Its mirrors cannot be written, which no look at engine and disk can tell."""
-    c1, c2 = farm.builders["c1"], farm.builders["c2"]
-    mirrors = c1.folder / "home" / "mirrors"
-    mirrors.mkdir(parents=True, exist_ok=True)
-    mirrors.rename(mirrors.with_name("kept"))
-    mirrors.write_text("no folder any more")
-    record = farm.record()
-    with record.redis as redis:
-        for count in ("1", "2", "3"):
-            assert closed(farm, c1) is None
-            record.drain(farm.worker(c2), "ada")  # so that c1 is the first to try
-            number = push(thyme)
-            until(lambda count=count: redis.hget(f"farm:gate:{farm.worker(c1)}", "errors") == count, 60, "c1 fails")
-            record.drain(farm.worker(c2), "ada", undo=True)
-            pipeline = ended(farm, number)
-            assert pipeline.status is Status.PASSED, pipeline.reason
-            assert pipeline.stages[0].jobs[0].worker == farm.worker(c2)
-    assert "is put aside for" in str(closed(farm, c1))
-    assert "after 3 steps in a row that it could not do" in str(closed(farm, c1))
-    mirrors.unlink()
-    mirrors.with_name("kept").rename(mirrors)
-
-
-def test_the_builders_cache_has_a_limit(farm):
-    """On an engine of the test's own, for the cache is the whole engine's."""
-    c2 = farm.builders["c2"]
-    engine = DockerEngine(engines.socket(c2))
-    before = cache(c2)
-    engine.trim_cache(1 << 50)
-    assert cache(c2) == before != "0B"
-    engine.trim_cache(0)
-    assert cache(c2) == "0B"
-
-
-def cache(machine: Machine) -> str:
-    listed = engines.docker(machine, "system", "df", "--format", "{{.Type}}={{.Size}}")
-    return listed.partition("Build Cache=")[2].strip()

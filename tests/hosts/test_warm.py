@@ -118,3 +118,19 @@ def test_an_empty_engine_takes_layers_of_the_ref_or_the_default_branch(tmp_path,
 
     assert main[:2] == of_default[:2] == own[:2]
     assert len({main[2], of_default[2], own[2]}) == 3
+
+
+def test_the_builders_cache_has_a_limit(machines):
+    """On an engine that has built, and which is the test's own, for the cache is the whole engine's."""
+    _, first, _ = machines
+    engine = DockerEngine(engines.socket(first))
+    before = cache(first)
+    engine.trim_cache(1 << 50)
+    assert cache(first) == before != "0B"
+    engine.trim_cache(0)
+    assert cache(first) == "0B"
+
+
+def cache(machine: Machine) -> str:
+    listed = engines.docker(machine, "system", "df", "--format", "{{.Type}}={{.Size}}")
+    return listed.partition("Build Cache=")[2].strip()

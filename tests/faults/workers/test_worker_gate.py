@@ -115,6 +115,28 @@ def test_without_an_engine_or_with_a_full_disk_nothing_is_claimed(farm, files, p
         subprocess.run(["umount", "--lazy", str(home)], check=True)
 
 
+def test_a_worker_that_fails_again_and_again_is_put_aside(farm, files, poll, tmp_path):
+    """Its mirrors cannot be written, which no look at engine and disk can tell."""
+    home = tmp_path / "broken"
+    home.mkdir()
+    (home / "mirrors").write_text("no folder")
+    farm.worker("w1", FARM_HOME=str(home))
+    farm.worker("w2")
+    poll(lambda: known(farm, "w1@here") and known(farm, "w2@here"), 60)
+    for count in ("1", "2", "3"):
+        assert known(farm).closed is None
+        farm.record.drain("w2@here", "ada")  # so that w1 is the first to try
+        number = farm.push(files("true"))
+        farm.wake(number)
+        poll(lambda count=count: farm.reap() or farm.redis.hget("farm:gate:w1@here", "errors") == count, 60)
+        farm.record.drain("w2@here", "ada", undo=True)
+        pipeline = poll(lambda number=number: farm.ended(number), 60)
+        assert (pipeline.status, pipeline.reason) == (Status.PASSED, None)
+        assert farm.job(number, "build").worker == "w2@here"
+    assert "is put aside for" in known(farm).closed
+    assert "after 3 steps in a row that it could not do" in known(farm).closed
+
+
 @pytest.mark.long
 def test_a_closed_worker_stays_closed_over_a_broken_connection(farm, files, poll):
     farm.worker()
