@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.redis
 MAIN, SIDE = "refs/heads/main", "refs/heads/side"
-REPOSITORIES, PUSHES = 20, 10  # of each
+REPOSITORIES, PUSHES = 10, 20  # of each
 
 
 def test_two_hundred_reports_at_once(farm: Any, poll: Any) -> None:
