@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from copy import copy
@@ -24,12 +23,11 @@ from farm.pipeline import Status
 from farm.push import ZERO
 from farm.record import Record
 from tests import slack
-from tests.programs import Program
+from tests.programs import Program, run
 
 pytestmark = pytest.mark.redis
 
 TOKEN = "admin-token"
-FARM = Path(sys.executable).parent / "farm"
 GIT = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 
 
@@ -63,9 +61,9 @@ class Running:
         mine |= env
         with (self.folder / "log").open("ab") as log:
             self.process = Program(["dispatcher"], env={**os.environ, **mine}, log=log)
-        self.poll(lambda: httpx.get(f"{self.url}/health", timeout=10).status_code in (200, 503), deadline=60)
+        self.poll(lambda: httpx.get(f"{self.url}/health", timeout=10).status_code in (200, 503))
 
-    def stop(self, number: int = signal.SIGTERM, deadline: float = 8) -> None:
+    def stop(self, number: int = signal.SIGTERM, deadline: float = 60) -> None:
         if self.process:
             self.process.send_signal(number)
             self.process.wait(deadline)
@@ -349,9 +347,9 @@ def test_the_end_comes_soon_even_with_somebody_waiting(farm: Running) -> None:
     asked.wait(60)
     process = farm.process
     assert process
-    farm.stop(deadline=6)
+    farm.stop(deadline=20)  # sooner than the reader's 25 seconds
     assert process.returncode == 0
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -366,7 +364,7 @@ def test_a_log_is_followed_while_it_is_written(farm: Running, redis_client: Any)
         late = threading.Timer(0.5, log.write, (b"\x1b[31mred\x1b[0m \xff\nnext\n",))
         late.start()
         page = client.logs(number, "build", after=empty["cursor"], wait=20)
-        assert 0.4 < monotonic() - began < 10
+        assert 0.4 < monotonic() - began < 18
         assert "".join(chunk["text"] for chunk in page["chunks"]).startswith("\x1b[31mred\x1b[0m \ufffd\n")
         assert page["chunks"][0]["line"] == 1
         late.join()
@@ -445,26 +443,25 @@ def test_a_bad_file_of_settings_keeps_the_old_one_running_and_is_told(shared: Ru
 
 
 def test_who_watches_outlives_a_restart(farm: Running, redis_client: Any, poll: Any) -> None:
-    env = {"PATH": f"{FARM.parent}:{os.environ['PATH']}", "GIT_CONFIG_GLOBAL": os.devnull, "HOME": str(farm.folder)}
-    env |= {"FARM_URL": farm.url, "FARM_TOKEN": TOKEN, "FARM_HOME": str(farm.folder / "home"), "PYTHONUNBUFFERED": "1"}
-    install = ["farm", "hook", "install", str(farm.origin), "--timer", "none"]
-    subprocess.run(install, env=env, check=True, capture_output=True)
+    env = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "HOME": str(farm.folder)}
+    env |= {"FARM_URL": farm.url, "FARM_TOKEN": TOKEN, "FARM_HOME": str(farm.folder / "home")}
+    assert run(["hook", "install", farm.origin, "--timer", "none"], env=env).code == 0
+    hook = farm.origin / "hooks" / "post-receive"
+    hook.write_bytes(hook.read_bytes().replace(b"\nPATIENCE = 1.15 ", b"\nPATIENCE = 30.0 "))  # the machine may be busy
     (farm.folder / "work" / ".farm.yml").write_text("test: make check\n")
     farm.git("add", "-A")
     farm.git("commit", "-qm", "Fix VAT rounding")
     with contextlib.ExitStack() as ends:
-
-        def begin(name: str, *command: str) -> subprocess.Popen[bytes]:
-            out = ends.enter_context((farm.folder / name).open("wb"))
-            where = farm.folder / "work"
-            return ends.enter_context(subprocess.Popen(command, cwd=where, env=env, stdout=out, stderr=out))
+        where = farm.folder / "work"
+        push, watch = (ends.enter_context((farm.folder / name).open("wb")) for name in ("push", "watch"))
 
         def said(name: str) -> str:
             return (farm.folder / name).read_text()
 
-        pushed = begin("push", "git", "push", "-o", "farm.watch", str(farm.origin), "HEAD:main")
+        command = ["git", "push", "-o", "farm.watch", str(farm.origin), "HEAD:main"]
+        pushed = ends.enter_context(subprocess.Popen(command, cwd=where, env=env, stdout=push, stderr=push))
         poll(lambda: "build pending" in said("push"))
-        watched = begin("watch", "farm", "watch", "1")
+        watched = Program(["watch", "1"], cwd=where, env=env, log=watch)
         poll(lambda: "build pending" in said("watch"))
         farm.stop(signal.SIGKILL)
         for name in ("push", "watch"):

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from farm.record import Record, WorkerInfo
 from farm.secrets import Secrets
 from farm.settings import Settings
 from tests.programs import run
-
-FARM = str(Path(sys.executable).parent / "farm")
 
 
 @pytest.fixture

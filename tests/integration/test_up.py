@@ -5,7 +5,6 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,7 @@ from farm.cli.worker import celery, queues
 from farm.holder import holder, leftovers
 from farm.home import choose_state, read_state
 from farm.settings import Settings
-
-FARM = str(Path(sys.executable).parent / "farm")
+from tests.programs import FARM
 
 
 def farm(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

