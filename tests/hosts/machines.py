@@ -58,10 +58,10 @@ class Machine:
         command = ["unshare", *NAMESPACES, "--fork", "--mount-proc", "sh", "-c", boot]
         self.processes["init"] = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         children = Path(f"/proc/{self.processes['init'].pid}/task/{self.processes['init'].pid}/children")
-        until(lambda: children.read_text(encoding="ascii").strip(), 10, f"{self.name} boots")
+        until(lambda: children.read_text(encoding="ascii").strip(), 60, f"{self.name} boots")
         self.init = int(children.read_text(encoding="ascii"))
         until(
-            lambda: Path(f"/proc/{self.init}/comm").read_text(encoding="ascii") == "sleep\n", 10, f"{self.name} boots"
+            lambda: Path(f"/proc/{self.init}/comm").read_text(encoding="ascii") == "sleep\n", 60, f"{self.name} boots"
         )
         plug(self.switch, self.link, str(self.init))
         for line in (
@@ -125,7 +125,7 @@ class Machine:
     def kill(self, name: str) -> None:
         """End one session by SIGKILL and wait until its first process is gone."""
         self.signal(name, signal.SIGKILL)
-        self.processes.pop(name).wait(timeout=10)
+        self.processes.pop(name).wait(timeout=60)
 
     def freeze(self) -> None:
         """Stop every process, those in containers too, as a paused virtual machine would."""
@@ -154,7 +154,7 @@ class Machine:
         for name in self.processes:
             self.signal(name, signal.SIGKILL)  # nsenter's outer half is no inhabitant and may be stopped
         for name in list(self.processes):
-            self.processes.pop(name).wait(timeout=20)
+            self.processes.pop(name).wait(timeout=60)
         with contextlib.suppress(subprocess.CalledProcessError):  # the link goes with the machine, a moment later
             ip("-n", self.switch, "link", "del", self.link)
 

@@ -103,7 +103,7 @@ class Repository:
 
 def emptied(machine):
     engines.docker(machine, "system", "prune", "--all", "--force")
-    until(lambda: not engines.docker(machine, "images", "--quiet").strip(), 20, "the engine has no image")
+    until(lambda: not engines.docker(machine, "images", "--quiet").strip(), 60, "the engine has no image")
     return machine
 
 

@@ -237,7 +237,7 @@ def messages(connection: Redis) -> list[str]:
 def inner(machine: Machine, name: str = "worker") -> int:
     """Return the process that `start` began, as the real machine numbers it: nsenter's child."""
     outer = machine.processes[name].pid
-    until(lambda: children(outer), 10, f"{name} of {machine.name} runs")
+    until(lambda: children(outer), 60, f"{name} of {machine.name} runs")
     return children(outer)[0]
 
 
