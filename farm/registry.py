@@ -55,17 +55,15 @@ class Registry:
         lease it keeps a write from arriving after somebody else took the step over.
         """
         self.address = address
-        local = here(host_of(address))
-        scheme = "http" if local or plain else "https"
         options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
         if user_timeout is not None:
             options.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(user_timeout * 1000)))
         self._http = httpx.Client(
-            base_url=f"{scheme}://{address}/v2/",
+            base_url=root(address, plain=plain),
             auth=_Token(credentials),
             timeout=timeout,
-            transport=httpx.HTTPTransport(socket_options=options, trust_env=not local),
-            trust_env=not local,  # a proxy does not reach this machine's own registry
+            transport=httpx.HTTPTransport(socket_options=options, trust_env=not _local(address)),
+            trust_env=not _local(address),
         )
 
     def digest(self, repository: str, reference: str) -> str | None:
@@ -200,6 +198,21 @@ class _Token(httpx.Auth):
             return
         request.headers["Authorization"] = self._header[scope]
         yield request
+
+
+def root(address: str, *, plain: bool) -> str:
+    """Return the address of a registry's API: by TLS, unless it is on this machine or `plain`."""
+    return f"{'http' if plain or _local(address) else 'https'}://{address}/v2/"
+
+
+def probe(address: str, *, plain: bool) -> httpx.Response:
+    """Return what answers at a registry's address to whoever it is; httpx.HTTPError where nothing does."""
+    return httpx.get(root(address, plain=plain), timeout=5, trust_env=not _local(address))
+
+
+def _local(address: str) -> bool:
+    """Return whether the registry is on this machine, where no proxy leads."""
+    return here(host_of(address))
 
 
 def split(image: str) -> tuple[str, str, str]:

@@ -13,8 +13,8 @@ import typer
 
 from farm.errors import Refused, Unreachable
 from farm.home import LOCAL, default_home, state_file
-from farm.hosts import here, host_of
 from farm.membership import ITS_OWN, membership_file, parse, read_membership, write
+from farm.registry import probe
 
 
 def join(
@@ -81,10 +81,8 @@ def _check(variables: dict[str, str]) -> None:
 
 def _registry(variables: dict[str, str]) -> str | None:
     registry = variables["FARM_REGISTRY"]
-    local = here(host_of(registry))
-    plain = local or variables.get("FARM_REGISTRY_PLAIN") == "true"
     try:
-        httpx.get(f"{'http' if plain else 'https'}://{registry}/v2/", timeout=5, trust_env=not local)
+        probe(registry, plain=variables.get("FARM_REGISTRY_PLAIN") == "true")
     except httpx.HTTPError as error:
         return f"the registry {registry} does not answer ({error}); open that port to this machine"
     return None

@@ -13,8 +13,8 @@ from farm import clock
 from farm.cli.finding import Finding
 from farm.client import Client
 from farm.errors import FarmError
-from farm.hosts import here, host_of
 from farm.record import Record
+from farm.registry import probe, root
 from farm.secrets import Secrets
 from farm.settings import Settings
 
@@ -78,11 +78,9 @@ def _kept(info: dict[str, object]) -> Iterator[Finding]:
 
 def registry(settings: Settings) -> Iterator[Finding]:
     """Ask the registry as the farm does; whether the engine gets there is another question."""
-    local = here(host_of(settings.registry))
-    plain = settings.registry_plain or local
-    address = f"{'http' if plain else 'https'}://{settings.registry}/v2/"
+    address = root(settings.registry, plain=settings.registry_plain)
     try:
-        answer = httpx.get(address, timeout=5, trust_env=not local)
+        answer = probe(settings.registry, plain=settings.registry_plain)
     except httpx.HTTPError as error:
         yield Finding.error(
             "registry", f"{address} does not answer: {error}", f"start it, and open {settings.registry}"
