@@ -10,6 +10,7 @@ class Pieces(io.RawIOBase):
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._rest = memoryview(b"")
+        self.taken = 0  # bytes that were read
 
     def readable(self) -> bool:
         """Return True."""
@@ -25,4 +26,5 @@ class Pieces(io.RawIOBase):
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
+        self.taken += count
         return count

@@ -5,6 +5,7 @@ from hashlib import sha256
 
 from farm.forges.signature import hexadecimal
 from farm.forges.values import (
+    ADVICE,
     UNKNOWN,
     Document,
     Headers,
@@ -78,9 +79,9 @@ def doubt(headers: Headers, body: bytes, secret: str, now: float) -> str | None:
     """Return why the body cannot be taken for the forge's."""
     given = _first(headers, "Signature")
     if not given:
-        return f"there is no X-{WORD}-Signature; give the webhook the secret that the farm has for this repository"
+        return f"there is no X-{WORD}-Signature; {ADVICE}"
     if not hexadecimal(secret, body, given):
-        return f"X-{WORD}-Signature does not fit; give the webhook the secret that the farm has for this repository"
+        return f"X-{WORD}-Signature does not fit; {ADVICE}"
     return None
 
 

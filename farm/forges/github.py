@@ -5,6 +5,7 @@ from hashlib import sha256
 
 from farm.forges.signature import hexadecimal
 from farm.forges.values import (
+    ADVICE,
     UNKNOWN,
     Document,
     Headers,
@@ -135,10 +136,10 @@ def doubt(headers: Headers, body: bytes, secret: str, now: float) -> str | None:
     """Return why the body cannot be taken for GitHub's."""
     given = headers.get(SIGNATURE, "")
     if not given:
-        return f"there is no {SIGNATURE}; give the webhook the secret that the farm has for this repository"
+        return f"there is no {SIGNATURE}; {ADVICE}"
     scheme, _, digits = given.partition("=")
     if scheme != "sha256" or not hexadecimal(secret, body, digits):
-        return f"{SIGNATURE} does not fit; give the webhook the secret that the farm has for this repository"
+        return f"{SIGNATURE} does not fit; {ADVICE}"
     return None
 
 

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from farm.forges.signature import PREFIX, equal, fresh, standard
 from farm.forges.values import (
+    ADVICE,
     UNKNOWN,
     Document,
     Headers,
@@ -21,7 +22,6 @@ from farm.forges.values import (
 NAME = "gitlab"
 TOKEN = "X-Gitlab-Token"  # noqa: S105 - a header's name
 
-_ADVICE = "give the webhook the secret that the farm has for this repository"
 _TALK = "it tells of words, not of commits"
 _CHECKS = "it tells of GitLab's own pipelines"
 _FACTS = "it tells of the project's settings and people, not of commits"
@@ -69,16 +69,16 @@ def doubt(headers: Headers, body: bytes, secret: str, now: float) -> str | None:
     if given := headers.get("webhook-signature"):
         identity, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
         if not standard(secret, identity, timestamp, body, given):
-            return f"webhook-signature does not fit; {_ADVICE}"
+            return f"webhook-signature does not fit; {ADVICE}"
         if not fresh(timestamp, now):
             return "webhook-timestamp is more than five minutes off; set the clocks of GitLab and of this machine"
         return None
     if secret.startswith(PREFIX):
-        return f"there is no webhook-signature; {_ADVICE} as its signing token"
+        return f"there is no webhook-signature; {ADVICE} as its signing token"
     given = headers.get(TOKEN, "")
     if not given:
-        return f"there is neither webhook-signature nor {TOKEN}; {_ADVICE}"
-    return None if equal(secret, given) else f"{TOKEN} does not fit; {_ADVICE}"
+        return f"there is neither webhook-signature nor {TOKEN}; {ADVICE}"
+    return None if equal(secret, given) else f"{TOKEN} does not fit; {ADVICE}"
 
 
 def identities(headers: Headers, body: bytes) -> Sequence[str]:

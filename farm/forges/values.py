@@ -12,6 +12,9 @@ UNKNOWN = "the farm does not know this event, and makes pipelines of pushes and 
 """Why an event that a forge does not document, or not yet, is ignored: a forge may switch off a webhook that fails."""
 
 
+ADVICE = "give the webhook the secret that the farm has for this repository"
+
+
 class Malformed(Exception):
     """A delivery that is not what the forge documents; its text is one sentence for whoever set it up."""
 

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from farm.errors import Refused
+from farm.forges.signature import sign
 from farm.reporters import Later
 from farm.reporters.answers import patience
-from farm.reporters.signature import key_of, sign
+from farm.reporters.signature import key_of
 from farm.settings import Secret
 
 TIMEOUT = 10.0  # seconds to connect, and between two pieces of an answer
@@ -28,7 +29,7 @@ class Posting:
 
     def post(self, identity: str, content: Any) -> tuple[int, str]:
         """Return the status and the first words of the answer; raises Later where it is worth another try at all."""
-        body, timestamp = json.dumps(content).encode(), int(time())
+        body, timestamp = json.dumps(content).encode(), str(int(time()))
         try:
             key = key_of(self._secret.reveal())
         except Refused as refusal:
@@ -36,7 +37,7 @@ class Posting:
         headers = {
             "Content-Type": "application/json",
             "webhook-id": identity,
-            "webhook-timestamp": str(timestamp),
+            "webhook-timestamp": timestamp,
             "webhook-signature": sign(key, identity, timestamp, body),
         }
         try:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from farm import git
+from farm.forges.signature import sign
 from farm.git.mirror import fetch
 from farm.logs import Logs
 from farm.pipeline import Status
 from farm.push import ZERO, Push
 from farm.report import Delivery, Desk
 from farm.reporters.chosen import reporters_of
-from farm.reporters.signature import sign
 from farm.reporters.standing import Book
 from farm.settings import Secret, Settings, TrackerSettings
 from tests.conftest import wait_until as poll
@@ -294,7 +294,7 @@ def test_posts_to_any_other_tracker(redis_client: Any, tmp_path: Path) -> None:
 
     def judge(request: Request) -> Answer:
         head = request.headers
-        expected = sign(key, head["webhook-id"], int(head["webhook-timestamp"]), request.body)
+        expected = sign(key, head["webhook-id"], head["webhook-timestamp"], request.body)
         document = json.loads(request.body)
         if head["webhook-signature"] != expected:
             return Answer(401, b"no")

@@ -3,13 +3,14 @@ import base64
 import pytest
 
 from farm.errors import Refused
+from farm.forges.signature import sign
 from farm.reporters.answers import LONGEST, patience
-from farm.reporters.signature import key_of, sign
+from farm.reporters.signature import key_of
 
 
 def test_the_vector_of_the_specification_s_libraries():
     key = key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-    signature = sign(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    signature = sign(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}')
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 

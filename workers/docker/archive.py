@@ -1,6 +1,5 @@
 """Picking files out of a tar stream by glob, within a limit of size. It writes nothing to disk."""
 
-import io
 import posixpath
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -9,6 +8,7 @@ from typing import IO, cast
 from docker.utils.fnmatch import fnmatchcase
 
 from farm.errors import Failed
+from farm.pieces import Pieces
 from workers.engine import Entry, File
 
 _WILD = frozenset("*?[")
@@ -38,7 +38,7 @@ def pick(chunks: Iterator[bytes], folder: str, patterns: Patterns, limit: int) -
 def walk(chunks: Iterator[bytes], folder: str, patterns: Patterns, home: str) -> Iterator[Entry]:
     """Give what under `folder` matches, or lies in what matches, folders aside; each can be read until the next one."""
     above = posixpath.dirname(folder)
-    reader = _Reader(chunks)
+    reader = Pieces(chunks)
     with tarfile.open(fileobj=cast("IO[bytes]", reader), mode="r|") as archive:
         for entry in archive:
             if reader.taken > SCAN:
@@ -56,26 +56,3 @@ def walk(chunks: Iterator[bytes], folder: str, patterns: Patterns, home: str) ->
 
 def _named(patterns: Patterns) -> str:
     return ", ".join(f"`{whole}`" for _, whole in patterns)
-
-
-class _Reader(io.RawIOBase):
-    """The chunks as a file that can be read once."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = b""
-        self.taken = 0
-
-    def read(self, size: int = -1) -> bytes:
-        pieces, length = [self._rest], len(self._rest)
-        while size < 0 or length < size:
-            chunk = next(self._chunks, b"")
-            if not chunk:
-                break
-            pieces.append(chunk)
-            length += len(chunk)
-        whole = b"".join(pieces)
-        end = length if size < 0 else size
-        self._rest = whole[end:]
-        self.taken += min(end, length)
-        return whole[:end]
