@@ -1,12 +1,8 @@
-"""A bare repository on this machine, as the hook's installer sees it. It knows nothing of the farm's answers."""
+"""A bare repository on this machine, and what the farm has in it. It changes none of it."""
 
 import json
-import os
 import re
-import shutil
-import stat
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,9 +13,7 @@ from farm import git
 from farm.errors import Errored, Refused
 
 MARK = b"farm:post-receive"
-PREVIOUS = ".farm-previous"
 _NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-][a-z0-9]+)*)*")
-_SWITCHES = {"receive.advertisePushOptions": "true", "core.logAllRefUpdates": "always"}
 
 
 @dataclass(frozen=True)
@@ -89,7 +83,7 @@ class Bare:
     @property
     def installed(self) -> bool:
         """Whether the hook is the farm's."""
-        return _is_ours(self.hook)
+        return is_ours(self.hook)
 
     def refs(self) -> dict[str, str]:
         """Return the object id of every ref whose name is UTF-8; no pipeline can have another name."""
@@ -104,11 +98,6 @@ class Bare:
         """Return what the farm refused."""
         return sorted((self.farm / "refused").glob("*.json"))
 
-    def prepare(self) -> None:
-        """Have git keep a reflog of each ref, bare repository or not, and take push options."""
-        for name, value in _SWITCHES.items():
-            self.git("config", name, value)
-
     def reflogs(self) -> Mapping[str, Sequence[int | str]]:
         """Return up to where the reflog of each ref goes now: bytes, time of change in ns, last line."""
         found: dict[str, Sequence[int | str]] = {}
@@ -117,57 +106,6 @@ class Bare:
                 lines = data[: data.rfind(b"\n")].split(b"\n")
                 ref = str(path.relative_to(self.path / "logs"))
                 found[ref] = [len(data), path.stat().st_mtime_ns, lines[-1].decode(errors="replace")]
-        return found
-
-    def install(
-        self, settings: Mapping[str, str], registered: str, reflogs: Mapping[str, Sequence[int | str]]
-    ) -> Path | None:
-        """Put settings and hook in place and return where a foreign hook was kept, if there was one.
-
-        What the reflogs list behind those given is offered to the farm, unless it goes on from the same registration.
-        """
-        try:
-            self._folder(self.farm)
-            self._folder(self.spool)
-            self._write(self.farm / "hook.json", json.dumps(settings, indent=2).encode() + b"\n", 0o640)
-            if self._registered() != registered:
-                marks = {"registered": registered, "refs": reflogs}
-                self._write(self.farm / "reflogs.json", json.dumps(marks).encode(), 0o660)
-            kept = self._put_hook()
-        except OSError as error:
-            raise Refused(f"{error.filename}: {error.strerror}; run this as the repository's owner") from None
-        return kept
-
-    def remove(self) -> Path | None:
-        """Take hook and settings away and return the hook that is back in its place; what is in the spool stays."""
-        previous = self.hook.with_name(self.hook.name + PREVIOUS)
-        try:
-            (self.farm / "hook.json").unlink(missing_ok=True)
-            if not (self.installed and self._alone()):
-                return None
-            if previous.exists():
-                previous.rename(self.hook)
-                return self.hook
-            self.hook.unlink()
-        except OSError as error:
-            raise Refused(f"{error.filename}: {error.strerror}; run this as the repository's owner") from None
-        return None
-
-    def mistakes(self) -> Sequence[str]:
-        """Return what keeps pushes from being reported, each with the line that mends it."""
-        again = f"run: farm hook install {self.path}"
-        found = []
-        if not self.settings:
-            found.append(f"it is not registered with a farm; {again}")
-        if not self.installed:
-            found.append(f"{self.hook} is not the farm's hook; {again}")
-        elif not os.access(self.hook, os.X_OK):
-            found.append(f"{self.hook} cannot be executed; run: chmod +x {self.hook}")
-        elif self.hook.read_bytes() != _script():
-            found.append(f"{self.hook} is of another version of the farm; {again}")
-        for name, value in _SWITCHES.items():
-            if self.git("config", "--default", "", "--get", name).lower() != value:
-                found.append(f"{name} is not {value}; run: git -C {self.path} config {name} {value}")
         return found
 
     def remark(self) -> str | None:
@@ -199,65 +137,10 @@ class Bare:
             raise Errored(words or f"git {arguments[0]} ends with {done.returncode}")
         return done.stdout.decode(errors="surrogateescape").strip("\n")
 
-    def _alone(self) -> bool:
-        """Whether the hooks folder is this repository's own; one that several share keeps the hook."""
-        return self.hook.parent.resolve().is_relative_to(self.path)
 
-    def _registered(self) -> str | None:
-        try:
-            return str(json.loads((self.farm / "reflogs.json").read_text())["registered"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-
-    def _put_hook(self) -> Path | None:
-        hook, kept = self.hook, None
-        hook.parent.mkdir(parents=True, exist_ok=True)
-        if hook.exists() and not _is_ours(hook):
-            kept = hook.with_name(hook.name + PREVIOUS)
-            if kept.exists():
-                raise Refused(f"{kept} and a foreign {hook} are both there; join the two into one file, then repeat")
-            hook.rename(kept)
-        self._write(hook, _script(), 0o755)
-        return kept
-
-    def _folder(self, path: Path) -> None:
-        """Make a folder that whoever may write to the repository may use."""
-        path.mkdir(exist_ok=True)
-        self._own(path)
-        path.chmod(0o2770 if self.path.stat().st_mode & stat.S_IWGRP else 0o750)
-
-    def _write(self, path: Path, content: bytes, mode: int) -> None:
-        draft = path.with_name(f".{path.name}.new")
-        draft.unlink(missing_ok=True)
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
-            file.write(content)
-        self._own(draft)
-        draft.chmod(mode)
-        draft.rename(path)
-
-    def _own(self, path: Path) -> None:
-        """Give a file to the repository's owner and group when root installs for others."""
-        wanted, is_ = self.path.stat(), path.stat()
-        if (wanted.st_uid, wanted.st_gid) != (is_.st_uid, is_.st_gid):
-            shutil.chown(path, wanted.st_uid if os.geteuid() == 0 else None, wanted.st_gid)
-
-
-def _is_ours(hook: Path) -> bool:
+def is_ours(hook: Path) -> bool:
+    """Return whether a hook is the farm's."""
     try:
         return MARK in hook.read_bytes()[:1000]
     except OSError:
         return False
-
-
-def _script() -> bytes:
-    """Return the hook, which is in deploy/ of a checkout and inside `farm` in a wheel.
-
-    Its first line is changed to the system's own Python without site packages: a third of the start-up, and nothing
-    that a pusher's environment could change.
-    """
-    package = Path(__file__).parents[1]
-    installed = package / "deploy/post-receive"
-    script = (installed if installed.exists() else package.parent / "deploy/post-receive").read_bytes()
-    system = Path("/usr/bin/python3")
-    python = str(system) if system.exists() else shutil.which("python3") or sys.executable
-    return f"#!{python} -IS\n".encode() + script.split(b"\n", 1)[1]

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from farm import git
+from farm.cli import installing
 from farm.cli.bare import Bare
 from farm.cli.finding import Finding
 from farm.errors import FarmError
@@ -114,7 +115,7 @@ def _hook(path: Path) -> Iterator[Finding]:
     name = f"hook {path.name}"
     try:
         bare = Bare.find(path)
-        mistakes, remark = bare.mistakes(), bare.remark()
+        mistakes, remark = installing.mistakes(bare), bare.remark()
         waiting, refused = len(bare.spooled()), len(bare.refused())
     except FarmError as error:
         yield Finding.error(name, str(error), f"farm hook install {path}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from farm.cli import timer as timers
+from farm.cli import installing, timer as timers
 from farm.cli.arguments import AsJson
 from farm.cli.bare import Bare
 from farm.cli.group import below
@@ -40,7 +40,7 @@ def install(
     bare = Bare.find(repository)
     settings = Settings.load()
     known = bare.settings
-    bare.prepare()
+    installing.prepare(bare)
     reflogs = bare.reflogs()  # before the refs are read: what is pushed meanwhile is then no part of the past
     with Client(settings.url, settings.token) as client:
         urls = {each["name"]: each["url"] for each in client.repositories()}
@@ -53,8 +53,11 @@ def install(
             )
         place = url or (urls.get(name) if known else None) or str(bare.path)
         answer = client.register(name, place, bare.default_branch, bare.refs(), moved=move)
-    kept = bare.install(
-        {"url": settings.url, "token": answer["token"], "repository": answer["name"]}, answer["registered"], reflogs
+    kept = installing.install(
+        bare,
+        {"url": settings.url, "token": answer["token"], "repository": answer["name"]},
+        answer["registered"],
+        reflogs,
     )
     typer.echo(f"farm: {bare.path} is the repository {answer['name']}; every push to it starts a pipeline")
     if remark := bare.remark():
@@ -77,7 +80,7 @@ def remove(repository: _Repository = _THIS) -> None:
     if known:
         timers.remove(bare, known["repository"])
     left = len(bare.spooled())
-    restored = bare.remove()
+    restored = installing.remove(bare)
     typer.echo(f"farm: {bare.path} reports no pushes any more; the farm finds them later, by asking the repository")
     if known:
         typer.echo(f"farm: to have no pipelines of it at all: farm forget {known['repository']}")
@@ -94,7 +97,7 @@ def status(
 ) -> None:
     """Say whether pushes to the repository reach the farm, and how to mend it; exits with 1 if they do not."""
     bare = Bare.find(repository)
-    mistakes = [*bare.mistakes(), *_answer(bare)]
+    mistakes = [*installing.mistakes(bare), *_answer(bare)]
     refused = [_refusal(path) for path in bare.refused()]
     name = bare.settings["repository"] if bare.settings else None
     document = {

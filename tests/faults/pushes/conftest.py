@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from farm.cli import installing
 from farm.cli.bare import Bare
 from farm.client import Client
 from farm.ledger import Ledger
@@ -38,12 +39,12 @@ class Repository:
     def register(self) -> None:
         """Do what `farm hook install` does, without starting the program."""
         bare = Bare.find(self.bare)
-        bare.prepare()
+        installing.prepare(bare)
         reflogs = bare.reflogs()
         with self.farm.client() as client:
             answer = client.register(self.name, str(self.bare), "main", bare.refs())
         settings = {"url": self.farm.url, "token": answer["token"], "repository": self.name}
-        bare.install(settings, answer["registered"], reflogs)
+        installing.install(bare, settings, answer["registered"], reflogs)
 
     @contextlib.contextmanager
     def hook(self, text: str | None) -> Iterator[None]:

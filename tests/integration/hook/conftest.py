@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from farm.cli import bare
+from farm.cli import installing
 
-SCRIPT = bare._script()
+SCRIPT = installing._script()
 PATIENT = SCRIPT.replace(b"\nPATIENCE = 1.15 ", b"\nPATIENCE = 30.0 ")
 
 
@@ -212,7 +212,7 @@ class Git:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let hooks wait for the farm's lines as long as a busy machine takes, except `git.install(url, prompt=True)`."""
     assert PATIENT != SCRIPT
-    monkeypatch.setattr(bare, "_script", lambda: PATIENT)
+    monkeypatch.setattr(installing, "_script", lambda: PATIENT)
 
 
 @pytest.fixture

@@ -9,13 +9,16 @@ import time
 
 import pytest
 
+from farm.cli import installing
 from farm.cli.bare import Bare
 
 
 @pytest.fixture
 def farm(git, door):
     """The repository with the hook as `farm hook install` leaves it."""
-    Bare(git.bare).install({"url": door.url, "token": "t", "repository": "thyme"}, "1", Bare(git.bare).reflogs())
+    installing.install(
+        Bare(git.bare), {"url": door.url, "token": "t", "repository": "thyme"}, "1", Bare(git.bare).reflogs()
+    )
     return git
 
 
@@ -89,7 +92,7 @@ def test_pushes_without_a_hook_are_told_when_it_is_back(farm, door):
     farm.commit()
     farm.push("HEAD:main")
     bare = Bare(farm.bare)
-    bare.remove()
+    installing.remove(bare)
     news = []
     for _ in range(3):
         news.append(farm.commit())
@@ -97,7 +100,7 @@ def test_pushes_without_a_hook_are_told_when_it_is_back(farm, door):
     farm.push("HEAD:refs/heads/side")
     assert len(door.updates) == 1
     settings = {"url": door.url, "token": "t", "repository": "thyme"}
-    bare.install(settings, "1", bare.reflogs())
+    installing.install(bare, settings, "1", bare.reflogs())
     deliver(farm)
     told = [update for asked in door.asked if asked["source"] == "reflog" for update in asked["updates"]]
     assert [u["new"] for u in told if u["ref"] == "refs/heads/main"][-3:] == news
@@ -107,12 +110,12 @@ def test_pushes_without_a_hook_are_told_when_it_is_back(farm, door):
 def test_what_was_there_before_the_registration_is_past(git, door):
     aged(git)
     bare = Bare(git.bare)
-    bare.remove()
+    installing.remove(bare)
     git.commit()
     (git.bare / "hooks/post-receive").unlink(missing_ok=True)
     git.push("HEAD:main")
     for registered in ("1", "2"):
-        bare.install({"url": door.url, "token": "t", "repository": "thyme"}, registered, bare.reflogs())
+        installing.install(bare, {"url": door.url, "token": "t", "repository": "thyme"}, registered, bare.reflogs())
         deliver(git)
         assert door.asked == []
         git.commit()

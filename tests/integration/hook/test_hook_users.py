@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from farm.cli import installing
 from farm.cli.bare import Bare
 from tests.integration.hook.conftest import Git
 
@@ -48,11 +49,11 @@ def _as(git, user, *command):  # noqa: ANN002
 
 def test_one_of_the_team_delivers_what_another_pushed(shared, door, poll):
     _give(shared, "group")
-    Bare(shared.bare).install({"url": "http://127.0.0.1:9", "token": "t", "repository": "thyme"}, "1", {})
+    installing.install(Bare(shared.bare), {"url": "http://127.0.0.1:9", "token": "t", "repository": "thyme"}, "1", {})
     pushed = _as(shared, ADA, "git", "push", "-q", "origin", "HEAD:main")
     assert pushed.returncode == 0, pushed.stderr
     assert b"does not answer" in pushed.stderr
-    Bare(shared.bare).install({"url": door.url, "token": "t", "repository": "thyme"}, "1", {})
+    installing.install(Bare(shared.bare), {"url": door.url, "token": "t", "repository": "thyme"}, "1", {})
     done = _as(shared, BOB, shared.bare / "hooks/post-receive", "--deliver", shared.bare)
     assert (done.returncode, done.stderr) == (0, b"")
     poll(lambda: shared.spool() == [])
@@ -64,12 +65,12 @@ def test_one_of_the_team_delivers_what_another_pushed(shared, door, poll):
 
 def test_what_root_pushed_its_owner_delivers(shared, door, poll):
     _give(shared, "own")
-    Bare(shared.bare).install({"url": "http://127.0.0.1:9", "token": "t", "repository": "thyme"}, "1", {})
+    installing.install(Bare(shared.bare), {"url": "http://127.0.0.1:9", "token": "t", "repository": "thyme"}, "1", {})
     assert {path.stat().st_uid for path in (shared.bare / "farm").rglob("*")} == {ADA}
     shared.push("HEAD:main")
     poll(shared.lingering, what="the delivery that stays behind")
     assert {path.stat().st_uid for path in (shared.bare / "farm").rglob("*")} == {ADA}
-    Bare(shared.bare).install({"url": door.url, "token": "t", "repository": "thyme"}, "1", {})
+    installing.install(Bare(shared.bare), {"url": door.url, "token": "t", "repository": "thyme"}, "1", {})
     done = _as(shared, ADA, shared.bare / "hooks/post-receive", "--deliver", shared.bare)
     assert (done.returncode, done.stderr) == (0, b"")
     poll(lambda: shared.spool() == [])
@@ -77,7 +78,7 @@ def test_what_root_pushed_its_owner_delivers(shared, door, poll):
 
 def test_settings_that_a_pusher_may_not_read_are_a_word_of_warning(shared):
     _give(shared, "group")
-    Bare(shared.bare).install({"url": "http://127.0.0.1:9", "token": "t", "repository": "thyme"}, "1", {})
+    installing.install(Bare(shared.bare), {"url": "http://127.0.0.1:9", "token": "t", "repository": "thyme"}, "1", {})
     (shared.bare / "farm/hook.json").chmod(0o600)
     pushed = _as(shared, BOB, "git", "push", "-q", "origin", "HEAD:main")
     assert pushed.returncode == 0
