@@ -212,7 +212,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
     server = RedisServer(tmp_path_factory.mktemp("redis"), free_ports(1)[0])
     server.start()
     yield server
-    server.stop()
+    server.kill()  # an end in good order takes longer than most tests, and nobody reads what it would write
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,31 @@ class Cli:
         return done.stdout.strip() + done.stderr.strip()
 
 
+class Door:
+    """A server on a port that gives what it is asked to the API of the test that runs."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.api: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        assert self.api, "somebody asks when no test runs"
+        await self.api(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def door(ports: Callable[[int], Sequence[int]], poll: Any) -> Iterator[Door]:
+    """A server for all tests: to start one and to end it takes longer than most answers."""
+    door = Door(ports(1)[0])
+    server = uvicorn.Server(uvicorn.Config(door, interface="asgi3", port=door.port, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    poll(lambda: server.started)
+    yield door
+    server.should_exit = True
+    thread.join()
+
+
 @pytest.fixture
 def farm(redis_client: Any) -> Iterator[Farm]:
     """Record, ledger and logs, with a repository `thyme`."""
@@ -71,15 +96,13 @@ def cli(
     farm: Farm,
     redis_server: Any,
     tmp_path: Path,
-    ports: Callable[[int], list[int]],
-    poll: Any,
+    door: Door,
     image_registry: str,
 ) -> Iterator[Cli]:
     """The program, and an API that answers it."""
     home = tmp_path / "home"
     home.mkdir()
-    (port,) = ports(1)
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{door.port}"
     settings = Settings(home=home, url=url, redis_url=redis_server.url, token="all", web_url="http://farm.example")
     dispatcher = Dispatcher(farm.record, farm.ledger, settings, publish=lambda *_: None)
     intake = Intake(dispatcher)
@@ -88,13 +111,9 @@ def cli(
     remotes = Remotes(farm.ledger, intake, 0)
     rest = (Access("all", farm.ledger), garbage, remotes, Webhooks(farm.ledger, intake), Store(settings.artifacts_url))
     service = Service(settings, farm.record, farm.ledger, farm.logs, intake, *rest)
-    server = uvicorn.Server(uvicorn.Config(create(service), port=port, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    poll(lambda: server.started)
+    door.api = create(service)
     variables = {"FARM_HOME": str(home), "FARM_URL": url, "FARM_TOKEN": "all", "FARM_WEB_URL": "http://farm.example"}
     yield Cli(tmp_path, variables, service)
-    server.should_exit = True
-    thread.join()
+    door.api = None
     intake.close()
     images.close()
