@@ -107,6 +107,7 @@ def _outcome(  # noqa: PLR0917 - all that an attempt has
 
 
 def _worked(tools: Tools, claim: Claim, lease: Lease, log: MaskedLog, teardown: ExitStack) -> Outcome:
+    lease.check()  # it may have been told to end while it claimed
     try:
         work = tools.workspace(claim, lease, log, teardown)
         if claim.attempt > 1:

@@ -17,6 +17,7 @@ from farm.record import Claim, Record
 
 _PATIENCE = 600.0  # seconds that an outside effect waits for Redis to come back
 _held: "set[Lease]" = set()
+_ending = False
 
 
 class Stopped(LeaseLost):
@@ -24,7 +25,12 @@ class Stopped(LeaseLost):
 
 
 def stop_all() -> bool:
-    """Let the work of this process stop at its next check; False when there is none. Fit for a signal handler."""
+    """Let the work of this process stop at its next check, what is only being claimed too; False when none is held.
+
+    Fit for a signal handler.
+    """
+    global _ending  # noqa: PLW0603
+    _ending = True
     held = tuple(_held)
     for lease in held:
         lease.stop()
@@ -69,6 +75,8 @@ class Lease:
 
     def __enter__(self) -> Self:
         _held.add(self)
+        if _ending:
+            self.stop()
         self._thread.start()
         return self
 

@@ -172,10 +172,10 @@ def _warm_up(**_: Any) -> None:
 
 
 def _end_slot(*_: Any) -> None:
-    """End now, or after the running step has stopped and was given back."""
-    global _ending  # noqa: PLW0603
-    _ending = True
-    if not stop_all():
+    """End now, or after the running step has stopped and was given back; told once more, wait only for that."""
+    global _ending
+    again, _ending = _ending, True
+    if not stop_all() and (again or not _teardowns):
         sys.exit(0)
 
 

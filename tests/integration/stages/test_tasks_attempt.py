@@ -18,7 +18,7 @@ from farm.push import ZERO, Push
 from farm.settings import Settings
 from workers.attempt import Ended, attempt
 from workers.docker import DockerEngine
-from workers.lease import Stopped
+from workers.lease import Stopped, stop_all
 from workers.tools import Tools
 
 pytestmark = [pytest.mark.redis, pytest.mark.registry]
@@ -154,6 +154,22 @@ def test_a_worker_that_shuts_down_too_late_drops_its_work(door, monkeypatch, who
 
     monkeypatch.setattr(Tools, "workspace", lose)
     assert door.try_(number) == Ended()
+
+
+def test_who_is_told_to_end_while_it_claims_hands_the_step_back(door, monkeypatch):
+    monkeypatch.setattr("workers.lease._ending", False)
+    number = door.push("1" * 40)
+    claim = door.record.claim
+
+    def told(*asked):  # noqa: ANN002
+        found = claim(*asked)
+        assert not stop_all()  # as the signal does between Redis's answer and the lease
+        return found
+
+    monkeypatch.setattr(door.record, "claim", told)
+    assert door.try_(number) == Ended()
+    step = door.record.redis.hgetall(f"farm:pipeline:{number}:step:build")
+    assert (step["status"], step["reason"], step["errors"]) == ("pending", "the worker shuts down", "0")
 
 
 @pytest.mark.parametrize("error", [Errored("the engine lost the container"), Failed("script was killed")])

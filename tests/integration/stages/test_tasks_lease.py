@@ -85,7 +85,8 @@ def test_an_outside_effect_waits_until_redis_is_back(record, claim, redis_server
         waiting.join()
 
 
-def test_a_worker_that_shuts_down_stops_its_work(record, claim):
+def test_a_worker_that_shuts_down_stops_its_work(record, claim, monkeypatch):
+    monkeypatch.setattr("workers.lease._ending", False)
     assert stop_all() is False
     with Lease(record, claim) as lease:
         assert stop_all() is True
