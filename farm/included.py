@@ -11,7 +11,7 @@ from pathlib import Path
 
 from farm import git
 from farm.definition import Files
-from farm.definition.tree import BYTES
+from farm.definition.composing import BYTES
 from farm.errors import Failed, Refused
 from farm.ledger import Ledger
 from farm.settings import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 from farm import git
 from farm.cli.clone import Clone
 from farm.definition import Files
-from farm.definition.tree import BYTES
+from farm.definition.composing import BYTES
 from farm.errors import Refused
 
 

@@ -14,8 +14,8 @@ from rich.cells import cell_len
 from farm.cli.arguments import AsJson
 from farm.cli.beside import Folder, folders
 from farm.definition import ALONE, Definition, DefinitionError, Mistake, parse
+from farm.definition.composing import BYTES
 from farm.definition.mistakes import SHOWN, lines
-from farm.definition.tree import BYTES
 
 NAME = ".farm.yml"
 WIDTH = 160

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
+from farm.definition.composing import NODES
 from farm.definition.hints import nearest
 from farm.definition.merging import merged, without
 from farm.definition.mistakes import DefinitionError, Mistake
 from farm.definition.names import PARENTS
-from farm.definition.tree import NODES, Loc, Node, Pair
+from farm.definition.tree import Loc, Node, Pair
 from farm.definition.values import shown
 
 DEEP = 16

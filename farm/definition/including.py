@@ -6,13 +6,14 @@ from functools import reduce
 
 from pydantic import TypeAdapter, ValidationError
 
+from farm.definition.composing import BYTES, NODES, compose, decoded
 from farm.definition.document import Document, Include, Includes
 from farm.definition.files import Files
 from farm.definition.hints import nearest
 from farm.definition.merging import merged, without
 from farm.definition.mistakes import DefinitionError, Mistake, Place
 from farm.definition.placing import placed
-from farm.definition.tree import BYTES, NODES, Node, Pair, Tree, compose, decoded
+from farm.definition.tree import Node, Pair, Tree
 from farm.definition.values import shown
 from farm.errors import Refused
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from farm.definition.composing import decoded, load
 from farm.definition.mistakes import DefinitionError
 from farm.definition.placing import placed
-from farm.definition.tree import decoded, load
 from farm.errors import Refused
 from farm.settings.document import Document
 from farm.settings.mistakes import SettingsError

@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 
 from farm.cli.beside import Folder
 from farm.definition import Definition, DefinitionError, parse
+from farm.definition.composing import load
 from farm.definition.schema import schema
-from farm.definition.tree import load
 
 HERE = Path(__file__).parent
 CASES = sorted(HERE.glob("*.farm.yml"))

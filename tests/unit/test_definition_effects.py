@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from farm.definition import Definition, DefinitionError, models, parse
+from farm.definition.composing import load
 from farm.definition.schema import schema
-from farm.definition.tree import load
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "definition.md").read_text()
