@@ -43,16 +43,20 @@ def settle_tags(record: Record, registry: Registry) -> float:
 
     What a tag once was a frozen worker may still write, so a tag that has moved is read every few seconds for ever.
     Those that only ever had one digest, such as one for each commit, are read less often the more of them there are.
+    One that the registry will not tell of holds up no other; raises Errored for it at the end.
     """
     due = record.intents(due=True)
     moving = [intent for intent in due if intent.moves > 1 or intent.age < YOUNG]
     still = [intent for intent in due if intent not in moving][:STILL_ONES]
     often, seldom = max(DRIFT, A_TAG * len(moving)), max(DRIFT, A_TAG * record.tag_count())
+    wrong: Errored | None = None
     for intent in (*moving, *still):
         try:
             settle(record, registry, intent, often if intent in moving else seldom)
         except Errored as error:
-            raise Errored(f"tags of the registry cannot be compared with the record: {error}") from error
+            wrong = wrong or error
+    if wrong is not None:
+        raise Errored(f"tags of the registry cannot be compared with the record: {wrong}") from wrong
     return LOOK
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from farm import git
@@ -46,11 +46,15 @@ def sweep(engine: Engine, farm_id: str, alive: Callable[[Owner], bool], now: flo
 
 
 def trim(engine: Engine, settings: Settings) -> None:
-    """Bring what makes the next step faster, but grows, back to its limits: images, the builders' cache, mirrors."""
-    trim_mirrors(settings.home, settings.mirrors_max)
-    for repository in engine.repositories(settings.registry):
-        trim_images(engine, repository)
-    engine.trim_cache(settings.build_cache_max)
+    """Bring what makes the next step faster, but grows, back to its limits: images, the builders' cache, mirrors.
+
+    What cannot be trimmed holds up nothing else; its error passes through at the end.
+    """
+    with ExitStack() as parts:
+        parts.callback(engine.trim_cache, settings.build_cache_max)
+        parts.callback(trim_mirrors, settings.home, settings.mirrors_max)
+        for repository in engine.repositories(settings.registry):
+            parts.callback(trim_images, engine, repository)
 
 
 def trim_mirrors(home: Path, most: int, idle: float = IDLE) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from farm import git
 from farm.git.mirror import locked
+from farm.settings import Settings
 from workers import cleanup
 from workers.docker import DockerEngine
 from workers.engine import BuildSpec
@@ -65,6 +66,24 @@ def test_the_mirrors_that_were_unused_for_longest_go(tmp_path):
     used(tmp_path / "mirrors" / "group" / "old.git", 60)
     assert cleanup.trim_mirrors(tmp_path, 0) == 1
     assert left(tmp_path) == ["group/old.git"], "what was used a moment ago may still be read"
+
+
+def test_a_mirror_that_cannot_be_deleted_holds_up_nothing_else(tmp_path):
+    trimmed = []
+
+    class Watched(DockerEngine):
+        def trim_cache(self, keep):
+            trimmed.append(keep)
+            super().trim_cache(keep)
+
+    folder = tmp_path / "mirrors" / "stuck.git"
+    (folder / "objects").mkdir(parents=True)
+    used(folder, 7200)
+    folder.with_suffix(".lock").mkdir()
+    settings = Settings(home=tmp_path, registry="localhost:5", mirrors_max=0, build_cache_max=1 << 50)
+    with pytest.raises(IsADirectoryError):
+        cleanup.trim(Watched(), settings)
+    assert trimmed == [1 << 50]
 
 
 def test_a_mirror_that_somebody_fetches_into_stays(tmp_path):

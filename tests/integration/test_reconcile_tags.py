@@ -152,6 +152,21 @@ def test_a_registry_that_is_away(redis_client: Any, own_registry: Any) -> None:
         tags.settle()
 
 
+def test_a_tag_that_the_registry_will_not_tell_of_holds_up_no_other(redis_client: Any, own_registry: Any) -> None:
+    broken, whole = Tags(redis_client, own_registry, "broken"), Tags(redis_client, own_registry, "whole")
+    broken.release("one")
+    whole.last = broken.last
+    old, new = whole.release("two"), whole.release("three")
+    whole.registry.tag("whole", old, "latest")
+    (link,) = own_registry.folder.rglob("broken/_manifests/tags/latest/current/link")
+    link.write_text("no digest")
+    redis_client.zadd("farm:tags", {"broken latest": 0, "whole latest": 1})
+    with broken.registry, whole.registry:
+        with pytest.raises(Errored, match="cannot be compared"):
+            reconcile.settle_tags(whole.record, whole.registry)
+        assert whole.latest == new
+
+
 def drifts(tags: Tags) -> list[dict[str, str]]:
     """Return what reporters are told of tags that were put right."""
     return [fields for _, fields in tags.record.redis.xrange("farm:outbox") if fields["kind"] == "drift"]
