@@ -13,19 +13,12 @@ from farm.cli.worker import celery, queues
 from farm.holder import holder, leftovers
 from farm.home import choose_state, read_state
 from farm.settings import Settings
-from tests.programs import FARM
+from tests.programs import Ran, run
 
 
-def farm(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def farm(home: Path, *arguments: str) -> Ran:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FARM_")}
-    return subprocess.run(
-        [FARM, *arguments],
-        env={**environment, "FARM_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
+    return run(arguments, env={**environment, "FARM_HOME": str(home)}, timeout=100)
 
 
 @pytest.fixture
@@ -42,10 +35,10 @@ def home(tmp_path, need, engine):  # noqa: ARG001 - the worker needs an engine
 @pytest.mark.engine
 def test_it_is_ready_once_killed_parts_come_back_and_stopping_leaves_nothing(home, poll):
     first = farm(home, "up", "--detach")
-    assert first.returncode == 0, first.stderr
+    assert first.code == 0, first.err
     again = farm(home, "up", "--detach")
-    assert again.returncode == 0, again.stderr
-    assert "runs already" in farm(home, "up").stderr
+    assert again.code == 0, again.err
+    assert "runs already" in farm(home, "up").err
     for secret in ("state.json", "redis.conf"):
         assert stat.S_IMODE((home / secret).stat().st_mode) == 0o600
     state = read_state(home)
@@ -60,13 +53,13 @@ def test_it_is_ready_once_killed_parts_come_back_and_stopping_leaves_nothing(hom
     os.kill(dispatcher, signal.SIGKILL)
     poll(lambda: "ended with -9" in (home / "logs" / "dispatcher.log").read_text())
     back = farm(home, "up", "--detach")
-    assert back.returncode == 0, back.stderr
+    assert back.code == 0, back.err
 
     os.kill(holder(home), signal.SIGKILL)
     anew = farm(home, "up", "--detach")
-    assert anew.returncode == 0, anew.stderr
+    assert anew.code == 0, anew.err
 
-    assert farm(home, "up", "--stop").returncode == 0
+    assert farm(home, "up", "--stop").code == 0
     assert not leftovers(home)
     assert read_state(home) == state
 
@@ -77,20 +70,20 @@ def test_a_port_that_is_taken_is_named_with_its_file(home):
     state = choose_state(home)
     with socket.create_server(("127.0.0.1", state.registry_port)):
         done = farm(home, "up", "--detach")
-    assert done.returncode == 1
-    assert f"port {state.registry_port}, kept for the farm's registry in {home}/state.json" in done.stderr
+    assert done.code == 1
+    assert f"port {state.registry_port}, kept for the farm's registry in {home}/state.json" in done.err
     assert holder(home) is None
 
 
 def test_stop_without_a_farm_says_so(tmp_path):
     done = farm(tmp_path / "home", "up", "--stop")
-    assert (done.returncode, done.stdout) == (0, "farm: nothing runs\n")
+    assert (done.code, done.out) == (0, "farm: nothing runs\n")
 
 
 def test_a_number_in_the_file_that_is_another_program_now_is_left_alone(tmp_path):
     with subprocess.Popen(["sleep", "60"]) as bystander:
         (tmp_path / "farm.pid").write_text(f"{bystander.pid} 1\n")
-        assert farm(tmp_path, "up", "--stop").returncode == 0
+        assert farm(tmp_path, "up", "--stop").code == 0
         assert bystander.poll() is None
         bystander.kill()
 
@@ -109,5 +102,5 @@ def test_the_worker_takes_no_step_before_a_slot_is_free(tmp_path):
 
 def test_a_worker_without_a_farm_says_what_to_do(tmp_path):
     done = farm(tmp_path, "worker")
-    assert done.returncode == 2
-    assert "run `farm up`, or set FARM_ID" in done.stderr
+    assert done.code == 2
+    assert "run `farm up`, or set FARM_ID" in done.err
