@@ -33,10 +33,11 @@ _forks.set_forkserver_preload(
             f"farm.cli.{name}"
             for name in ("artifacts", "dispatcher", "doctor", "hook", "import_", "pipelines", "releases")
         ),
-        *(f"farm.cli.{name}" for name in ("replay", "run", "secret", "sync", "token", "up", "watch", "workers")),
+        *(f"farm.cli.{name}" for name in ("replay", "run", "secret", "sync", "token", "up", "watch", "web", "workers")),
         *("celery.bin.celery", "celery.concurrency.prefork", "celery.worker.consumer", "httpcore"),
         "pytest",  # which is the main module without xdist, and so imported by each
         *("tests.programs", "workers.local.__main__", "workers.tasks"),
+        "flower.command",
     ]
 )
 
@@ -49,6 +50,13 @@ def farm() -> None:
     app()
 
 
+def celery() -> None:
+    """Be the program `celery`."""
+    from celery.__main__ import main  # noqa: PLC0415 - it reads variables of the new process
+
+    main()
+
+
 def worker() -> None:
     """Be `farm worker`, and then Celery's program without starting Python anew for it."""
     os.execv = _celery  # type: ignore[assignment]
@@ -56,10 +64,8 @@ def worker() -> None:
 
 
 def _celery(_: str, command: Sequence[str]) -> None:
-    from celery.__main__ import main  # noqa: PLC0415 - it reads variables of the worker's process
-
     sys.argv = list(command[2:])
-    main()
+    celery()
 
 
 class _Worker:

@@ -20,6 +20,7 @@ from farm.logs import Logs, LogWriter
 from farm.pipeline import Status, Step
 from farm.push import Push
 from farm.record import Claim, Record, WorkerInfo
+from tests.programs import Program, celery
 
 ROOT = Path(__file__).parents[3]
 QUIET = [
@@ -100,10 +101,9 @@ class Farm:
         self.record.beat(WorkerInfo(name, values.pop("host", "c1"), values.pop("slots", 4), queues=queues, **values))
 
 
-@pytest.fixture(scope="session")
-def farm(need: Any, ports: Any, poll: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    """One record for all these tests; each uses a repository of its own."""
-    folder, (port,) = tmp_path_factory.mktemp("redis"), ports(1)
+@contextlib.contextmanager
+def recorded(need: Any, ports: Any, poll: Any, folder: Path) -> Iterator[Farm]:
+    (port,) = ports(1)
     command = [need("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
     with started(command, folder):
         url = f"redis://127.0.0.1:{port}/0"
@@ -115,12 +115,25 @@ def farm(need: Any, ports: Any, poll: Any, tmp_path_factory: pytest.TempPathFact
         client.close()
 
 
+@pytest.fixture(scope="session")
+def farm(need: Any, ports: Any, poll: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """One record for all these tests; each uses a repository of its own."""
+    with recorded(need, ports, poll, tmp_path_factory.mktemp("redis")) as farm:
+        yield farm
+
+
+@pytest.fixture(scope="session")
+def spare(need: Any, ports: Any, poll: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """Another record, for tests that must not see what others left; whoever takes it empties it."""
+    with recorded(need, ports, poll, tmp_path_factory.mktemp("redis")) as farm:
+        yield farm
+
+
 @pytest.fixture
-def another_farm(redis_server: Any, redis_client: "redis.Redis") -> Iterator[Farm]:
-    """A record of this test alone."""
-    farm = Farm(redis_server.url, redis_client)
-    yield farm
-    farm.logs.close()
+def another_farm(spare: Farm) -> Farm:
+    """A record that is empty when the test begins; `another_served` is Flower on it."""
+    spare.client.flushdb()
+    return spare
 
 
 @contextlib.contextmanager
@@ -136,13 +149,25 @@ def started(command: Sequence[str], folder: Path, **env: str) -> "Iterator[subpr
         process.wait()
 
 
+@contextlib.contextmanager
+def forked(be: Callable[[], None], arguments: Sequence[str], folder: Path, **env: str) -> Iterator[Program]:
+    """The same by a program whose packages are imported already."""
+    with (folder / "log").open("wb") as log:
+        process = Program(arguments, be=be, cwd=folder, env={**os.environ, **env}, log=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 @dataclass(frozen=True)
 class Served:
     """A running Flower: its address with the prefix, its port, and the file of its log."""
 
     url: str
     port: int
-    process: "subprocess.Popen[bytes]"
+    process: "subprocess.Popen[bytes] | Program"
     file: Path
 
     @property
@@ -152,11 +177,25 @@ class Served:
 
 @contextlib.contextmanager
 def flower(
-    redis_url: str, folder: Path, port: int, poll: Any, *, options: Sequence[str] = (), prefix: str = ""
+    redis_url: str,
+    folder: Path,
+    port: int,
+    poll: Any,
+    *,
+    options: Sequence[str] = (),
+    prefix: str = "",
+    stock: bool = False,
 ) -> Iterator[Served]:
-    command = [sys.executable, "-m", "celery", "-A", "farm.broker", "flower"]
-    command += [f"--conf={ROOT}/config/flowerconfig.py", "--address=127.0.0.1", f"--port={port}", *options]
-    with started(command, folder, FARM_REDIS_URL=redis_url) as process:
+    """Flower with the farm's configuration; `stock` has the command started as a shell does."""
+    arguments = ["-A", "farm.broker", "flower", f"--conf={ROOT}/config/flowerconfig.py"]
+    arguments += ["--address=127.0.0.1", f"--port={port}", *options]
+    with contextlib.ExitStack() as stack:
+        process: subprocess.Popen[bytes] | Program
+        if stock:
+            command = [sys.executable, "-m", "celery", *arguments]
+            process = stack.enter_context(started(command, folder, FARM_REDIS_URL=redis_url))
+        else:
+            process = stack.enter_context(forked(celery, arguments, folder, FARM_REDIS_URL=redis_url))
         served = Served(f"http://127.0.0.1:{port}{prefix}", port, process, folder / "log")
 
         def answers() -> bool:
@@ -171,18 +210,25 @@ def flower(
 
 @pytest.fixture(scope="session")
 def served(farm: Farm, poll: Any, ports: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The stock Flower command with the farm's configuration."""
+    """Flower on the record that these tests share."""
     with flower(farm.url, tmp_path_factory.mktemp("flower"), ports(1)[0], poll) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def another_served(spare: Farm, poll: Any, ports: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Flower on `another_farm`."""
+    with flower(spare.url, tmp_path_factory.mktemp("flower"), ports(1)[0], poll) as served:
         yield served
 
 
 @pytest.fixture
 def serve(farm: Farm, poll: Any, ports: Any, tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """`serve("--read_only=True", prefix="", port=None, redis_url="")` starts another Flower, with these options."""
+    """`serve("--read_only=True", port=None, redis_url="", **more)` starts another Flower, with these options."""
     with contextlib.ExitStack() as stack:
 
-        def serve(*options: str, prefix: str = "", port: int | None = None, redis_url: str = "") -> Served:
-            running = flower(redis_url or farm.url, tmp_path, port or ports(1)[0], poll, options=options, prefix=prefix)
+        def serve(*options: str, port: int | None = None, redis_url: str = "", **more: Any) -> Served:
+            running = flower(redis_url or farm.url, tmp_path, port or ports(1)[0], poll, options=options, **more)
             return stack.enter_context(running)
 
         yield serve
@@ -200,9 +246,8 @@ def browser(need: Callable[..., str]) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def look(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """`look(width=390, dark=True, javascript=False)` opens an empty page; a script error on it fails the test."""
+@contextlib.contextmanager
+def looking(browser: Browser) -> Iterator[Callable[..., Page]]:
     contexts, errors = [], []
 
     def open_page(*, width: int = 1280, dark: bool = False, javascript: bool = True, **more: Any) -> Page:
@@ -223,3 +268,10 @@ def look(browser: Browser) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert not errors
+
+
+@pytest.fixture
+def look(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """`look(width=390, dark=True, javascript=False)` opens an empty page; a script error on it fails the test."""
+    with looking(browser) as look:
+        yield look

@@ -34,30 +34,6 @@ def test_retry_wants_to_come_from_the_same_site_and_says_why_not(farm, served):
     assert farm.client.llen("build") > 0  # woken, not only marked
 
 
-def test_read_only_has_no_buttons_and_refuses_them(farm, serve):
-    number = failed(farm, "readonly2")
-    served = serve("--read_only=True")
-    assert "Retry" not in httpx.get(f"{served.url}/pipelines/{number}").text
-    answer = httpx.post(f"{served.url}/pipelines/{number}/retry", headers=SAME, data={"failed": "1"})
-    assert answer.status_code == 403
-    assert httpx.post(f"{served.url}/machines/drain", headers=SAME, data={"worker": "w1@c1"}).status_code == 403
-    data = {"repository": "x", "tag": "latest", "number": str(number)}
-    assert httpx.post(f"{served.url}/images/rollback", headers=SAME, data=data).status_code == 403
-    assert farm.record.pipeline(number).status == "failed"
-
-
-def test_with_authentication_every_new_page_is_guarded_and_a_retry_is_signed(farm, serve):
-    number = failed(farm, "guarded2")
-    served = serve("--basic_auth=grace:secret")
-    for path in ("/tests", "/images", "/machines", "/badge/guarded2/main.svg", f"/pipelines/{number}/task/build"):
-        assert httpx.get(served.url + path).status_code == 401, path
-    for path in (f"/pipelines/{number}/retry", "/images/rollback"):
-        assert httpx.post(served.url + path, headers=SAME).status_code == 401
-    with httpx.Client(auth=("grace", "secret"), base_url=served.url) as client:
-        assert client.post(f"/pipelines/{number}/retry", headers=SAME).status_code == 303
-        assert "retried by grace" in client.get(f"/pipelines/{number}").text
-
-
 def test_a_rollback_that_cannot_be_is_refused_with_a_word(served):
     data = {"repository": "nothing", "tag": "latest", "number": "1"}
     answer = httpx.post(f"{served.url}/images/rollback", headers=SAME, data=data)
@@ -84,6 +60,10 @@ def test_badges_follow_the_newest_finished_pipeline(farm, served):
     assert "<script>" not in strange
 
 
+TABLE = {"draw": 1, "start": 0, "length": 10, "search[value]": "", "order[0][column]": 0, "order[0][dir]": "asc"}
+TABLE |= {"columns[0][data]": "name"}
+
+
 def test_there_are_ways_between_the_pipeline_and_flowers_task(farm, served, poll, monkeypatch):
     number = farm.push("Both ways", repository="ways")
     monkeypatch.setenv("FARM_REDIS_URL", farm.url)
@@ -96,6 +76,9 @@ def test_there_are_ways_between_the_pipeline_and_flowers_task(farm, served, poll
     answer = poll(found, deadline=30, every=0.5, what="Flower to know the task")
     task = httpx.get(f"{served.url}{answer.headers['location']}")
     assert re.search(rf'href="/pipelines/{number}">Pipeline #{number}</a>', task.text)
+    own = httpx.get(f"{served.url}/tasks/datatable", params=TABLE).text
+    assert f"#{number} {title('ways', 'refs/heads/main', '3f9c2e1' * 6)}" in own
+    assert "stage.build" in own
     missing = httpx.get(f"{served.url}/pipelines/{number}/task/release")
     assert missing.status_code == 404
     assert "Flower remembers no task" in missing.text

@@ -1,8 +1,10 @@
 """Artifacts on a pipeline's page, and their download."""
 
 import io
+import os
 import tarfile
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,8 +16,7 @@ from farm.record import Sent
 pytestmark = [pytest.mark.redis]
 
 
-def test_artifacts_are_on_the_page_until_they_expire(farm, serve, tmp_path, monkeypatch):
-    monkeypatch.setenv("FARM_HOME", str(tmp_path / "home"))
+def test_artifacts_are_on_the_page_until_they_expire(farm, served):
     number = farm.push("Leaves files", repository="artifacts")
     farm.run(number, "build")
     claim = farm.claim(number, "test")
@@ -24,11 +25,12 @@ def test_artifacts_are_on_the_page_until_they_expire(farm, serve, tmp_path, monk
         info = tarfile.TarInfo("out/<b>a</b>")
         info.size = 3
         tar.addfile(info, io.BytesIO(b"one"))
-    with Store((tmp_path / "home" / "artifacts").as_uri()).create(Sent(number, "test", claim.fence)) as file:
+    with Store((Path(os.environ["FARM_HOME"]) / "artifacts").as_uri()).create(
+        Sent(number, "test", claim.fence)
+    ) as file:
         file.write(content.getvalue())
     kept = {"count": 1, "bytes": 3, "expires": time.time() + 3600, "fence": claim.fence}
     farm.record.commit(claim, Status.PASSED, result={"artifacts": kept})
-    served = serve()
     page = httpx.get(f"{served.url}/pipelines/{number}").text
     assert f"/pipelines/{number}/artifacts/test" in page
     assert "1 file</a>, 3 bytes" in page

@@ -36,7 +36,7 @@ def test_a_tag_is_found_by_its_short_name_with_and_without_a_repository(farm, se
     assert httpx.get(f"{served.url}/pipelines?branch=refs/tags/v1.2").text.count("farm-item") == 1
 
 
-def test_the_search_for_a_rare_status_pauses(another_farm, serve):
+def test_the_search_for_a_rare_status_pauses(another_farm, another_served):
     farm = another_farm
     rare = farm.push("Rare", steps=())
     farm.record.close(rare, Status.SKIPPED, "skipped by option")
@@ -45,17 +45,16 @@ def test_the_search_for_a_rare_status_pauses(another_farm, serve):
             pipe.hset(f"farm:pipeline:{number}", "status", "passed")
             pipe.zadd("farm:pipelines", {str(number): number})
         pipe.execute()
-    served = serve(redis_url=farm.url)
-    page = httpx.get(f"{served.url}/pipelines?status=skipped").text
+    page = httpx.get(f"{another_served.url}/pipelines?status=skipped").text
     assert "Searched down to #2;" in page
-    assert f'id="p{rare}"' in httpx.get(f"{served.url}/pipelines?status=skipped&before=2").text
+    assert f'id="p{rare}"' in httpx.get(f"{another_served.url}/pipelines?status=skipped&before=2").text
 
 
-def test_machines_say_what_they_have_left(another_farm, serve):
+def test_machines_say_what_they_have_left(another_farm, another_served):
     disks = (Disk("/var/lib/docker", 5 << 30, 20 << 30), Disk("/var/lib/farm", 900 << 20, 9 << 30))
     another_farm.worker("w1@c1", machine=Machine(0.52, 4, 3 << 30, 8 << 30, disks))
     another_farm.worker("w2@c1")
-    text = " ".join(httpx.get(f"{serve(redis_url=another_farm.url).url}/machines").text.split())
+    text = " ".join(httpx.get(f"{another_served.url}/machines").text.split())
     told = (
         "load 0.5 on 4 cores · 3.0 GiB of 8.0 GiB memory free · 5.0 GiB of 20.0 GiB free at /var/lib/docker · 900 MiB"
     )

@@ -39,7 +39,7 @@ def test_the_oldest_flower_has_the_tabs_and_the_pages(farm, serve, oldest, monke
     monkeypatch.setenv("PYTHONPATH", str(oldest))
     told = subprocess.check_output([sys.executable, "-c", "import flower; print(flower.__version__)"], text=True)
     assert told.strip() == OLDEST
-    served = serve("--url_prefix=farm", "--basic_auth=grace:secret", prefix="/farm")
+    served = serve("--url_prefix=farm", "--basic_auth=grace:secret", prefix="/farm", stock=True)
     with httpx.Client(base_url=served.url, auth=("grace", "secret")) as client:
         own = client.get("/workers").text
         for tab in ("pipelines", "queues", "machines", "images"):

@@ -76,7 +76,7 @@ def test_groups_of_a_log_fold_and_are_listed(farm, served, look):
     farm.run(number, "build", log="::group::Install\nfetch\nunpack\n::endgroup::\nbetween\n$ make\ncc\n")
     page = look()
     page.goto(f"{served.url}/pipelines/{number}/logs/build")
-    page.get_by_text("3 groups").click()
+    page.get_by_text("3 groups", exact=True).click()
     expect(page.locator(".farm-outline li")).to_have_text(["1 --- attempt 1 on w1@c1 ---", "2 Install", "7 $ make"])
     page.get_by_role("button", name="Install").focus()
     page.keyboard.press("Enter")
@@ -112,15 +112,14 @@ def test_retry_says_who_and_keeps_what_passed(farm, served, look):
     expect(page.locator(".farm-tests h2")).to_contain_text("1 flaky")
 
 
-def test_throughput_is_plotted_without_a_script(another_farm, serve, look):
+def test_throughput_is_plotted_without_a_script(another_farm, another_served, look):
     farm = another_farm
     farm.worker(queues=("build", "test", "release", "test+gpu"), busy=("#1 build",))
     lost = farm.push("Lost")
     farm.claim(lost, "build", "w9@c9")
     busy(farm)
     page = look(javascript=False)
-    served = serve(redis_url=farm.url)
-    page.goto(f"{served.url}/queues")
+    page.goto(f"{another_served.url}/queues")
     card = page.get_by_role("region", name="Throughput of test+gpu")
     expect(card).to_contain_text("median")
     expect(card.get_by_role("img")).to_have_count(3)
@@ -138,13 +137,12 @@ def test_throughput_is_plotted_without_a_script(another_farm, serve, look):
     expect(row).not_to_contain_text("takes no work")
 
 
-def test_images_can_be_rolled_back_and_run(another_farm, serve, look):
+def test_images_can_be_rolled_back_and_run(another_farm, another_served, look):
     farm = another_farm
     first, second = (released(farm, word, "Ada Oyelaran", 5) for word in ("One", "Two"))
     page = look()
     page.on("dialog", lambda dialog: dialog.accept())
-    served = serve(redis_url=farm.url)
-    page.goto(f"{served.url}/images")
+    page.goto(f"{another_served.url}/images")
     image = page.locator(".farm-image")
     expect(image).to_contain_text("thyme:latest")
     expect(image).to_contain_text("docker run --rm -P --pull always 127.0.0.1:5000/thyme:latest")

@@ -1,17 +1,17 @@
 """The pages as Flower serves them: who may do what, under which address, and what happens when something is broken."""
 
 import asyncio
-import os
 import re
 import shutil
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
+
+from farm.pipeline import Status
+from tests.e2e.flower.conftest import flower
 
 pytestmark = [pytest.mark.redis]
 
@@ -35,38 +35,61 @@ def test_cancel_wants_to_come_from_the_same_site(farm, served):
     assert farm.record.pipeline(number).status == "canceled"
 
 
-def test_read_only_has_no_button_and_refuses(farm, serve):
-    number = farm.push("Read", repository="readonly")
+def test_read_only_has_no_buttons_and_refuses_them(farm, serve):
+    running, over = farm.push("Read", repository="readonly"), farm.push("Over", repository="readonly")
+    farm.run(over, "build", Status.FAILED, reason="no")
     served = serve("--read_only=True")
-    assert "Cancel" not in httpx.get(f"{served.url}/pipelines/{number}").text
-    assert httpx.post(f"{served.url}/pipelines/{number}/cancel", headers=SAME).status_code == 403
-    assert farm.record.pipeline(number).status == "pending"
+    assert "Cancel" not in httpx.get(f"{served.url}/pipelines/{running}").text
+    assert "Retry" not in httpx.get(f"{served.url}/pipelines/{over}").text
+    for path, data in (
+        (f"/pipelines/{running}/cancel", {}),
+        (f"/pipelines/{over}/retry", {"failed": "1"}),
+        ("/machines/drain", {"worker": "w1@c1"}),
+        ("/images/rollback", {"repository": "x", "tag": "latest", "number": str(over)}),
+    ):
+        assert httpx.post(served.url + path, headers=SAME, data=data).status_code == 403, path
+    assert [farm.record.pipeline(number).status for number in (running, over)] == ["pending", "failed"]
 
 
-def test_basic_auth_guards_every_page_and_names_who_canceled(farm, serve):
-    number = farm.push("Guarded", repository="guarded")
-    served = serve("--basic_auth=grace:secret")
-    for path in ("", f"/{number}", f"/{number}/live", f"/{number}/logs/build", f"/{number}/raw/build"):
-        assert httpx.get(f"{served.url}/pipelines{path}").status_code == 401, path
-    assert httpx.get(f"{served.url}/queues").status_code == 401
-    assert httpx.post(f"{served.url}/pipelines/{number}/cancel", headers=SAME).status_code == 401
-    with httpx.Client(auth=("grace", "secret"), base_url=served.url) as client:
+@pytest.fixture(scope="module")
+def guarded(farm, poll, ports, tmp_path_factory):
+    """Flower's command as an operator types it, with a password and a prefix."""
+    options = ("--url_prefix=farm", "--basic_auth=grace:secret")
+    folder, (port,) = tmp_path_factory.mktemp("guarded"), ports(1)
+    with flower(farm.url, folder, port, poll, options=options, prefix="/farm", stock=True) as served:
+        yield served
+
+
+def test_basic_auth_guards_every_page_and_names_who_acts(farm, guarded):
+    number, over = farm.push("Guarded", repository="guarded"), farm.push("Over", repository="guarded")
+    farm.run(over, "build", Status.FAILED, reason="no")
+    parts = ("", f"/{number}", *(f"/{number}/{part}" for part in ("live", "logs/build", "raw/build", "task/build")))
+    for path in (
+        *(f"/pipelines{part}" for part in parts),
+        *("/queues", "/tests", "/images", "/machines", "/badge/guarded/main.svg"),
+    ):
+        assert httpx.get(guarded.url + path).status_code == 401, path
+    for path in (f"/pipelines/{number}/cancel", f"/pipelines/{over}/retry", "/images/rollback"):
+        assert httpx.post(guarded.url + path, headers=SAME).status_code == 401, path
+    with httpx.Client(auth=("grace", "secret"), base_url=guarded.url) as client:
         assert client.get(f"/pipelines/{number}").status_code == 200
         assert client.post(f"/pipelines/{number}/cancel", headers=SAME).status_code == 303
+        assert client.post(f"/pipelines/{over}/retry", headers=SAME).status_code == 303
+        assert "retried by grace" in client.get(f"/pipelines/{over}").text
     assert "grace" in farm.record.pipeline(number).reason
 
 
-def test_every_address_has_the_prefix(farm, serve):
+def test_every_address_has_the_prefix(farm, guarded):
     number = farm.push("Prefixed", repository="prefixed")
     farm.run(number, "build", log="hello\n")
-    served = serve("--url_prefix=farm", prefix="/farm")
-    for path in (f"/pipelines/{number}", "/queues", f"/pipelines/{number}/logs/build"):
-        page = httpx.get(served.url + path)
-        assert page.status_code == 200
-        addresses = re.findall(r'(?:href|src|action)="/([^"]*)', page.text)
-        assert addresses
-        assert [each for each in addresses if not each.startswith("farm/")] == []
-    assert httpx.get(f"{served.url}/farm-static/farm.css").status_code == 200
+    with httpx.Client(auth=("grace", "secret"), base_url=guarded.url) as client:
+        for path in (f"/pipelines/{number}", "/queues", f"/pipelines/{number}/logs/build"):
+            page = client.get(path)
+            assert page.status_code == 200
+            addresses = re.findall(r'(?:href|src|action)="/([^"]*)', page.text)
+            assert addresses
+            assert [each for each in addresses if not each.startswith("farm/")] == []
+        assert client.get("/farm-static/farm.css").status_code == 200
 
 
 def test_nonsense_in_the_address_is_harmless(served):
@@ -102,7 +125,7 @@ def test_flower_runs_without_the_tabs_and_says_so_when_they_break(serve, tmp_pat
         shutil.copytree(ROOT / folder, broken / folder, ignore=shutil.ignore_patterns("__pycache__"))
     (broken / "farm/flower/tabs.py").write_text("raise RuntimeError('the tabs are broken')\n")
     monkeypatch.setenv("PYTHONPATH", str(broken))
-    served = serve()
+    served = serve(stock=True)
     assert httpx.get(f"{served.url}/workers").status_code == 200
     assert httpx.get(f"{served.url}/pipelines").status_code == 404
     assert "The farm's tabs could not be added" in served.log
@@ -147,27 +170,3 @@ def test_a_hundred_watch_one_log(farm, served):
     assert healthy.status_code == 200
     assert all("now" in answer["logs"]["build"]["html"] for answer in answers)
     assert seconds < 40  # about 1 s where nothing else runs
-
-
-TASK = """
-import sys
-from farm.broker import publish
-from farm.pipeline import Step
-publish(218, [Step("build", "build", (), "build")], "thyme main 3f9c2e1")
-"""
-
-
-def test_flowers_own_tasks_page_has_the_pipelines_words(serve, redis_server, poll):
-    served = serve(redis_url=redis_server.url)
-    environment = {**os.environ, "FARM_REDIS_URL": redis_server.url}
-
-    def seen():
-        subprocess.run([sys.executable, "-c", TASK], env=environment, check=True, timeout=60)
-        answer = httpx.get(f"{served.url}/tasks/datatable", params=TABLE)
-        return "#218 thyme main 3f9c2e1" in answer.text and "stage.build" in answer.text
-
-    poll(seen, deadline=60, every=0.5, what="the task in Flower's table")
-
-
-TABLE = {"draw": 1, "start": 0, "length": 10, "search[value]": "", "order[0][column]": 0, "order[0][dir]": "asc"}
-TABLE |= {"columns[0][data]": "name"}
