@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -176,21 +176,8 @@ class LocalRun:
         outcome = tries.run(work, test.job_of(work), once)
         if outcome.status is Status.FAILED and self.trial.shell and failed:
             work.log.line(f"failed: {outcome.reason}")
-            self._enter(*failed)
+            shell.offer(*failed, f"{self.repository}:run-{self.scratch.fence}-failed")
         return outcome
-
-    def _enter(self, work: Workspace, place: test.Place, container: str) -> None:
-        """Give the person a shell with the files as the script left them."""
-        mine = f"{self.repository}:run-{self.scratch.fence}-failed"
-        with suppress(Errored):
-            shell.keep(container, mine)
-            work.teardown.callback(self.engine.remove_image, mine)
-            place = test.Place(
-                place.job.model_copy(update={"checkout": None}), mine, place.network, place.limits, place.beside
-            )
-        waiting = test.start(work, place, (shell.WAITING,), keep=True)
-        work.log.line(f"a shell where {work.claim.step} failed, its services are up; leave it to go on")
-        shell.enter(waiting)
 
     def _release(self) -> tuple[str, ...]:
         trial = self.trial
