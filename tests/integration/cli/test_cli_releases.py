@@ -9,12 +9,15 @@ import pytest
 
 from farm import reconcile
 from farm.access import hashed
+from farm.cli import releases
 from farm.client import Client
 from farm.errors import Refused
 from farm.loops import Loop, Loops
 from farm.pipeline import Status
 from farm.registry import Registry
+from tests import programs
 from tests.integration.test_garbage import Images
+from tests.programs import run
 
 pytestmark = [pytest.mark.redis, pytest.mark.registry]
 
@@ -109,15 +112,22 @@ def test_back_and_forth(cli, images):
     assert "#7777 never released cli-releases:latest" in cli("rollback", "thyme", 7777).err
 
 
+def impatient() -> None:
+    """Be the program, but wait for the registry no longer than a moment."""
+    releases.PATIENCE = 0.5
+    programs.farm()
+
+
 def test_a_rollback_that_the_registry_does_not_follow(cli, images):
     old, new = images.push(), images.push()
     images.release(old)
     images.release(new)
-    ran = cli("rollback", "thyme")
+    how = {"be": impatient, "cwd": cli.folder, "env": cli.env}
+    ran = run(["rollback", "thyme"], **how)
     assert ran.code == 2
     assert f"shall be #{old}, but the registry has not followed; see the dispatcher's log" in ran.err
     assert "the registry has not followed yet" in cli("releases", "thyme").out
-    forward = cli("rollback", "thyme", new, "--json")
+    forward = run(["rollback", "thyme", new, "--json"], **how)
     assert (forward.code, forward.document["confirmed"], f"shall be #{new}" in forward.err) == (2, False, True)
 
 
