@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -21,11 +20,11 @@ from tests.conftest import wait_until
 from tests.forges import PROJECT, SIGNING
 from tests.gitserver import GitHttp
 from tests.integration.test_forge_statuses import TOKEN, Fake
+from tests.programs import FARM, run
 from tests.receiver import Answer, Receiver, Request, receiving
 from tests.slack import FakeSlack
 from tests.trackers import TOKEN as TRACKER, V5
 
-FARM = str(Path(sys.executable).parent / "farm")
 GIT = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 MANIFESTS = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 STORIES = {1: "mint", 2: "mint", 3: "thyme", 4: "dill", 5: "dill"}
@@ -102,18 +101,15 @@ class House:
     called: Receiver
 
     def farm(self, *arguments: str, given: str = "") -> str:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("FARM_")}
-        done = subprocess.run(
-            [FARM, *arguments],
-            env={**environment, "FARM_HOME": str(self.home)},
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=180,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        """Run the program `farm` on this farm; return what it prints."""
+        ran = run(arguments, env=self.environment, given=given.encode(), timeout=180)
+        assert ran.code == 0, ran.out + ran.err
+        return ran.out
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("FARM_")}
+        return {**kept, "FARM_HOME": str(self.home)}
 
     def clone(self, name: str) -> Clone:
         """Make an empty bare repository, and a clone of it."""
@@ -173,7 +169,8 @@ def house(tmp_path_factory: pytest.TempPathFactory, need: Any, engine: Any) -> I
         tracker = stack.enter_context(receiving(house.tracker.judge))
         (house.home / "farm.yml").write_text(json.dumps(_settings(house, tracker.url)))
         stack.callback(house.farm, "up", "--stop")
-        house.farm("up", "--detach")
+        # As a shell starts it: the programs of this farm are real ones, only those that ask it are forked.
+        subprocess.run([FARM, "up", "--detach"], env=house.environment, check=True, timeout=180)
         state = read_state(house.home)
         assert state
         house.tracker.registry = f"http://127.0.0.1:{state.registry_port}"
