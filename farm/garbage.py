@@ -53,12 +53,20 @@ class Garbage:
         return EVERY
 
     def collect(self, *, dry_run: bool = False) -> list[Removed]:
-        """Remove it, or only find it, and return what it was. Raises Errored when the registry is away or refuses."""
-        return [
-            removed
-            for repository, known in sorted(self.record.images().items())
-            for removed in self._collect(repository, known, dry_run=dry_run)
-        ]
+        """Remove it, or only find it, and return what it was.
+
+        Raises Errored when the registry is away or refuses, after all other repositories were seen to.
+        """
+        gone: list[Removed] = []
+        wrong: Errored | None = None
+        for repository, known in sorted(self.record.images().items()):
+            try:
+                gone.extend(self._collect(repository, known, dry_run=dry_run))
+            except Errored as error:
+                wrong = wrong or error
+        if wrong is not None:
+            raise wrong
+        return gone
 
     def _collect(self, repository: str, known: Mapping[str, int], *, dry_run: bool) -> Iterator[Removed]:
         built, held = self._tags(repository, known)
@@ -68,17 +76,18 @@ class Garbage:
             if labels.get("farm.built.by") == self.farm_id and labels.get("farm.built.pipeline", "").isdigit():
                 candidates[digest] = int(labels["farm.built.pipeline"])
         going = self.record.discard(repository, candidates, keep=self.keep, grace=GRACE, dry_run=dry_run)
+        wrong: Errored | None = None
         for digest in going:
-            if not dry_run:
-                self._delete(repository, digest, candidates[digest])
-            yield Removed(repository, digest, candidates[digest], tuple(sorted(built.get(digest, ()))))
-
-    def _delete(self, repository: str, digest: str, number: int) -> None:
-        try:
-            self.registry.delete(repository, digest)
-        except Errored:
-            self.record.restore(repository, digest, number)
-            raise
+            try:
+                if not dry_run:
+                    self.registry.delete(repository, digest)
+            except Errored as error:
+                self.record.restore(repository, digest, candidates[digest])
+                wrong = wrong or error
+            else:
+                yield Removed(repository, digest, candidates[digest], tuple(sorted(built.get(digest, ()))))
+        if wrong is not None:
+            raise wrong
 
     def _tags(self, repository: str, known: Mapping[str, int]) -> tuple[dict[str, list[str]], set[str]]:
         """Return the tags of builds by their digest, and the digests that other tags hold, also within an index.

@@ -221,6 +221,31 @@ def test_a_registry_that_is_away(redis_client: Any, own_registry: Any) -> None:
     farm.logs.close()
 
 
+def test_those_that_cannot_be_deleted_hold_up_no_other_and_none_is_forgotten(
+    redis_client: Any, registry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    farm = Farm(redis_client)
+    with Registry(registry.host) as client:
+        broken, whole = Images(farm, client, "resists-broken"), Images(farm, client, "resists-whole")
+        whole.tips, whole.last = broken.tips, 100
+        held = [broken.release(broken.push()) for _ in range(4)]
+        gone, _ = whole.release(whole.push()), whole.release(whole.push())
+        delete = client.delete
+
+        def refuse(repository: str, digest: str) -> bool:
+            if digest in held[:2]:
+                raise Errored("the registry refused DELETE: 500")
+            return delete(repository, digest)
+
+        monkeypatch.setattr(client, "delete", refuse)
+        with pytest.raises(Errored, match="refused DELETE"):
+            whole.garbage.collect()
+        assert [broken.there(digest) for digest in held] == [True, True, False, True]
+        assert set(farm.record.images()[broken.name]) == {held[0], held[1], held[3]}
+        assert not whole.there(gone)
+    farm.logs.close()
+
+
 def test_the_disk_is_freed_as_the_page_says(redis_client: Any, own_registry: Any, need: Any) -> None:
     """The registry stands still, collects, and goes on with what is left."""
     farm = Farm(redis_client)
