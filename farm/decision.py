@@ -9,7 +9,7 @@ from farm import applying, variables
 from farm.definition import ALONE, Definition, DefinitionError, Files, Server, expand, matches, parse
 from farm.errors import Failed
 from farm.git import Commit
-from farm.pipeline import Status, Step
+from farm.pipeline import Status, Step, step_name
 from farm.push import Push
 from farm.refs import short
 
@@ -155,11 +155,6 @@ def steps(definition: Definition, *, release: bool, left: Mapping[str, str] = Ma
     last = Step("release", "release", needed or (build.name,), "release")
     hooks = tuple(Step(f"release/{name}", "release", (last.name,), "release") for name in definition.release.after)
     return (build, *tests, last, *hooks) if release else (build, *tests)
-
-
-def step_name(job: str) -> str:
-    """Return the name of a job's step; the unnamed job is `test`."""
-    return "test" if job == "test" else f"test/{job}"
 
 
 def _queue(stage: str, labels: Sequence[str]) -> str:

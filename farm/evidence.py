@@ -9,12 +9,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from farm import git, split
-from farm.decision import FILE, Close, Plan, decide, step_name, unseen
+from farm.decision import FILE, Close, Plan, decide, unseen
 from farm.definition import Definition, Job, Server
 from farm.errors import Refused
 from farm.included import MirrorFiles, Repositories
 from farm.ledger import Ledger
-from farm.pipeline import Pipeline, Status
+from farm.pipeline import Pipeline, Status, step_name
 from farm.push import Push
 from farm.record import Record, Repository
 from farm.secrets import Secrets

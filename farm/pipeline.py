@@ -138,6 +138,16 @@ class Pipeline:
         return document
 
 
+def step_name(job: str) -> str:
+    """Return the name of a job's step; the one of a job called `test`, as the unnamed one is, is `test` alone."""
+    return "test" if job == "test" else f"test/{job}"
+
+
+def job_name(step: str) -> str:
+    """Return the name of the job that a step of the test stage stands for."""
+    return step.removeprefix("test/")
+
+
 def sum_up(statuses: Sequence[Status]) -> Status:
     """Return the status of a stage from what its jobs count as; the worst final one counts once all are final."""
     if not statuses:

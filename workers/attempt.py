@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from farm.definition import Definition
 from farm.errors import Canceled, Errored, Failed, LeaseLost
-from farm.pipeline import Status, Step
+from farm.pipeline import Status, Step, job_name
 from farm.record import Claim
 from workers import build, cleanup, hook, release, test
 from workers.lease import Lease, Stopped
@@ -99,7 +99,7 @@ def _outcome(  # noqa: PLR0917 - all that an attempt has
         log.line(f"errored: {sentence}")
         raise Errored(sentence) from error
     if claim.stage == "test" and outcome.status is Status.FAILED:
-        job = Definition.model_validate_json(claim.definition).jobs[test.job_name(claim.step)]
+        job = Definition.model_validate_json(claim.definition).jobs[job_name(claim.step)]
         outcome = test.forgiven(job, outcome)
     status = f"{outcome.status}, which is allowed" if outcome.result.get("allowed") else str(outcome.status)
     log.line(f"{status}: {outcome.reason}" if outcome.reason else status)

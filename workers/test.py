@@ -13,7 +13,7 @@ from typing import IO, Any
 from farm import split
 from farm.definition import Job
 from farm.errors import Errored, Failed
-from farm.pipeline import Status
+from farm.pipeline import Status, job_name
 from workers import artifacts, bed, junit, reason, reports, secret_file, services, tries
 from workers.engine import Check, ContainerSpec, Limits, NoProgram
 from workers.mask import Mask, Stream
@@ -140,11 +140,6 @@ def environment(work: Workspace) -> Mapping[str, str]:
 
 def _share(job: Job) -> Mapping[str, str]:
     return {} if job.files is None else {"FARM_SHARD_FILES": "\n".join(job.files)}
-
-
-def job_name(step: str) -> str:
-    """Return the name of the job that a step stands for: `test` is the unnamed one, `test/unit` is `unit`."""
-    return step.removeprefix("test/")
 
 
 @contextmanager

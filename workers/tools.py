@@ -14,6 +14,7 @@ import redis
 
 from farm.definition import Definition
 from farm.logs import Logs
+from farm.pipeline import job_name
 from farm.record import Claim, Record
 from farm.registry import Registry
 from farm.secrets import Secrets
@@ -69,7 +70,7 @@ class Tools:
         ValueError: the definition is of another version. Failed: the step names a secret that it is not given.
         """
         definition = Definition.model_validate_json(claim.definition)
-        job = definition.jobs.get(claim.step.removeprefix("test/"))
+        job = definition.jobs.get(job_name(claim.step))
         expires = int(time() + _GRACE + (job.timeout * (job.retry.max + 1) if job else _BUILD))
         settings = self.settings
         hook = definition.release.after.get(claim.step.removeprefix("release/"))

@@ -13,6 +13,7 @@ from farm.cli.here import choose
 from farm.client import Client
 from farm.durations import duration
 from farm.errors import Refused
+from farm.pipeline import job_name
 from farm.plain import plain
 from farm.settings import Settings
 from farm.sizes import size
@@ -32,7 +33,7 @@ def artifacts(
         found = client.artifacts(chosen)
         if download:
             for row in found:
-                _download(client, chosen, row["step"], download / row["step"].removeprefix("test/"))
+                _download(client, chosen, row["step"], download / job_name(row["step"]))
     if as_json:
         typer.echo(json.dumps(found))
     elif not found:

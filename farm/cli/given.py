@@ -7,11 +7,12 @@ from pathlib import Path
 from farm import secrets
 from farm.definition import Definition
 from farm.errors import Refused
+from farm.pipeline import job_name
 
 
 def given(definition: Definition, steps: Sequence[str], files: Sequence[str]) -> Mapping[str, str]:
     """Return the values of the secrets that these steps name; Refused names all that are given by nobody."""
-    jobs = [definition.jobs[step.removeprefix("test/")].secrets for step in steps if step != "build"]
+    jobs = [definition.jobs[job_name(step)].secrets for step in steps if step != "build"]
     wanted = {*(definition.build.secrets if "build" in steps else ()), *(name for names in jobs for name in names)}
     found = {name: value for name in wanted if (value := os.environ.get(name))}
     for option in files:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from farm.definition import Definition, Hook, Job, Service
 from farm.durations import duration
+from farm.pipeline import job_name
 from farm.plain import plain
 
 Branch = tuple[str, "Sequence[Branch]"]  # a line and what hangs below it
@@ -14,13 +15,13 @@ _WIDE = 100
 def tree(definition: Definition, image: str, steps: Sequence[str], release: str) -> Iterator[str]:
     """Give the lines: build, each of the jobs with all that stands around it, release."""
     branches: list[Branch] = [("build", list(_build(definition, image)))] if "build" in steps else []
-    tests = [(step, definition.jobs[step.removeprefix("test/")]) for step in steps if step != "build"]
+    tests = [(step, definition.jobs[job_name(step)]) for step in steps if step != "build"]
     if not definition.jobs:
         branches.append(("test", [("nothing is tested", [])]))
     elif [step for step, _ in tests] == ["test"]:
         branches.append(("test", list(_job(tests[0][1]))))
     elif tests:
-        branches.append(("test", [(step.removeprefix("test/"), list(_job(job))) for step, job in tests]))
+        branches.append(("test", [(job_name(step), list(_job(job))) for step, job in tests]))
     after = [(f"after: {name}", list(_hook(hook))) for name, hook in definition.release.after.items()]
     branches.append(("release", [(release, []), *after]))
     if definition.timeout:

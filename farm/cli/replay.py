@@ -18,6 +18,7 @@ from farm.client import Client
 from farm.decision import image_name
 from farm.definition import Definition
 from farm.errors import Refused
+from farm.pipeline import job_name
 from farm.settings import Settings
 from farm.trial import Trial
 
@@ -46,7 +47,7 @@ def replay(
         found = client.definition(number)
     definition = Definition.model_validate_json(json.dumps(found["definition"]))
     for step in steps:
-        if (name := step.removeprefix("test/")) not in definition.jobs:
+        if (name := job_name(step)) not in definition.jobs:
             raise Refused(f"the job {name} was not for the push of pipeline #{number}, so there is nothing to replay")
     typer.echo(f"farm: replay of {view.headline(document)}")
     trial = Trial(
@@ -74,9 +75,9 @@ def chosen(document: dict[str, Any], job: str | None) -> Sequence[str]:
     if not document["image"]:
         raise Refused(f"pipeline #{number} has no image, so its tests cannot run; try the build: farm run build")
     if job is not None:
-        names = [row["name"] for row in rows if job in (row["name"], row["name"].removeprefix("test/"))]
+        names = [row["name"] for row in rows if job in (row["name"], job_name(row["name"]))]
         if not names:
-            known = ", ".join(row["name"].removeprefix("test/") for row in rows) or "none"
+            known = ", ".join(job_name(row["name"]) for row in rows) or "none"
             raise Refused(f"pipeline #{number} has no job {job!r}; it has {known}")
         return names
     names = [row["name"] for row in rows if row["status"] in ("failed", "errored")]

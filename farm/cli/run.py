@@ -18,6 +18,7 @@ from farm.cli.local import local
 from farm.cli.picture import tree
 from farm.definition import Definition, DefinitionError, parse
 from farm.errors import Failed, Refused
+from farm.pipeline import job_name
 from farm.push import ZERO, Push
 from farm.settings import Settings
 from farm.trial import Trial
@@ -60,7 +61,7 @@ def run(
     found = clone(Path.cwd())
     definition = _definition(found, folders(with_ or ()), dirty=dirty)
     definition, left = _called_for(found, definition, var or (), everything=what is None)
-    steps = [step for step in chosen(definition, what) if step.removeprefix("test/") not in left]
+    steps = [step for step in chosen(definition, what) if job_name(step) not in left]
     image = definition.image or decision.image_name(found.repository)
     tags, remark = _tags(found, definition)
     if left and len(left) == len(definition.jobs):
@@ -108,10 +109,10 @@ def chosen(definition: Definition, what: str | None) -> Sequence[str]:
         raise Refused("`farm run --release --registry HOST` releases; without it nothing leaves this machine")
     tests = [name for name in names if name != "build"]
     if what != "test":
-        job = str(what).removeprefix("test/")
-        tests = [name for name in tests if (own := name.removeprefix("test/")) == job or own.startswith(f"{job}.")]
+        job = job_name(str(what))
+        tests = [name for name in tests if (own := job_name(name)) == job or own.startswith(f"{job}.")]
     if not tests:
-        known = ", ".join(name.removeprefix("test/") for name in names)
+        known = ", ".join(job_name(name) for name in names)
         raise Refused(f'there is no stage or job "{what}"; there is {known}')
     return ["build", *tests]
 

@@ -12,7 +12,7 @@ from farm import git, split
 from farm.artifacts import unpack
 from farm.definition.models import Artifacts
 from farm.errors import Canceled, Errored, Failed
-from farm.pipeline import Job, Pipeline, Status
+from farm.pipeline import Job, Pipeline, Status, job_name, step_name
 from farm.record import Claim
 from farm.registry import Registry
 from farm.settings import Settings
@@ -119,10 +119,10 @@ class LocalRun:
         """Return why a step cannot run: what it needs was to be done and did not pass."""
         if step == "build":
             return None
-        job = self.trial.definition.jobs[test.job_name(step)]
+        job = self.trial.definition.jobs[job_name(step)]
         if job.files == ():
             return "no file is left for this shard"
-        needs = ["build", *(f"test/{need}" for need in job.needs)]
+        needs = ["build", *(step_name(need) for need in job.needs)]
         for need in needs:
             if need in self.jobs and self.jobs[need].counts is not Status.PASSED:
                 return f"{need} did not pass"
@@ -130,7 +130,7 @@ class LocalRun:
 
     def _outcome(self, step: str) -> Outcome:
         several = sum(each != "build" for each in self.trial.steps) > 1
-        voice = Voice(test.job_name(step) if several and step != "build" else None)
+        voice = Voice(job_name(step) if several and step != "build" else None)
         voice.line(f"=== {step} ===")
         begun = time.monotonic()
         secrets = self._secrets(step)
@@ -191,13 +191,13 @@ class LocalRun:
         return trial.tags
 
     def _secrets(self, step: str) -> Mapping[str, str]:
-        job = self.trial.definition.jobs.get(test.job_name(step))
+        job = self.trial.definition.jobs.get(job_name(step))
         names = self.trial.definition.build.secrets if step == "build" else job.secrets if job else ()
         return {name: self.trial.secrets[name] for name in names}
 
     def _workspace(self, step: str, log: MaskedLog, secrets: Mapping[str, str], teardown: ExitStack) -> Workspace:
         trial, settings = self.trial, self.settings
-        job = trial.definition.jobs.get(test.job_name(step))
+        job = trial.definition.jobs.get(job_name(step))
         tried = job.timeout * (job.retry.max + 1) if job else 0
         expires = int(time.time() + _BUILD + tried + (_SHELL if trial.shell else 0))
         claim = Claim(
@@ -238,7 +238,7 @@ class LocalRun:
 
 def _kept(folder: Path, work: Workspace, _: Artifacts, file: IO[bytes]) -> Mapping[str, Any]:
     """Put artifacts below a folder, in one for each job."""
-    place = folder / test.job_name(work.claim.step)
+    place = folder / job_name(work.claim.step)
     place.mkdir(parents=True, exist_ok=True)
     unpack(file, place)
     return {}

@@ -222,6 +222,14 @@ def test_mistakes_of_the_definition(here: Here) -> None:
     assert '.farm.yml:1:1: unknown key "tset" (did you mean "test"?)' in ran.err
 
 
+def test_what_needs_a_job_of_the_name_test_waits_for_it(here: Here) -> None:
+    here.commit("test: {jobs: {test: 'false', after: {script: 'true', needs: test}}}")
+    ran = here()
+    assert ran.code == 1
+    assert "test did not pass" in ran.out
+    assert "=== test/after ===" not in ran.out
+
+
 def test_a_build_that_breaks(here: Here) -> None:
     here.commit("test: 'true'", Dockerfile=f"FROM {here.busybox}\nRUN false\n")
     ran = here()
