@@ -4,6 +4,11 @@ Every message is one clear sentence that a person reads and that says what to do
 """
 
 
+def why(error: OSError) -> str:
+    """Return what the system says went wrong, as it stands within a sentence."""
+    return (error.strerror or str(error)).lower()
+
+
 class FarmError(Exception):
     """The base of all errors that the farm raises itself."""
 

@@ -156,7 +156,7 @@ class Registry:
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         if answer.is_error:
-            raise Errored(f"the registry {self.address} refused {method} {path}: {_words(answer)}")
+            raise Errored(f"the registry {self.address} refused {method} {path}: {_words(answer)}; its log says more")
         return answer
 
 

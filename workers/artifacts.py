@@ -62,7 +62,9 @@ def _packed(work: Workspace, limit: int, wanted: Artifacts, container: str, file
             names.add(name)
             size += entry.size
             if size > limit:
-                raise Failed(f"artifacts: they are more than the {limit >> 20} MiB that this farm keeps of a job")
+                raise Failed(
+                    f"artifacts: they are more than the {limit >> 20} MiB that this farm keeps of a job; name fewer"
+                )
             if len(names) > MOST:
                 raise Failed(f"artifacts: more than {MOST} files; pack them, or name fewer")
             if name.startswith("../") or len(name) > _NAME or not name.isprintable():
@@ -93,7 +95,9 @@ def to_dispatcher(settings: Settings, record: Record, claim: Claim) -> Keep:
         if answer.status_code == _REFUSED:
             raise LeaseLost(f"#{claim.number} {claim.step} is no longer owned by {claim.worker}; nothing was kept")
         if answer.status_code == _TOO_LARGE:
-            raise Failed("artifacts: they are more than this farm keeps of a job (`artifact_max` in its farm.yml)")
+            raise Failed(
+                "artifacts: they are more than this farm keeps of a job (`artifact_max` in its farm.yml); name fewer"
+            )
         if not answer.is_success:
             raise Errored(f"the dispatcher answered {answer.status_code} to artifacts; its log says why")
         return {"expires": expires, "fence": claim.fence}

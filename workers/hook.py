@@ -54,7 +54,9 @@ def _hook(work: Workspace) -> Hook:
     try:
         return work.definition.release.after[work.claim.step.removeprefix(STEP)]
     except KeyError:
-        raise Errored(f"the definition has no hook for the step {work.claim.step}") from None
+        raise Errored(
+            f"the definition has no hook for the step {work.claim.step}; the dispatcher is another version"
+        ) from None
 
 
 def _scripted(work: Workspace, hook: Hook, told: Mapping[str, str]) -> Outcome:

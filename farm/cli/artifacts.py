@@ -12,7 +12,7 @@ from farm.cli.arguments import AsJson, Number
 from farm.cli.here import choose
 from farm.client import Client
 from farm.durations import duration
-from farm.errors import Refused
+from farm.errors import Refused, why
 from farm.pipeline import job_name
 from farm.plain import plain
 from farm.settings import Settings
@@ -48,7 +48,7 @@ def _download(client: Client, number: int, step: str, folder: Path) -> None:
         with client.artifact_tar(number, step) as stream:
             unpack(stream, folder)
     except OSError as error:
-        words = (error.strerror or str(error)).lower()
+        words = why(error)
         raise Refused(f"{error.filename or folder} cannot be written: {words}; name another folder") from None
 
 

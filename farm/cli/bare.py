@@ -32,7 +32,7 @@ class Bare:
         try:
             answer = bare.git("rev-parse", "--is-bare-repository", "--absolute-git-dir").split("\n")
         except Errored as error:
-            raise Refused(f"{path} is no git repository: {error}") from None
+            raise Refused(f"{path} is no git repository: {error}; git init --bare PATH makes one") from None
         if answer[0] != "true":
             raise Refused(f"{path} is no bare repository; pushes go to bare ones (git clone --bare makes one)")
         return cls(Path(answer[1]))

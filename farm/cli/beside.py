@@ -9,7 +9,7 @@ from farm import git
 from farm.cli.clone import Clone
 from farm.definition import Files
 from farm.definition.composing import BYTES
-from farm.errors import Refused
+from farm.errors import Refused, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Folder:
             with file.open("rb") as stream:
                 text = stream.read(BYTES + 1)
         except OSError as error:
-            raise Refused(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+            raise Refused(f"{path} cannot be read: {why(error)}; mend its path or rights") from None
         self.texts[self.title(path)] = text
         return text
 

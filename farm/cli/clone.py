@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farm import git
-from farm.errors import Refused
+from farm.errors import Refused, why
 
 LIMIT = 1 << 20  # bytes that are read of a definition
 
@@ -32,7 +32,7 @@ class Clone:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise Refused(f"{self.top / path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+            raise Refused(f"{self.top / path} cannot be read: {why(error)}; mend its path or rights") from None
 
 
 def clone(folder: Path) -> Clone:

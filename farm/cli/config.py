@@ -14,7 +14,7 @@ from farm.cli.group import below
 from farm.cli.lint import complaint
 from farm.client import Client
 from farm.definition.mistakes import Mistake
-from farm.errors import FarmError, Refused
+from farm.errors import FarmError, Refused, why
 from farm.home import default_home
 from farm.settings import Settings, SettingsError
 from farm.settings.document import Document
@@ -43,9 +43,7 @@ def check(
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise Refused(
-            f"{path} cannot be read: {(error.strerror or str(error)).lower()}; mend its path or rights"
-        ) from None
+        raise Refused(f"{path} cannot be read: {why(error)}; mend its path or rights") from None
     mistakes, warnings = _examine(content, path)
     running = None if file else _running()
     if as_json:

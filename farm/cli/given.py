@@ -6,7 +6,7 @@ from pathlib import Path
 
 from farm import secrets
 from farm.definition import Definition
-from farm.errors import Refused
+from farm.errors import Refused, why
 from farm.pipeline import job_name
 
 
@@ -32,4 +32,4 @@ def _read(name: str, path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise Refused(f"--secret {name}: {path} cannot be read: {error.strerror}") from None
+        raise Refused(f"--secret {name}: {path} cannot be read: {why(error)}; mend its path or rights") from None

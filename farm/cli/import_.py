@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from farm.cli import clone
-from farm.errors import Refused
+from farm.errors import Refused, why
 from farm.gitlab import convert
 
 
@@ -34,7 +34,7 @@ def import_(
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         text = content.decode()
     except OSError as error:
-        raise Refused(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise Refused(f"{name} cannot be read: {why(error)}; mend its path or rights") from None
     except UnicodeDecodeError:
         raise Refused(f"{name} is no UTF-8 text; save it as UTF-8") from None
     folder = Path.cwd() if file == "-" else Path(file).resolve().parent
@@ -65,7 +65,9 @@ def _reader(top: Path) -> Callable[[str], Mapping[str, str]]:
             inside = [each for each in found if each.is_file() and each.resolve().is_relative_to(top)]
             return {str(each.relative_to(top)): each.read_text(encoding="utf-8") for each in inside}
         except (OSError, ValueError, NotImplementedError) as error:
-            raise Refused(f"{path}, which is included, cannot be read: {error}") from None
+            raise Refused(
+                f"{path}, which is included, cannot be read: {error}; mend it, or take the include away"
+            ) from None
 
     return read
 
@@ -77,4 +79,4 @@ def _write(path: Path, text: str, *, force: bool) -> None:
     except FileExistsError:
         raise Refused(f"{path} is there already; --force writes over it") from None
     except OSError as error:
-        raise Refused(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise Refused(f"{path} cannot be written: {why(error)}; name another file with -o") from None

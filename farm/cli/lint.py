@@ -16,6 +16,7 @@ from farm.cli.beside import Folder, folders
 from farm.definition import ALONE, Definition, DefinitionError, Mistake, parse
 from farm.definition.composing import BYTES
 from farm.definition.mistakes import SHOWN, lines
+from farm.errors import why
 
 NAME = ".farm.yml"
 WIDTH = 160
@@ -44,7 +45,7 @@ def lint(
     try:
         content = texts[name] = _read(path)
     except OSError as error:
-        raise _refusal(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise _refusal(f"{name} cannot be read: {why(error)}; mend its path or rights") from None
     definition: Definition | None = None
     mistakes: Sequence[Mistake] = ()
     try:

@@ -134,7 +134,9 @@ def archive(
         yield git.stdout
         git.stdout.read()  # whoever reads a tar may stop at its end mark, before git has written its padding
         if git.wait(LOOK_TIMEOUT):
-            raise Errored(f"git cannot read commit {commit[:7]}: {last(git.stderr.read())}")
+            raise Errored(
+                f"git cannot read commit {commit[:7]}: {last(git.stderr.read())}; if it stays so, remove {mirror}"
+            )
     finally:
         end(git)
 

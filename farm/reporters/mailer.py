@@ -4,7 +4,7 @@ import smtplib
 import ssl
 from email.message import EmailMessage
 
-from farm.errors import Refused
+from farm.errors import Refused, why
 from farm.reporters import Later, Useless
 from farm.settings import EmailSettings
 
@@ -64,7 +64,7 @@ class Mailer:
         except ssl.SSLError as error:
             raise Refused(f"{self._settings.ca} holds no certificates; mend `ca`: {error.reason or error}") from error
         except OSError as error:
-            words = (error.strerror or str(error)).lower()
+            words = why(error)
             raise Refused(f"{self._settings.ca} cannot be read: {words}; mend `ca` or its rights") from error
 
     def _transact(self, server: smtplib.SMTP, to: str, mail: EmailMessage) -> str:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from farm.definition.composing import decoded, load
 from farm.definition.mistakes import DefinitionError
 from farm.definition.placing import placed
-from farm.errors import Refused
+from farm.errors import Refused, why
 from farm.settings.document import Document
 from farm.settings.mistakes import SettingsError
 
@@ -19,7 +19,7 @@ def read(path: Path) -> Mapping[str, Any]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        words = (error.strerror or str(error)).lower()
+        words = why(error)
         raise Refused(f"{path} cannot be read: {words}; mend its rights, or remove it") from None
     return parse(content, str(path))
 

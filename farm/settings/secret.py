@@ -14,7 +14,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from farm.definition.values import wrong
-from farm.errors import Refused
+from farm.errors import Refused, why
 
 Place = Literal["file", "env", "inline"]
 _FORMS = "{file: /path/of/a/file} or {env: NAME}"
@@ -82,7 +82,7 @@ class Secret:
         try:
             return self._path.read_text().strip("\r\n")
         except OSError as error:
-            words = (error.strerror or str(error)).lower()
+            words = why(error)
         except UnicodeDecodeError:
             words = "it is no text"
         raise Refused(f"{self.text}, which should hold a secret, cannot be read: {words}; mend the path or its rights")

@@ -95,7 +95,7 @@ def test_a_file_that_cannot_be_read_is_told_in_one_sentence(here: Path):
     result = RUNNER.invoke(APP, ["missing.yml"])
     assert (result.exit_code, result.stderr) == (
         2,
-        "error: missing.yml cannot be read: no such file or directory\n",
+        "error: missing.yml cannot be read: no such file or directory; mend its path or rights\n",
     )
     assert RUNNER.invoke(APP, [str(here)]).exit_code == 2
 
