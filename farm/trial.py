@@ -25,6 +25,8 @@ class Trial(BaseModel):
     """The full id; empty only for a dirty tree without any commit."""
     ref: str = "refs/heads/main"
     subject: str = ""
+    who: str = ""
+    """Whoever started it."""
     number: int = 0
     """The pipeline that is replayed; 0 for none."""
     definition: Definition

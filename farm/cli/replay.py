@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from farm.cli import view
+from farm.cli.arguments import who
 from farm.cli.clone import clone
 from farm.cli.given import given
 from farm.cli.local import local
@@ -57,6 +58,7 @@ def replay(
         commit=document["commit"],
         ref=document["ref"],
         subject=document["subject"],
+        who=who(),
         number=number,
         definition=definition,
         image_repository=definition.image or image_name(document["repository"]),

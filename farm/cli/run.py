@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from farm import applying, decision, variables
+from farm.cli.arguments import who
 from farm.cli.beside import Committed, Folder, folders
 from farm.cli.clone import Clone, clone
 from farm.cli.given import given
@@ -86,6 +87,7 @@ def run(
         commit=found.commit.id if found.commit else "",
         ref=found.ref,
         subject=found.commit.subject if found.commit else "",
+        who=who(),
         definition=definition,
         image_repository=image,
         steps=tuple(steps),

@@ -1,6 +1,5 @@
 """How a trial ended, told as the farm tells of a pipeline. It runs nothing."""
 
-import getpass
 import time
 from collections.abc import Mapping, Sequence
 
@@ -32,7 +31,7 @@ def summed_up(
         commit=commit,
         subject=trial.subject,
         author="",
-        who=getpass.getuser(),
+        who=trial.who,
         status=sum_up([job.counts for job in ran]),
         reason=f"{worst.name}: {worst.reason}" if worst and worst.reason else None,
         created=begun,
