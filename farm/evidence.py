@@ -17,10 +17,10 @@ from farm.ledger import Ledger
 from farm.pipeline import Pipeline, Status, step_name
 from farm.push import Push
 from farm.record import Record, Repository
+from farm.refs import USUAL
 from farm.secrets import Secrets
 from farm.settings import Settings
 
-USUAL = ("main", "master")
 LOOK_BACK = 50  # pipelines of a ref among which the one is sought in which a job passed
 
 
@@ -139,7 +139,7 @@ class Evidence:
         never comes to be: then the one that is pushed under a usual name counts.
         """
         own, default = self.settings.repository(push.repository), repository.default_branch
-        if push.branch in USUAL and push.branch != default:
+        if push.branch and push.ref in USUAL and push.branch != default:
             head = f"refs/heads/{default}"
             there = head in git.ls_remote(repository.url, head, login=self._login(push.repository))
             default = default if there else push.branch

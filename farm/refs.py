@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+USUAL = ("refs/heads/main", "refs/heads/master")
+"""Default branches as most have them: the HEAD of a bare repository may name one that never comes to be."""
 _PULL = re.compile(r"refs/(pull|merge-requests)/([1-9][0-9]*)/head")
 _WORDS = {"pull": "pull request", "merge-requests": "merge request"}
 _NAMED = re.compile(r"(?:pull request|merge request) ([1-9][0-9]*)")

@@ -120,7 +120,9 @@ class Secrets:
 
     def _sealed(self, repository: str, secret: SecretInfo, value: str) -> str:
         if not self._keys:
-            raise Refused("the farm has no key for secrets; restart it by `farm up`, or set FARM_SECRET_KEYS")
+            raise Refused(
+                "the farm has no key for secrets; `farm up --stop` and `farm up` choose one, or set FARM_SECRET_KEYS"
+            )
         (fingerprint, key), nonce = next(iter(self._keys.items())), os.urandom(_NONCE)
         sealed = AESGCM(key).encrypt(nonce, value.encode(), _bound(repository, secret))
         return json.dumps(

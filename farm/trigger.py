@@ -15,6 +15,7 @@ from farm.errors import Refused
 from farm.intake import Intake
 from farm.ledger import Entry, Ledger
 from farm.push import Push, check_ref
+from farm.refs import meant
 from farm.variables import options
 
 log = structlog.get_logger()
@@ -44,7 +45,7 @@ class Trigger:
         known = self.ledger.repository(repository)
         own = self.intake.dispatcher.settings.repository(repository)
         name = ref or own.default_branch or known.default_branch
-        wanted = [name] if name.startswith("refs/") else [f"refs/heads/{name}", f"refs/tags/{name}"]
+        wanted = meant(name)
         for each in wanted:
             check_ref(each)
         there = git.ls_remote(known.url, *wanted, login=self.intake.dispatcher.login(repository))

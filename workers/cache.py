@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from farm.errors import Errored, Failed
+from farm.refs import USUAL
 from workers.workspace import Workspace
-
-_USUAL = ("refs/heads/main", "refs/heads/master")  # a bare repository's HEAD may name a branch that never comes to be
 
 
 def sources(work: Workspace) -> Sequence[str] | None:
@@ -23,7 +22,7 @@ def sources(work: Workspace) -> Sequence[str] | None:
     if wanted is None:
         return None
     ref, default = work.claim.ref, f"refs/heads/{work.claim.default_branch}"
-    others = () if ref == default else (default, *_USUAL)
+    others = () if ref == default else (default, *USUAL)
     choices = [(f"refs/heads/{name}", f"refs/tags/{name}") for name in wanted] or [(ref, *others)]
     return [image for refs in choices if (image := _newest(work, refs)) and _here(work, image)]
 

@@ -39,14 +39,14 @@ def list_(repository: str, farm: Farm, _: Owner) -> list[dict[str, Any]]:
 
 
 @routes.delete("/{name}", summary="Remove a secret")
-def delete(repository: str, name: str, who: str, farm: Farm, _: Owner) -> dict[str, Any]:
+def delete(repository: str, name: str, farm: Farm, owner: Owner, who: Who = None) -> dict[str, Any]:
     """Forget its value; a definition that names it is refused from now on."""
     secrets = _secrets(farm, repository)
     try:
         secrets.remove(repository, name)
     except Refused as refusal:
         raise HTTPException(404, str(refusal)) from refusal
-    log.info("secret.removed", repository=repository, name=name, who=who)
+    log.info("secret.removed", repository=repository, name=name, who=owner.acting(who))
     return {"repository": repository, "name": name}
 
 

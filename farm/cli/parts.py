@@ -114,7 +114,7 @@ def _taken(config: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding.error("config", words, f"farm config check, and mend {config['file']}")
     elif config["waiting"]:
         words = f"the dispatcher has not taken over {', '.join(config['waiting'])} from {config['file']}"
-        yield Finding.warning("config", words, "restart it: farm up, or systemctl restart farm")
+        yield Finding.warning("config", words, "start it anew: farm up --stop, then farm up; or systemctl restart farm")
 
 
 def flower(settings: Settings) -> Iterator[Finding]:

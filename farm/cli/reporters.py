@@ -23,7 +23,11 @@ def reporters(settings: Settings, client: Redis) -> Iterator[Finding]:
 def _finding(name: str, standing: Standing) -> Finding:
     mend = f"farm notify test {name}"
     if not standing.joined:
-        return Finding.warning(name, "no dispatcher has begun to tell it anything", "restart the dispatcher")
+        return Finding.warning(
+            name,
+            "no dispatcher has begun to tell it anything",
+            "start the dispatcher anew: farm up --stop, then farm up; or systemctl restart farm",
+        )
     if standing.waiting or standing.age > PATIENT:
         why = standing.waiting or "its reporter hangs, or no dispatcher runs"
         words = f"{standing.behind} events behind, the oldest of {duration(standing.age)} ago: {why}"

@@ -130,7 +130,9 @@ def _begin(settings: Settings) -> Sequence[str]:
 def _finish(settings: Settings, client: redis.Redis, keys: Sequence[str]) -> None:
     """Seal everything with the first key, and only then forget the others."""
     if not keys:
-        raise Refused("the farm has no key for secrets; restart it by `farm up`, or set FARM_SECRET_KEYS")
+        raise Refused(
+            "the farm has no key for secrets; `farm up --stop` and `farm up` choose one, or set FARM_SECRET_KEYS"
+        )
     count = secrets.Secrets(client, keys).reseal()
     if state := read_state(settings.home):
         write_invitation(settings.home, keep_keys(settings.home, state, keys[:1]))
