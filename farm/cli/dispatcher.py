@@ -30,12 +30,8 @@ def dispatcher(
     ] = None,
 ) -> None:
     """Take pushes, turn them into pipelines, watch over those that run, and tell who wants to hear."""
-    try:
-        settings = _settings()
-        addresses = [address_of(door) for door in listen or [urlsplit(settings.url).netloc]]
-    except Refused as error:
-        typer.echo(f"farm: {error}", err=True)
-        raise typer.Exit(2) from None
+    settings = _settings()
+    addresses = [address_of(door) for door in listen or [urlsplit(settings.url).netloc]]
     _speak()
     doors = [_open(host, port) for host, port in addresses]
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -24,13 +24,9 @@ def web(
     ),
 ) -> None:
     """Serve the pages of pipelines, queues, machines and images, without Flower."""
-    try:
-        settings = Settings.load()
-        host, port = address_of(listen)
-        users = _users(settings, host)
-    except Refused as error:
-        typer.echo(f"farm: {error}", err=True)
-        raise typer.Exit(2) from None
+    settings = Settings.load()
+    host, port = address_of(listen)
+    users = _users(settings, host)
     try:
         serve(
             Alone(users=users, read_only=read_only),

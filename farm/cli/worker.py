@@ -28,11 +28,7 @@ def worker(
         os.environ["FARM_LABELS"] = labels
     if slots is not None:
         os.environ["FARM_SLOTS"] = str(slots)
-    try:
-        settings = _settings()
-    except Refused as error:
-        typer.echo(f"farm: {error}", err=True)
-        raise typer.Exit(2) from None
+    settings = _settings()
     os.environ["FARM_WORKER_NAME"] = settings.worker_name
     # Told to end, Celery would wait for hour-long tests; so it waits a while (farm.broker) and hands them back then.
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")

@@ -77,7 +77,7 @@ def test_buttons_work_unless_it_is_read_only(another_farm: Farm, tmp_path: Path,
 def test_others_need_a_password(tmp_path: Path) -> None:
     ran = run(["web", "--listen", "0.0.0.0:0"], env={**os.environ, "FARM_HOME": str(tmp_path)})
     assert ran.code == 2
-    assert ran.err == "farm: others can reach 0.0.0.0, so the pages need a password: set FARM_WEB_PASSWORD\n"
+    assert ran.err == "error: others can reach 0.0.0.0, so the pages need a password: set FARM_WEB_PASSWORD\n"
 
 
 def test_where_the_password_is_is_said_and_not_what_it_is(tmp_path: Path, poll: Any) -> None:
