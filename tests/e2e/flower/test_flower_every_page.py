@@ -6,13 +6,14 @@ With PICTURES=docs/images the pictures are kept.
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from farm.pipeline import Status
 from tests.e2e.flower.conftest import Farm, Served, looking
@@ -60,13 +61,14 @@ def opened(page: Page, url: str, status: int = 200) -> frozenset[str]:
     return frozenset(re.findall(r"\w{4,}", page.locator(".farm").first.inner_text()))
 
 
-def visit(page: Page, plain: Page, url: str, name: str) -> Visit:
-    """Look at a page in every way; `plain` runs no scripts."""
+def visit(page: Page, plain: BrowserContext, url: str, name: str) -> Visit:
+    """Look at a page in every way; `plain` runs no scripts, so that what goes on reloads itself until it is closed."""
     status = 404 if name == "nothing" else 200
     too_big, violations = [], {}
     page.emulate_media(color_scheme="light")
     said = opened(page, url, status)  # one after the other at once: ages are told in words
-    scripted = said - opened(plain, url, status)
+    with closing(plain.new_page()) as without:
+        scripted = said - opened(without, url, status)
     for width, dark, options in LOOKS:
         look = f"{name}-{'dark' if dark else 'light'}-{width}"
         page.set_viewport_size({"width": width, "height": 900 if width > 800 else 844})
@@ -90,7 +92,7 @@ def visits(spare: Farm, another_served: Served, browser: Browser) -> Iterator[Ma
     pages = an_ordinary_day(spare) | {"nothing": "/pipelines/4711"}
     with looking(browser) as look:
         # A colour that is on its way to another is none of them.
-        page, plain = look(reduced_motion="reduce"), look(javascript=False)
+        page, plain = look(reduced_motion="reduce"), look(javascript=False).context
         yield {name: visit(page, plain, another_served.url + path, name) for name, path in pages.items()}
 
 
