@@ -163,7 +163,10 @@ class NoProgram(Failed):
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a container or a command ended; `oom` says that the memory limit killed something in it."""
+    """How a container or a command ended; `oom` says that the memory limit killed something in it.
+
+    It does not say that none was: a busy Docker Engine 20.10 missed 1 of 36, whose code was 137 alone.
+    """
 
     code: int
     oom: bool = False

@@ -25,7 +25,7 @@ def kept(farm, tmp_path):
     info.size = 3
     with store.create(Sent(number, "test", claim.fence)) as file, tarfile.open(fileobj=file, mode="w") as tar:
         tar.addfile(info, io.BytesIO(b"one"))
-    row = {"count": 1, "bytes": 3, "expires": time.time() + 7200, "fence": claim.fence}
+    row = {"count": 1, "bytes": 3, "expires": time.time() + 5400, "fence": claim.fence}
     farm.record.commit(claim, Status.PASSED, result={"artifacts": row})
     return number
 
@@ -33,7 +33,7 @@ def kept(farm, tmp_path):
 def test_artifacts_are_listed_and_downloaded(cli, kept, tmp_path):
     ran = cli("artifacts", str(kept), "--download", "here")
     assert ran.code == 0, ran.err
-    assert ran.out.splitlines()[0].startswith("test: 1 file, 3 bytes, kept for 1 h")
+    assert ran.out.splitlines()[0].startswith("test: 1 file, 3 bytes, kept for 1 h ")
     assert "\u202e" not in ran.out
     assert [path.read_text() for path in (tmp_path / "here" / "test" / "out").iterdir()] == ["one"]
     [row] = json.loads(cli("artifacts", str(kept), "--json").out)
