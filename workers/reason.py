@@ -6,7 +6,6 @@ from workers.engine import Exit
 from workers.junit import Report
 
 _SHOWN = 300  # characters of output that a reason quotes
-_LESS = "raise the limit of the farm or let the test need less"
 _UNSTARTED = ("not found", "no such file", "denied", "format error")
 _NOT_EXECUTABLE, _NOT_FOUND, _KILLED = 126, 127, 137
 
@@ -19,12 +18,12 @@ def of(ended: Exit, report: Report | None, last: str, memory: int | None) -> str
         return None
     limit = f"{memory / (1 << 20):.0f} MiB" if memory else "what the machine has"
     if ended.oom:
-        return f"out of memory: the test needs more than {limit}; {_LESS}"
+        return f"out of memory: the test needs more than {limit}; raise the limit of the farm or let the test need less"
     if ended.code in (_NOT_FOUND, _NOT_EXECUTABLE):
         what = "not found in the image" if ended.code == _NOT_FOUND else "not executable"
         return f"script ended with exit code {ended.code}: a command is {what}" + (f" ({last})" if last else "")
     if ended.code == _KILLED:
-        return f"script was killed (exit code 137), most likely out of memory: it may have {limit}; {_LESS}"
+        return f"script was killed (exit code 137), by itself or because it needs more memory than {limit}"
     passed = f", although no test failed ({report.total} ran)" if report else ""
     return f"script ended with exit code {ended.code}{passed}"
 

@@ -82,7 +82,10 @@ def test_a_missing_or_broken_report_is_only_a_warning(tried, said):
             "a command is not found in the image (sh: nothing-here: not found)",
         ),
         ("/etc/passwd", "exit code 126: a command is not executable (sh: /etc/passwd: Permission denied)"),
-        ("sh -c 'kill -9 $$'; exit $?", "script was killed (exit code 137)"),
+        (
+            "sh -c 'kill -9 $$'; exit $?",
+            "script was killed (exit code 137), by itself or because it needs more memory than 256 MiB",
+        ),
     ],
 )
 def test_a_script_that_cannot_run(tried, script, reason):
@@ -100,7 +103,7 @@ def test_a_timeout_kills(tried, said):
 def test_out_of_memory_names_the_limit(tried):
     outcome, _ = tried("tail -c 200m /dev/zero", limits=Limits(memory=32 << 20, cpus=1.0, pids=64))
     assert outcome.status is Status.FAILED
-    assert re.search("out of memory: .* 32 MiB; raise", str(outcome.reason))
+    assert re.search("memory.* than 32 MiB", str(outcome.reason))
 
 
 def test_a_fork_bomb_is_held(tried):
