@@ -113,7 +113,7 @@ def describe(document: dict[str, Any], link: str) -> None:
     for each, line in view.jobs(document, now):
         terminal.say(line, each)
     if document.get("waiting"):
-        terminal.say(f"  waits: {plain(document['waiting'])}")
+        terminal.say(f"  waiting   {plain(document['waiting'])}")
     for line in view.failing(document):
         terminal.say(line, "failed")
     for line in view.outcome(document, link):

@@ -12,6 +12,7 @@ from rich.cells import cell_len, chop_cells
 from farm.plain import plain
 
 STYLES = {"running": "blue", "passed": "green", "failed": "red", "errored": "magenta", "canceled": "yellow"}
+_COPIED = re.compile(r"://|@sha256:")
 _SGR = re.compile(r"(\x1b\[[0-9;:]*m)")
 
 
@@ -45,7 +46,7 @@ def say(line: str, status: str = "") -> None:
 def wrapped(line: str, columns: int) -> Iterator[str]:
     """Give a line in pieces of so many columns at most, broken between words, all but the first further to the right.
 
-    A longer word is broken too, but for what is copied as a whole: an address of a page, the words of a command.
+    A longer word is broken too, but for what is copied as a whole: the address of a page, an image, a command.
     """
     command = " docker run " in line
     most = max(8, columns - 2 if command and cell_len(line) > columns else columns)
@@ -56,7 +57,7 @@ def wrapped(line: str, columns: int) -> Iterator[str]:
             yield piece + (" \\" if command else "")
             piece, word = margin, word.lstrip()  # noqa: PLW2901 - it begins a piece
         piece += word
-        while cell_len(piece) > most and not command and "://" not in word:
+        while cell_len(piece) > most and not command and not _COPIED.search(word):
             head = chop_cells(piece, most)[0]
             yield head
             piece = margin + piece[len(head) :]

@@ -104,7 +104,7 @@ def _picture(document: dict[str, Any]) -> Any:
     for status, line in view.jobs(document, now):
         picture.append(line + "\n", style=terminal.STYLES.get(status, ""))
     if document.get("waiting"):
-        picture.append(f"  waits: {plain(document['waiting'])}\n")
+        picture.append(f"  waiting   {plain(document['waiting'])}\n")
     picture.append(view.summary(document, now), style=terminal.STYLES.get(document["status"], ""))
     return picture
 

@@ -157,7 +157,7 @@ class Views(Base):
         """Say in one sentence why a pipeline waits; None when it runs, is over, or is unknown."""
         kind, *rest = self.scripts.run("waiting", number)
         if kind == "undispatched":
-            return rest[0] or "waits for a dispatcher to read its definition"
+            return rest[0] or "no dispatcher has read its definition yet"
         if kind == "offered":
             return f"{rest[0]}: {rest[1]}"
         if kind == "pause":
@@ -169,7 +169,7 @@ class Views(Base):
         stage, _, labels = queue.partition("+")
         if nobody := self._nobody(queue, labels or stage):
             return nobody
-        return f"{ahead} ahead in `{queue}`" if int(ahead) else f"waits for a free worker in `{queue}`"
+        return f"{ahead} ahead in `{queue}`" if int(ahead) else f"no worker of `{queue}` is free"
 
     def _nobody(self, queue: str, named: str) -> str | None:
         serving = [worker for worker in self.workers() if queue in worker.queues]

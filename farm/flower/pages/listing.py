@@ -32,23 +32,31 @@ class Query:
 
 
 def pipelines(record: Record, site: Site, query: Query) -> Page:
-    """Return the list of pipelines, newest first."""
+    """Return the list of pipelines, newest first; what nobody works at says why."""
     repositories = sorted(record.redis.smembers("farm:repositories"))
     shown, older = _found(record, query, repositories)
+    waiting = {each.number: record.waiting(each.number) for each in shown if _waits(each)}
+    named = " ".join(word for word in (query.repository, query.branch, query.status) if word)
+    title = f"Pipelines · {named}" if named else "Pipelines"
     body = render(
         "pipelines.html",
         site=site,
-        title="Pipelines",
+        title=title,
         query=query,
         pipelines=shown,
-        versions={pipeline.number: version_of(pipeline) for pipeline in shown},
+        versions={pipeline.number: version_of(pipeline, waiting.get(pipeline.number)) for pipeline in shown},
+        waiting=waiting,
         older=older,
         searched=len(shown) < PER_PAGE and older is not None,
         repositories=repositories,
         statuses=_STATUSES,
         now=time.time(),
     )
-    return Page("Pipelines", "pipelines", body)
+    return Page(title, "pipelines", body)
+
+
+def _waits(pipeline: Pipeline) -> bool:
+    return not pipeline.status.final and all(job.status is not Status.RUNNING for job in pipeline.jobs)
 
 
 def _found(record: Record, query: Query, repositories: Sequence[str]) -> tuple[list[Pipeline], int | None]:

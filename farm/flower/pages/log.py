@@ -6,7 +6,7 @@ import time
 from farm.flower.ansi import LONGEST, plain
 from farm.flower.estimate import usual
 from farm.flower.lines import Line, Position, blocks, first_error, heads, items, lines
-from farm.flower.pages.parts import LogView, job_of, names_of, until_of, version_of, whole
+from farm.flower.pages.parts import LogView, job_of, names_of, titled, until_of, version_of, whole
 from farm.flower.site import Page, Site, render
 from farm.logs import Logs
 from farm.pipeline import Job, Pipeline, Status
@@ -36,7 +36,7 @@ def log(
     bad = job.status in (Status.FAILED, Status.ERRORED) and shown
     html, style = items(step, shown, began, Position().style)
     position = Position(chunks[-1].cursor, shown[-1].number + 1, began, style) if shown else Position()
-    title = f"#{number} {step}"
+    title = titled(found, job.status, step)
     body = render(
         "log.html",
         site=site,
@@ -61,7 +61,7 @@ def _matches(site: Site, found: Pipeline, job: Job, everything: list[Line], find
     wanted = find.casefold()
     texts = ((line, plain(line.text)) for line in everything)
     hits = [(line, text) for line, text in texts if wanted in text.casefold()]
-    title = f"#{found.number} {job.name}: {find}"
+    title = titled(found, job.status, f"{job.name}: {find}")
     body = render(
         "matches.html",
         site=site,

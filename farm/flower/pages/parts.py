@@ -44,6 +44,11 @@ def names_of(found: Pipeline) -> list[str]:
     return [job.name for job in found.jobs]
 
 
+def titled(found: Pipeline, status: Status, *what: str) -> str:
+    """Return what a browser's tab says, the verdict first, for tabs are narrow. The script keeps it true."""
+    return " · ".join((f"#{found.number} {status}", *what, f"{found.repository} {found.branch}"))
+
+
 def version_of(*parts: object) -> str:
     """Return a short word that is another one as soon as any part is."""
     return f"{zlib.crc32(repr(parts).encode()):08x}"

@@ -4,7 +4,7 @@ import time
 
 from farm.flower.estimate import Usual, usual
 from farm.flower.lines import Line, Position, blocks, first_error, items, lines
-from farm.flower.pages.parts import LogView, names_of, until_of, version_of, whole
+from farm.flower.pages.parts import LogView, names_of, titled, until_of, version_of, whole
 from farm.flower.pages.state import state
 from farm.flower.site import Page, Site, render
 from farm.logs import Logs
@@ -21,7 +21,7 @@ def pipeline(record: Record, logs: Logs, site: Site, number: int, problem: str =
     waiting = None if found.status.final else record.waiting(number)
     now = time.time()
     expected = usual(record, found) if found.status is Status.RUNNING else Usual()
-    title = f"#{number} {found.subject}".strip()
+    title = titled(found, found.status)
     body = render(
         "pipeline.html",
         site=site,

@@ -16,7 +16,7 @@ def remembered(record: Record, site: Site, repository: str, branch: str, *, test
     ref, histories = _found(record, repository if test or repository in known else "", branch or "main", test)
     if not test:
         histories = sorted((each for each in histories if find.lower() in each.test.lower()), key=_attention)
-    title = test or (f"Tests of {repository} {short(ref)}" if repository else "Tests")
+    title = " · ".join(part for part in (test or "Tests", f"{repository} {short(ref)}" if repository else "") if part)
     shown = histories[:MOST]
     body = render(
         "tests.html",

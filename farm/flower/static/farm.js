@@ -3,7 +3,6 @@
   "use strict";
   const page = document.querySelector(".farm");
   if (!page) return;
-  document.title = `${page.dataset.title} · Flower`;
   const BLOCK = 500; // as in lines.py
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
   const awake = () => document.hidden
@@ -46,10 +45,43 @@
     return texts;
   };
 
+  // The tab says how it stands, in its title and in its icon.
+  const MARKS = { passed: "m4.6 8.3 2.4 2.4 4.4-5", failed: "m5.4 5.4 5.2 5.2m0-5.2-5.2 5.2", errored: "M8 4v5m0 2.6v.1" };
+  const entitle = () => {
+    const shown = page.querySelector(".farm-hero .farm-badge, h1 .farm-word"), status = shown?.textContent.trim();
+    if (status) {
+      page.dataset.title = page.dataset.title.replace(` ${page.dataset.status}`, ` ${status}`);
+      page.dataset.status = status;
+      const tone = getComputedStyle(shown).getPropertyValue("--farm-tone").trim(), mark = MARKS[status];
+      const drawn = mark ? `<circle cx="8" cy="8" r="8" fill="${tone}"/><path d="${mark}" fill="none" stroke="#fff" stroke-width="2.2"/>`
+        : `<circle cx="8" cy="8" r="6.2" fill="none" stroke="${tone}" stroke-width="3.4" ${status === "running" ? 'stroke-dasharray="27 12"' : ""}/>`;
+      const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">${drawn}</svg>`, icon = document.createElement("link");
+      for (const old of document.querySelectorAll('link[rel~="icon"]')) old.remove();
+      icon.rel = "icon"; icon.type = "image/svg+xml"; icon.href = `data:image/svg+xml,${encodeURIComponent(svg)}`;
+      document.head.append(icon);
+    }
+    const title = `${page.dataset.title} · farm`;
+    if (document.title !== title) document.title = title;
+  };
+  entitle();
+
+  // Browsers have a clipboard only for https and this machine; elsewhere what is selected can be copied.
+  const copied = async (text) => {
+    if (navigator.clipboard) return navigator.clipboard.writeText(text).then(() => true, () => false);
+    const area = document.createElement("textarea"), focused = document.activeElement;
+    area.value = text; area.className = "farm-unseen"; page.append(area); area.select();
+    const done = document.execCommand("copy");
+    area.remove(); focused?.focus();
+    return done;
+  };
   const ready = (root) => {
     for (const button of root.querySelectorAll(".farm-copy")) {
-      button.hidden = !navigator.clipboard;
-      button.onclick = async () => { await navigator.clipboard.writeText(button.dataset.copy); button.querySelector("span").textContent = "copied"; };
+      const word = button.querySelector("span");
+      button.hidden = false;
+      button.onclick = async () => {
+        word.textContent = await copied(button.dataset.copy) ? "copied" : "not copied";
+        setTimeout(() => { word.textContent = "copy"; }, 2000);
+      };
     }
     for (const form of root.querySelectorAll("form[data-confirm]")) form.onsubmit = () => confirm(form.dataset.confirm);
   };
@@ -193,6 +225,7 @@
     const ended = answer.final && !final;
     final = answer.final || final;
     announce(texts);
+    entitle();
     tick();
     if (ended && !whole && page.querySelector(".farm-hero.farm-is-failed, .farm-hero.farm-is-errored")) location.reload();
   };

@@ -5,6 +5,7 @@ from random import Random
 from xml.sax.saxutils import quoteattr
 
 from farm.pipeline import Status, Step
+from farm.record import Disk, Machine
 from workers import junit
 
 BUILD = """$ docker build (BuildKit, through the API)
@@ -21,8 +22,8 @@ BROKEN = """$ python -m pytest --junitxml=report.xml
 platform linux -- Python 3.12.4, pytest-8.3.3, pluggy-1.5.0
 collected 13 items
 
-tests/test_rota.py \x1b[32m..\x1b[31mF\x1b[32m....\x1b[0m                                            [ 53%]
-tests/test_web.py \x1b[32m......\x1b[0m                                                [100%]
+tests/test_rota.py \x1b[32m..\x1b[31mF\x1b[32m....\x1b[0m                                               [ 53%]
+tests/test_web.py \x1b[32m......\x1b[0m                                                 [100%]
 
 =================================== FAILURES ===================================
 \x1b[31m\x1b[1m______________________ test_a_full_shift_takes_nobody ______________________\x1b[0m
@@ -107,6 +108,11 @@ def aged(farm, number, minutes, **steps: float | None):
     farm.client.hset(key, mapping=values)
 
 
+def machine(load, cores, free, memory, disk):
+    """A machine with so many GiB of memory, free and in all, and of disk free."""
+    return Machine(load, cores, free << 30, memory << 30, (Disk("/var/lib/docker", int(disk * 2**30), 200 << 30),))
+
+
 def released(farm, subject, author, minutes):
     number = farm.push(subject, author=author, who=author.split()[0].lower())
     farm.run(number, "build", log=BUILD)
@@ -121,9 +127,11 @@ def released(farm, subject, author, minutes):
 
 def an_ordinary_day(farm):
     """Pipelines of every kind; returns the pages worth a look."""
-    farm.worker(busy=("#9 test",))
-    farm.worker("w2@c2", ("release", "test", "build", "test+gpu"), host="c2", slots=8, labels=("gpu",))
-    farm.worker("w3@c3", host="c3", closed="has 1.2 GiB left on the disk of /var/lib/docker, less than 2.0 GiB")
+    farm.worker(busy=("#12 test",), machine=machine(1.4, 4, 5, 16, 61))
+    big = machine(0.2, 8, 27, 32, 140)
+    farm.worker("w2@c2", ("release", "test", "build", "test+gpu"), host="c2", slots=8, labels=("gpu",), machine=big)
+    full = "has 1.2 GiB left on the disk of /var/lib/docker, less than 2.0 GiB"
+    farm.worker("w3@c3", host="c3", closed=full, machine=machine(0.1, 4, 12, 16, 1.2))
     good = [
         released(farm, subject, author, minutes)
         for subject, author, minutes in (
@@ -133,11 +141,14 @@ def an_ordinary_day(farm):
         )
     ]
     for failing, minutes in ((("test_mail[smtp]",), 80), ((), 66), (("test_thanks", "test_hours_are_rounded"), 52)):
-        earlier = farm.push("Weigh the compost", author="Farid Haddad", ref="refs/heads/compost")
+        earlier = farm.push("Weigh the compost", author="Farid Haddad", who="farid", ref="refs/heads/compost")
         farm.run(earlier, "build", log=BUILD)
         run_tests(farm, earlier, *failing)
-        aged(farm, earlier, minutes, build=6.1, test=8.8)
-    bad = farm.push("Let everybody sign up twice for the compost", author="Farid Haddad", ref="refs/heads/compost")
+        if not failing:
+            farm.run(earlier, "release")
+        aged(farm, earlier, minutes, build=6.1, test=8.8, **({} if failing else {"release": 0.1}))
+    subject = "Let everybody sign up twice for the compost"
+    bad = farm.push(subject, author="Farid Haddad", who="farid", ref="refs/heads/compost")
     farm.run(bad, "build", log=BUILD)
     run_tests(farm, bad, "test_a_full_shift_takes_nobody", "test_mail[smtp]", "test_thanks", log=BROKEN)
     aged(farm, bad, 33, build=5.9, test=8.1)

@@ -2,6 +2,7 @@
 
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -116,6 +117,46 @@ def test_the_same_can_be_read_without_javascript(farm, served, look):
     expect(page.locator(".farm-badge")).to_have_text("running")
 
 
+def test_the_tab_says_how_it_stands_in_its_title_and_its_icon(farm, served, look):
+    number = farm.push("Fix VAT", repository="tabbed")
+    page, log = look(), look()
+    page.goto(f"{served.url}/pipelines/{number}")
+    log.goto(f"{served.url}/pipelines/{number}/logs/build")
+    expect(page).to_have_title(f"#{number} pending · tabbed main · farm")
+    icon = page.locator("link[rel=icon]")
+    before = icon.get_attribute("href")
+    assert before.startswith("data:image/svg+xml,")
+    farm.run(number, "build", Status.FAILED, reason="no")
+    expect(page).to_have_title(f"#{number} failed · tabbed main · farm")
+    expect(log).to_have_title(f"#{number} failed · build · tabbed main · farm")
+    expect(icon).not_to_have_attribute("href", before)
+    plain = httpx.get(f"{served.url}/pipelines/{number}").text
+    assert f"<title>#{number} failed · tabbed main · farm</title>" in plain
+    assert (
+        "<title>Pipelines · tabbed main · farm</title>"
+        in httpx.get(f"{served.url}/pipelines?repository=tabbed&branch=main").text
+    )
+
+
+@pytest.mark.parametrize("offered", [True, False], ids=["https", "http"])
+def test_a_line_is_copied_also_where_the_browser_offers_no_clipboard(farm, served, look, offered):
+    number = farm.push("Copied", repository=f"copied-{offered}")
+    farm.run(number, "build")
+    farm.run(number, "test", Status.FAILED, reason="no")
+    page = look(permissions=["clipboard-read", "clipboard-write"] if offered else [])
+    if not offered:
+        page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page.goto(f"{served.url}/pipelines/{number}")
+    line = page.locator(".farm-run code").inner_text()
+    page.get_by_role("button", name="copy").click()
+    expect(page.get_by_role("button", name="copied")).to_be_visible()
+    expect(page.get_by_role("button", name="copy", exact=True)).to_be_visible()
+    page.goto(f"{served.url}/pipelines")
+    page.get_by_label("Branch or tag").focus()
+    page.keyboard.press("Control+V")
+    expect(page.get_by_label("Branch or tag")).to_have_value(line)
+
+
 def test_cancel_says_who_and_a_second_one_says_why_not(farm, served, look):
     number = farm.push("Never mind", repository="canceled")
     first, second = look(), look()
@@ -150,6 +191,9 @@ def test_a_queue_that_nobody_serves_is_red(farm, served, look):
     expect(row).to_have_class("farm-unserved")
     expect(row).to_contain_text("none")
     expect(page.get_by_role("alert")).to_contain_text("farm worker --labels gpu")
+    page.set_viewport_size({"width": 390, "height": 844})  # a cell's words stand beside its label
+    assert row.locator("td b").evaluate("(word) => word.offsetLeft") > 100
+    assert "waiting: no worker serves <code>gpu</code>" in httpx.get(f"{served.url}/pipelines?repository=gpu").text
     farm.record.cancel(number, "jo")  # nothing waits for it any more
     expect(page.get_by_role("alert")).to_have_count(0)
     expect(row).not_to_have_class("farm-unserved")

@@ -83,11 +83,11 @@ def test_queues_show_depth_wait_running_and_consumers(farm: Farm) -> None:
 def test_why_a_pipeline_waits(farm: Farm) -> None:
     waiting = farm.record.waiting
     entered = farm.enter(farm.push("a", "b"))[0]
-    assert waiting(entered) == "waits for a dispatcher to read its definition"
+    assert waiting(entered) == "no dispatcher has read its definition yet"
     farm.record.open(entered, definition="{}", steps=CHAIN, image_repository="thyme")
     assert waiting(entered) == "no worker serves `build`"
     farm.record.beat(W1)
-    assert waiting(entered) == "waits for a free worker in `build`"
+    assert waiting(entered) == "no worker of `build` is free"
     behind = [farm.open("bcd"[k], "cde"[k]) for k in range(3)]
     assert waiting(behind[2]) == "3 ahead in `build`"
     labelled = farm.open("e", "f", steps=[Step("test/arm", "test", (), "test+arm64+gpu")])
