@@ -107,7 +107,8 @@ def _asked(settings: Settings, repository: Repository) -> str | None:
 def hooks(named: Sequence[Path], repositories: Sequence[Repository]) -> Iterator[Finding]:
     """Look at the bare repositories that are named, and at those that are registered by a path of this machine."""
     paths = filter(None, (git.local(repository.url) for repository in repositories))
-    for path in [*named, *(path for path in paths if path.is_dir() and path not in named)]:
+    given = {path.resolve() for path in named}
+    for path in [*named, *(path for path in paths if path.is_dir() and path.resolve() not in given)]:
         yield from _hook(path)
 
 

@@ -36,7 +36,8 @@ def logs(  # noqa: PLR0917 - the options of a command
     settings = Settings.load()
     chosen, stage = _asked(number, stage)
     with Client(settings.url, settings.token) as client:
-        document = client.pipeline(choose(client, chosen))
+        ask = patiently if follow else _at_once
+        document = ask(lambda: client.pipeline(choose(client, chosen)))
         names = steps(document, stage, failed=failed)
         for name in names:
             if as_json:
@@ -117,13 +118,17 @@ def patiently(ask: Callable[[], Any]) -> Any:
     while True:
         try:
             return ask()
-        except Unreachable:
+        except Unreachable as error:
             if time.monotonic() >= end:
                 raise
             if not told:
-                typer.echo("the dispatcher does not answer, trying again", err=True)
+                typer.echo(f"{error}; trying again for {PATIENCE:.0f} s", err=True)
             told = True
             time.sleep(_LOOK)
+
+
+def _at_once(ask: Callable[[], Any]) -> Any:
+    return ask()
 
 
 def _print(client: Client, number: int, step: str, *, follow: bool, raw: bool) -> None:

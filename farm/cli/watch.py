@@ -31,18 +31,19 @@ def watch(
 ) -> None:
     """Follow a pipeline to its end.
 
-    Exit codes: 0 passed, 1 failed, 3 errored, 4 canceled, 5 skipped or superseded.
+    A farm that does not answer is asked again for half a minute. Exit codes: 0 passed, 1 failed, 3 errored, 4 canceled,
+    5 skipped or superseded, 6 the farm does not answer.
     """
     settings = Settings.load()
     with Client(settings.url, settings.token) as client:
-        chosen = choose(client, number)
+        chosen = output.patiently(lambda: choose(client, number))
 
         def look() -> dict[str, Any]:
             return dict(output.patiently(lambda: client.pipeline(chosen)))
 
         follow = _silently if as_json else _live if terminal.is_terminal() else _plainly
         try:
-            document = follow(client.pipeline(chosen), look)
+            document = follow(look(), look)
         except KeyboardInterrupt:
             typer.echo(f"the pipeline goes on; see it again: farm watch {chosen}", err=True)
             raise typer.Exit(INTERRUPTED) from None
@@ -65,21 +66,32 @@ def _plainly(document: dict[str, Any], look: Look) -> dict[str, Any]:
     typer.echo(view.headline(document))
     told, spoken = "", time.monotonic()
     while not view.is_final(document):
-        line = _line(document)
-        shape = re.sub(r"\d+", "", line)  # a count of seconds or of pipelines ahead is no news
+        now = standing(document)
+        shape = re.sub(r"\d+", "", now)  # a count of seconds or of pipelines ahead is no news
         if shape != told or time.monotonic() - spoken >= TICK:
             told, spoken = shape, time.monotonic()
-            typer.echo(f"  {duration(time.time() - document['created'])}: {line}")
+            typer.echo(f"  {duration(time.time() - document['created'])}: {now}")
         time.sleep(EVERY)
         document = look()
     return document
 
 
-def _line(document: dict[str, Any]) -> str:
+def standing(document: dict[str, Any]) -> str:
+    """Return in a line how the stages stand, which job has something to say, and why it waits."""
     stages = ", ".join(f"{stage['name']} {stage['status']}" for stage in document["stages"]) or document["status"]
-    notes = [line for stage in document["stages"] for job in stage["jobs"] for line in view.why(job)[:1]]
-    words = [stages, *notes, document.get("waiting") or ""]
-    return "; ".join(plain(word) for word in words if word)
+    notes = [
+        ": ".join([*_name(stage, job), words + (", which is allowed" if job.get("allowed") else "")])
+        for stage in document["stages"]
+        for job in stage["jobs"]
+        for words in view.why(job)[:1]
+    ]
+    parts = [stages, *notes, document.get("waiting") or ""]
+    return "; ".join(plain(part) for part in parts if part)
+
+
+def _name(stage: dict[str, Any], job: dict[str, Any]) -> list[str]:
+    """Return how a job is called, where its stage alone does not say it."""
+    return [job["name"].removeprefix(f"{stage['name']}/")] if job["name"] != stage["name"] else []
 
 
 def _live(document: dict[str, Any], look: Look) -> dict[str, Any]:

@@ -465,12 +465,16 @@ def test_who_watches_outlives_a_restart(farm: Running, redis_client: Any, poll: 
         poll(lambda: "build pending" in said("watch"))
         farm.stop(signal.SIGKILL)
         for name in ("push", "watch"):
-            poll(lambda name=name: "the dispatcher does not answer, trying again" in said(name))
+            poll(lambda name=name: "does not answer" in said(name) and "trying again" in said(name))
+        late = ends.enter_context((farm.folder / "late").open("wb"))
+        begun = Program(["watch", "1"], cwd=where, env=env, log=late)
+        poll(lambda: "does not answer" in said("late") and "trying again for 30 s" in said("late"))
         farm.start()
         record = Record(redis_client, 2)
         record.commit(record.claim(1, "build", "w1"), Status.FAILED, reason="exit status 2")
-        assert (watched.wait(60), pushed.wait(60)) == (1, 0)
+        assert (watched.wait(60), begun.wait(60), pushed.wait(60)) == (1, 1, 0)
     assert "failed after" in said("watch")
+    assert "failed after" in said("late")
     assert "error: pipeline #1 failed" in said("push")
     assert said("watch").count("trying again") == said("push").count("trying again") == 1
 

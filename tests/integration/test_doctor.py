@@ -97,6 +97,10 @@ def test_the_hook_and_the_push_options_of_a_repository(tmp_path):
     assert f"git -C {bare} config receive.advertisePushOptions true" in mends
     assert f"farm hook install {bare}" in mends
     assert [finding.verdict for finding in ground.hooks([tmp_path / "none.git"], [])] == ["error"]
+    registered = ground.Repository("thyme", str(bare), "main", "", 0.0)
+    by_another_way = tmp_path / "x" / ".." / "thyme.git"
+    (tmp_path / "x").mkdir()
+    assert len([*ground.hooks([by_another_way], [registered])]) == len(mends)
 
 
 @pytest.mark.redis

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from farm.cli import view
+from farm.cli import view, watch
 from farm.cli.here import address, match
 from farm.cli.replay import chosen
 from farm.cli.terminal import shown
@@ -127,3 +127,18 @@ def test_a_log_keeps_its_colours_and_nothing_else():
     line = "\x1b[1;31mE \x1b[0m19\x1b[2J\x1b]0;title\x07 \x1b[38:5:1mx\x08\r\n"
     assert shown(line, colour=True) == "\x1b[1;31mE \x1b[0m19 \x1b[38:5:1mx\x1b[0m"
     assert shown(line, colour=False) == "E 19 x"
+
+
+def test_a_line_of_who_watches_says_which_job_it_is_about():
+    jobs = [
+        {"name": "test/typos", "status": "failed", "allowed": True, "reason": "script ended with exit code 3"},
+        {"name": "test/unit", "status": "running", "reason": None},
+    ]
+    alone = {"name": "release", "status": "pending", "reason": "superseded by #21"}
+    stages = [
+        {"name": "test", "status": "running", "jobs": jobs},
+        {"name": "release", "status": "pending", "jobs": [alone]},
+    ]
+    assert watch.standing({"stages": stages, "waiting": None}) == (
+        "test running, release pending; typos: script ended with exit code 3, which is allowed; superseded by #21"
+    )

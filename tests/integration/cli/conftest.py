@@ -1,7 +1,11 @@
 """The real API over a real record, and the real `farm` program beside it."""
 
+import fcntl
 import os
+import pty
+import struct
 import subprocess
+import termios
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +25,7 @@ from farm.registry import Registry
 from farm.remotes import Remotes
 from farm.settings import Settings
 from farm.webhooks import Webhooks
-from tests.programs import Ran, run
+from tests.programs import Program, Ran, run
 from tests.records import Farm
 
 
@@ -49,6 +53,40 @@ class Cli:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip() + done.stderr.strip()
+
+
+def on_terminal(
+    cli: Cli,
+    arguments: Sequence[object],
+    *,
+    columns: int = 60,
+    more: Mapping[str, str] | None = None,
+    typed: bytes = b"",
+) -> tuple[int, str]:
+    """Run the program on a terminal of its own with what is typed there; return its exit code and what it draws."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {**cli.env, "TERM": "xterm-256color", **(more or {})}
+    environment.pop("COLUMNS", None)
+    process = Program(arguments, cwd=cli.folder, env=environment, terminal=follower)
+    os.close(follower)
+    os.write(leader, typed)
+    data = b""
+
+    def read() -> None:
+        nonlocal data
+        while True:
+            try:
+                data += os.read(leader, 65536)
+            except OSError:  # the other end is closed
+                return
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    code = process.wait(60)
+    thread.join()
+    os.close(leader)
+    return code, data.decode()
 
 
 class Door:

@@ -1,15 +1,10 @@
 """What the reading commands print about a real record, and how they end."""
 
-import fcntl
 import json
 import os
-import pty
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import threading
 
 import pytest
 from rich.cells import cell_len
@@ -17,6 +12,7 @@ from rich.cells import cell_len
 from farm.pipeline import Status
 from farm.record import Disk, Machine, WorkerInfo
 from farm.settings import ScheduleSettings
+from tests.integration.cli.conftest import on_terminal
 from tests.programs import FARM, Program
 
 FAILING = {
@@ -249,39 +245,13 @@ def test_errors_are_one_sentence(cli):
     assert ran.err.count("\n") == 1
 
 
-def _on_terminal(cli, arguments, *, columns=60, more=None):
-    """Run the program on a terminal of its own and return what it draws."""
-    leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environment = {**cli.env, "TERM": "xterm-256color", **(more or {})}
-    environment.pop("COLUMNS", None)
-    process = Program(arguments, cwd=cli.folder, env=environment, terminal=follower)
-    os.close(follower)
-    data = b""
-
-    def read():
-        nonlocal data
-        while True:
-            try:
-                data += os.read(leader, 65536)
-            except OSError:  # the other end is closed
-                return
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    code = process.wait(60)
-    thread.join()
-    os.close(leader)
-    return code, data.decode()
-
-
 def test_a_terminal_gets_colours_unless_it_wants_none(cli, broken):
-    code, drawn = _on_terminal(cli, ("show", broken))
+    code, drawn = on_terminal(cli, ("show", broken))
     assert code == 0
     assert "\x1b[31m" in drawn
-    _, drawn = _on_terminal(cli, ("show", broken), more={"NO_COLOR": "1"})
+    _, drawn = on_terminal(cli, ("show", broken), more={"NO_COLOR": "1"})
     assert "\x1b" not in drawn
-    _, drawn = _on_terminal(cli, ("logs", broken, "test"))
+    _, drawn = on_terminal(cli, ("logs", broken, "test"))
     assert "\x1b[31mE assert\x1b[0m 19.01" in drawn
     assert "owned" not in drawn
 
@@ -289,7 +259,7 @@ def test_a_terminal_gets_colours_unless_it_wants_none(cli, broken):
 def test_a_narrow_terminal_gets_narrow_lines(cli, farm, broken):
     farm.record.describe(broken, subject="日本語" * 40, author="Ada")
     for columns in (30, 45, 100):
-        _, drawn = _on_terminal(cli, ("list",), columns=columns, more={"NO_COLOR": "1"})
+        _, drawn = on_terminal(cli, ("list",), columns=columns, more={"NO_COLOR": "1"})
         (line,) = drawn.splitlines()
         assert cell_len(line) <= columns
 
@@ -306,7 +276,7 @@ def test_forty_columns_are_enough(cli, farm, broken):
     cli.service.settings = told
     drawn = {}
     for command in ("show 1", f"show {broken}", "workers", "schedules", "releases thyme", "queues", "list"):
-        code, drawn[command] = _on_terminal(cli, command.split(), columns=40, more={"NO_COLOR": "1"})
+        code, drawn[command] = on_terminal(cli, command.split(), columns=40, more={"NO_COLOR": "1"})
         assert code == 0, drawn[command]
         wide = [line for line in drawn[command].splitlines() if cell_len(line) > 40 and "@sha256:" not in line]
         assert wide == [], command
@@ -321,7 +291,7 @@ def test_forty_columns_are_enough(cli, farm, broken):
 
 
 def test_watch_draws_on_a_terminal(cli, broken):
-    code, drawn = _on_terminal(cli, ("watch", broken), columns=70)
+    code, drawn = on_terminal(cli, ("watch", broken), columns=70)
     assert code == 1
     assert "test      failed" in drawn
     assert "last line" in drawn

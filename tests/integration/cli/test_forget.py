@@ -6,6 +6,7 @@ from farm.access import Scope
 from farm.errors import Refused
 from farm.pipeline import Status
 from farm.secrets import Secrets
+from tests.integration.cli.conftest import on_terminal
 from tests.records import MAIN, oid
 
 pytestmark = pytest.mark.redis
@@ -32,17 +33,17 @@ def test_a_repository_is_forgotten_and_registered_again(cli, farm):
         farm.redis.hset(f"farm:{key}:thyme:{MAIN}", "test", "{}")
     farm.redis.zadd("farm:tests", {f"farm:tests:thyme:{MAIN}": 1})
 
-    refused = cli("forget", "thyme")
+    refused = cli("forget", "thyme", "--yes")
     assert (refused.code, refused.err) == (
         2,
         f"error: #{first} of thyme is not over yet; cancel it or wait, then forget thyme\n",
     )
     farm.record.cancel(first, "jo")
     (pushed,) = farm.enter(farm.push("b", "c"))
-    assert f"#{pushed} of thyme is not over yet" in cli("forget", "thyme").err
+    assert f"#{pushed} of thyme is not over yet" in cli("forget", "thyme", "--yes").err
     farm.record.close(pushed, Status.SKIPPED, "farm.skip")
 
-    ran = cli("forget", "thyme", "--json")
+    ran = cli("forget", "thyme", "--yes", "--json")
     assert (ran.code, ran.err) == (0, "")
     assert ran.document == {"name": "thyme", "url": "file:///srv/thyme.git", "hook": False, "tokens": ["deploy"]}
     assert set(farm.redis.keys("*:thyme*")) == STAYS
@@ -56,7 +57,7 @@ def test_a_repository_is_forgotten_and_registered_again(cli, farm):
     assert cli("retry", first).err == (
         f"error: the repository of #{first} is registered no more; register it again: farm register\n"
     )
-    again = cli("forget", "thyme")
+    again = cli("forget", "thyme", "--yes")
     assert (again.code, "no repository 'thyme' is registered" in again.err) == (2, True)
     assert [each["number"] for each in cli("list", "--json").document] == [pushed, second, first]
 
@@ -76,11 +77,22 @@ def test_forgetting_is_an_act_in_the_repository(cli, farm):
     farm.ledger.register("sage", "file:///srv/sage.git", "main", {}, "hash")
     for name, scopes, code in (("reads", [Scope.READ], 2), ("acts", [Scope.ACT], 0)):
         cli.more["FARM_TOKEN"] = cli.service.access.create(name, scopes, repository="thyme", lasts=None, who="jo")
-        assert cli("forget", "sage").code == 2
-        assert cli("forget", "thyme").code == code
+        assert cli("forget", "sage", "--yes").code == 2
+        assert cli("forget", "thyme", "--yes").code == code
     cli.more.clear()
-    ran = cli("forget", "sage")
+    ran = cli("forget", "sage", "--yes")
     assert ran.out == (
         "farm: sage is registered no more; what it released stays\n"
         "farm: its hook still reports, and is refused; where file:///srv/sage.git is: farm hook remove REPO.git\n"
     )
+
+
+def test_forgetting_is_meant(cli, farm):
+    Secrets(farm.redis, ("0" * 64,)).set("thyme", "KEY", "value", unprotected=False, who="jo")
+    refused = cli("forget", "thyme")
+    assert (refused.code, "farm forget thyme --yes" in refused.err) == (2, True)
+    assert "no repository 'sage' is registered" in cli("forget", "sage").err
+    for word, left in ((b"\n", ["thyme"]), (b"y\n", [])):
+        code, drawn = on_terminal(cli, ("forget", "thyme"), typed=word)
+        assert "its secrets (KEY) and its tokens are gone for good" in " ".join(drawn.split())
+        assert (code == 0, [each.name for each in farm.ledger.repositories()]) == (not left, left)

@@ -27,6 +27,7 @@ class Door:
 
     mood: str = "ok"
     status: int = 200
+    status_of_pipelines: str = "pending"
     detail: str = "no"
     lines: list[str] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -110,7 +111,12 @@ class Door:
         if any(self.refuse(update) for update in asked["updates"]):
             return 422, {"detail": self.detail}
         pipelines = [
-            {"id": update["id"], "number": number, "status": "pending", "url": f"{self.url}/pipelines/{number}"}
+            {
+                "id": update["id"],
+                "number": number,
+                "status": self.status_of_pipelines,
+                "url": f"{self.url}/pipelines/{number}",
+            }
             for number, update in enumerate(asked["updates"], 218)
         ]
         return 200, {"pipelines": pipelines, "lines": self.lines}

@@ -161,7 +161,7 @@ def test_watch_follows_to_the_verdict(git, door):
     last = document("failed", "passed", "failed", {"finished": 114.0, "reason": "2 of 9 tests failed\nand more"})
     failing = [{"name": f"tests/test_vat.py::test_{number}", "message": "assert 1 == 2\nmore"} for number in range(12)]
     failing[1] = {**failing[0], "suite": "tests.test_tax"}
-    last["stages"][1]["jobs"] = [{"name": "test", "result": {"tests": {"failing": failing}}}]
+    last["stages"][1]["jobs"] = [{"name": "test", "status": "failed", "result": {"tests": {"failing": failing}}}]
     door.documents = lambda _: looks.pop(0) if looks else last
     git.commit()
     output = git.push("-o", "farm.watch", "HEAD:main").output
@@ -175,6 +175,23 @@ def test_watch_follows_to_the_verdict(git, door):
     assert "and 2 more" in output
     assert f"{door.url}/pipelines/218" in output
     assert "farm logs 218 --failed" in output
+
+
+def test_watch_says_nothing_twice_and_leads_to_what_there_is(git, door):
+    door.status_of_pipelines = "failed"
+    git.commit()
+    assert "after" not in git.push("-o", "farm.watch", "HEAD:main").output
+    door.status_of_pipelines = "pending"
+    door.documents = lambda _: {
+        "number": 219,
+        "status": "failed",
+        "reason": "definition\n.farm.yml:1:1: x",
+        "stages": [],
+    }
+    git.commit()
+    output = git.push("-o", "farm.watch", "HEAD:main").output
+    assert ".farm.yml:1:1: x" in output
+    assert "hint: farm show 219" in output
 
 
 def test_pushes_at_once_are_all_reported(git, door):
