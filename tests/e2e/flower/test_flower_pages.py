@@ -204,6 +204,26 @@ def test_a_queue_that_nobody_serves_is_red(farm, served, look):
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+def test_the_broken_job_of_a_stage_comes_first(farm, served):
+    jobs = tuple(Step(f"test/{name}", "test", ("build",), "test") for name in ("ant", "bee"))
+    number = farm.push("Two of a kind", repository="kinds", steps=(Step("build", "build", queue="build"), *jobs))
+    farm.run(number, "build")
+    farm.run(number, "test/ant")
+    farm.run(number, "test/bee", Status.FAILED, reason="stung")
+    page = httpx.get(f"{served.url}/pipelines/{number}").text
+    assert page.index('data-says="test/bee') < page.index('data-says="test/ant')
+
+
+def test_long_names_break_no_word_on_a_button(another_farm, another_served, look):
+    host = "machine-17.datacentre-of-the-north.example.org"
+    another_farm.worker(f"worker-of-a-long-name@{host}", host=host, labels=("arm64", "gpu", "big-memory"))
+    another_farm.worker(busy=[f"#1 test/integration-postgres-3.{minor}" for minor in (11, 12, 13)])
+    page = look()
+    page.goto(f"{another_served.url}/machines")
+    for button in page.get_by_role("button", name="Drain").all():
+        assert button.bounding_box()["height"] < 50
+
+
 def test_what_is_not_there_is_said(served, look):
     page = look()
     answer = page.goto(f"{served.url}/pipelines/999999")
