@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up stop check test long bench bench-web storm format lock api-docs
+.PHONY: help up stop check test long bench bench-web storm pictures format lock api-docs
 MINUTES ?= 10
 SEED ?= 7
 
@@ -29,6 +29,11 @@ bench-web: ## The pages with 10,000 pipelines, 100 watchers of a log; fails when
 
 storm: ## Pushes and faults at random over several hosts: make storm MINUTES=10 SEED=7
 	.venv/bin/python -m tests.hosts.storm --minutes $(MINUTES) --seed $(SEED)
+
+pictures: ## Make the pictures in docs/images anew; those that no page shows go, pngquant makes the others small
+	PICTURES=docs/images .venv/bin/pytest -q -n 0 tests/e2e/flower/test_flower_every_page.py
+	cd docs/images && for each in *.png; do grep -qF "images/$$each" ../*.md ../../README.md || rm "$$each"; done
+	pngquant --force --ext .png --speed 1 --nofs docs/images/*.png
 
 format: ## Format, and mend what can be mended without thinking
 	.venv/bin/ruff check --fix-only --quiet

@@ -1,4 +1,4 @@
-"""docs/watching.md names tests and pictures: each is there."""
+"""docs/watching.md names tests and pictures: each is there, and no picture is that no page shows."""
 
 import re
 from pathlib import Path
@@ -18,3 +18,8 @@ def test_every_test_and_picture_that_is_named_is_there():
     assert named - there == set()
     for path in re.findall(r"\]\(([^)#]+)\)", PAGE):
         assert (ROOT / "docs" / path).exists(), path
+
+
+def test_every_picture_is_shown():
+    pages = "".join(page.read_text() for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
+    assert {path.name for path in (ROOT / "docs/images").iterdir()} == set(re.findall(r"images/([\w-]+\.png)", pages))

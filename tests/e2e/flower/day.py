@@ -125,6 +125,14 @@ def released(farm, subject, author, minutes):
     return number
 
 
+def dated(farm, tag, minutes):
+    """Give the releases of a tag, the oldest first, times so many minutes ago."""
+    rows = farm.client.xrange(f"farm:releases:{tag}")
+    farm.client.delete(f"farm:releases:{tag}")
+    for (_, row), ago in zip(rows, minutes, strict=True):
+        farm.client.xadd(f"farm:releases:{tag}", row, id=f"{int(time.time() - ago * 60)}000-0")
+
+
 def an_ordinary_day(farm):
     """Pipelines of every kind; returns the pages worth a look."""
     farm.worker(busy=("#12 test",), machine=machine(1.4, 4, 5, 16, 61))
@@ -140,6 +148,7 @@ def an_ordinary_day(farm):
             ("Round hours to quarters", "Henrik Dahl", 41),
         )
     ]
+    dated(farm, "thyme:latest", (190, 95, 41))
     for failing, minutes in ((("test_mail[smtp]",), 80), ((), 66), (("test_thanks", "test_hours_are_rounded"), 52)):
         earlier = farm.push("Weigh the compost", author="Farid Haddad", who="farid", ref="refs/heads/compost")
         farm.run(earlier, "build", log=BUILD)
