@@ -15,7 +15,7 @@ from urllib.parse import quote
 import fsspec
 import structlog
 
-from farm.errors import Errored, Refused
+from farm.errors import Errored, FarmError, Refused
 from farm.record import Record, Sent
 
 CHUNK = 1 << 18
@@ -36,6 +36,17 @@ class Store:
             system, path = self._place(sent)
             system.makedirs(system._parent(path), exist_ok=True)  # noqa: SLF001 - fsspec has no other word for it
             return cast("IO[bytes]", system.open(path, "wb"))
+
+    def trouble(self) -> str | None:
+        """Return why nothing can be kept there, as far as asking for what is there tells; it writes nothing."""
+        try:
+            with _told(self.url):
+                system, root = fsspec.core.url_to_fs(self.url)
+                with suppress(FileNotFoundError):
+                    system.info(f"{root.rstrip('/')}/0")
+        except Errored as error:
+            return str(error)
+        return None
 
     def remove(self, sent: Sent) -> None:
         """Delete one; one that is not there is fine."""
@@ -143,5 +154,7 @@ def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 def _told(url: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, ImportError, ValueError) as error:
+    except FarmError:
+        raise
+    except Exception as error:  # each library behind fsspec has its own, such as one for a lack of credentials
         raise Errored(f"artifacts cannot be kept at {url}: {error}; see `artifacts` in farm.yml") from error

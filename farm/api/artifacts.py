@@ -96,12 +96,12 @@ async def _written(request: Request, file: IO[bytes], limit: int) -> int:
 def _put(act: Callable[..., object], *piece: bytes) -> None:
     try:
         act(*piece)
-    except OSError as error:
-        raise Errored(f"artifacts cannot be written: {error}; make room where they are kept") from error
+    except Exception as error:  # a disk's, or whatever library speaks to where they are kept
+        raise Errored(f"artifacts cannot be written: {error}; see that there is room where they are kept") from error
 
 
 def _dropped(farm: Service, sent: Sent, file: IO[bytes]) -> None:
-    with suppress(OSError):
+    with suppress(Exception):
         file.close()
     farm.artifacts.remove(sent)
 

@@ -67,7 +67,8 @@ def _examine(settings: Settings, named: list[Path], *, readable: bool) -> Iterat
             yield from parts.flower(settings)
             yield from reporters.reporters(settings, client) if alive else ()
         yield from ground.disk("disk", settings.home, settings.disk_min)
-        yield from ground.engine(settings)
+        engine = ground.engine(settings)
+        yield from parts.elsewhere(record, engine) if head and alive else engine
         if alive:
             yield from parts.sealed(settings, client)
             yield from parts.queues(record) if head else parts.worker(settings, record)

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -104,11 +104,14 @@ def dispatcher(settings: Settings) -> Iterator[Finding]:
         yield Finding.error("dispatcher", words, mend or "farm up; its log is FARM_HOME/logs/dispatcher.log")
     else:
         yield Finding.ok("dispatcher", f"{settings.url} answers")
-        yield from _taken(config)
+        yield from taken(config)
 
 
-def _taken(config: Mapping[str, Any]) -> Iterator[Finding]:
+def taken(config: Mapping[str, Any]) -> Iterator[Finding]:
     """See whether the dispatcher runs with what its file says."""
+    if trouble := config.get("artifacts"):
+        words, _, mend = str(trouble).rpartition("; ")
+        yield Finding.error("artifacts", words, f"{mend}, give the dispatcher what that place needs, and start it anew")
     if config["problem"]:
         words = f"the dispatcher goes on with the settings of before: {str(config['problem']).splitlines()[0]}"
         yield Finding.error("config", words, f"farm config check, and mend {config['file']}")
@@ -157,6 +160,18 @@ def worker(settings: Settings, record: Record) -> Iterator[Finding]:
         yield Finding.error("worker", f"{settings.worker_name} has not been heard of for 30 s", mend)
 
 
+def elsewhere(record: Record, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Pass on what is found of this machine's engine, not as an error where other machines alone do the work."""
+    workers = record.workers()
+    spare = bool(workers) and all(worker.host != socket.gethostname() for worker in workers)
+    for finding in findings:
+        if spare and finding.verdict == "error":
+            words = f"{finding.words}; no worker of this machine is heard of, so it counts only for one that is to be"
+            yield Finding.warning(finding.name, words, str(finding.mend))
+        else:
+            yield finding
+
+
 def queues(record: Record) -> Iterator[Finding]:
     """Name the queues with work that nobody serves."""
     workers, unserved = record.workers(), [queue for queue in record.queues() if queue.depth and not queue.consumers]
@@ -169,8 +184,12 @@ def queues(record: Record) -> Iterator[Finding]:
             "queues", "no worker is heard of", "run `farm worker` on a build machine, or `farm up` here"
         )
     for queue in unserved if workers else ():
-        labels = queue.name.partition("+")[2].split("+")
-        mend = f"farm worker --labels {','.join(filter(None, labels))}" if labels[0] else "farm worker"
-        yield Finding.error("queues", f"{queue.depth} steps wait in `{queue.name}`, from which no worker takes", mend)
+        serving = [worker.name for worker in workers if queue.name in worker.queues]
+        labels = queue.name.partition("+")[2].replace("+", ",")
+        mend = f"farm worker --labels {labels}" if labels else "farm worker"
+        if serving:
+            mend = f"see the line of {serving[0]}"
+        count = "1 step waits" if queue.depth == 1 else f"{queue.depth} steps wait"
+        yield Finding.error("queues", f"{count} in `{queue.name}`, from which no worker takes", mend)
     if workers and not unserved:
         yield Finding.ok("queues", f"served by {', '.join(worker.name for worker in workers)}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from farm.artifacts import Store
 from farm.cli import ground, parts
 from farm.home import new_key
 from farm.ledger import Ledger
@@ -16,6 +17,7 @@ from farm.record import Record, WorkerInfo
 from farm.secrets import Secrets
 from farm.settings import Settings
 from tests.programs import run
+from tests.records import Farm
 
 
 @pytest.fixture
@@ -36,6 +38,13 @@ def doctor(variables, *arguments: Path):
     found = {each["name"]: each for each in reversed(ran.document)}  # of several the first
     assert ran.code == any(each["verdict"] == "error" for each in found.values())
     return found
+
+
+@pytest.fixture
+def farm(redis_client):
+    farm = Farm(redis_client)
+    yield farm
+    farm.logs.close()
 
 
 def beat(client):
@@ -118,6 +127,38 @@ def test_a_clock_that_is_off_and_a_queue_that_nobody_serves(redis_server, tmp_pa
         beat(client)
         (well,) = parts.queues(record)
         assert well.verdict == "ok"
+
+
+@pytest.mark.redis
+def test_a_queue_whose_only_worker_is_drained_is_led_to_that_worker(farm):
+    farm.record.beat(WorkerInfo("w1@there", "there", 2, queues=("build",)))
+    farm.record.drain("w1@there", "ada")
+    farm.open()
+    drained, waiting = parts.queues(farm.record)
+    assert drained.mend == "farm workers drain w1@there --undo"
+    assert waiting.words == "1 step waits in `build`, from which no worker takes"
+    assert waiting.mend == "see the line of w1@there"
+
+
+@pytest.mark.redis
+def test_an_engine_that_only_other_machines_need_is_no_error(farm):
+    found = [parts.Finding.error("trust", "no", "this"), parts.Finding.ok("engine", "yes")]
+    assert [*parts.elsewhere(farm.record, found)] == found  # nobody at all works yet
+    farm.record.beat(WorkerInfo("w1@there", "there", 2, queues=("build",)))
+    spare, well = parts.elsewhere(farm.record, found)
+    assert (spare.verdict, spare.mend) == ("warning", "this")
+    assert "no worker of this machine is heard of" in spare.words
+    assert well == found[1]
+    beat(farm.record.redis)
+    assert [*parts.elsewhere(farm.record, found)] == found
+
+
+def test_artifacts_that_cannot_be_kept_are_said():
+    config = {"file": "farm.yml", "problem": None, "waiting": [], "artifacts": Store("nothing://x").trouble()}
+    (finding,) = parts.taken(config)
+    assert (finding.name, finding.verdict) == ("artifacts", "error")
+    assert "nothing://x" in finding.words
+    assert finding.mend.startswith("see `artifacts` in farm.yml")
 
 
 def test_a_repository_that_cannot_be_read_is_named_without_its_password(tmp_path):

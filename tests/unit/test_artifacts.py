@@ -3,8 +3,11 @@
 import io
 import tarfile
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import pytest
+from fsspec import AbstractFileSystem
 
 from farm.artifacts import Store, unpack
 from farm.errors import Errored, Refused
@@ -73,6 +76,28 @@ def test_what_goes_leaves_what_other_attempts_sent_and_the_last_one_no_folder(tm
         store.remove(all_sent.pop())
         assert [store.files(sent) for sent in all_sent] == [[("a", 1)]] * len(all_sent)
     assert list(tmp_path.iterdir()) == []
+
+
+class Locked(AbstractFileSystem):
+    """A file system whose library has errors of its own, as those of object stores have."""
+
+    protocol = "locked"
+
+    def info(self, path: str, **_: Any) -> Any:
+        raise RuntimeError(f"no credentials for {path}")
+
+    makedirs = _open = info
+
+
+def test_whatever_a_library_raises_is_told_as_trouble_of_the_store(tmp_path: Path):
+    fsspec.register_implementation("locked", Locked, clobber=True)
+    store = Store("locked://bucket/kept")
+    for ask in (store.create, store.files):
+        with pytest.raises(Errored, match="cannot be kept at locked://bucket/kept: no credentials for"):
+            ask(Sent(7, "test", 3))
+    assert "no credentials for" in str(store.trouble())
+    assert "farm.yml" in str(Store("nothing://x").trouble())
+    assert Store((tmp_path / "not yet").as_uri()).trouble() is None
 
 
 def test_a_store_that_cannot_be_used_says_so():
