@@ -1,13 +1,15 @@
 """What is said of a request that cannot be answered: always `{"detail": one sentence}` that says what to do next."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import structlog
 from fastapi import Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from redis.exceptions import OutOfMemoryError
+
+from farm.api.stream import BEGIN, streamed
 
 log = structlog.get_logger()
 _TAKES = "docs/api.md and /openapi.json say what this request takes"
@@ -42,12 +44,18 @@ async def nothing(request: Request, error: Any) -> JSONResponse:
     return JSONResponse({"detail": sentence}, error.status_code, error.headers)
 
 
-async def away(request: Request, error: Any) -> JSONResponse:
-    """Answer while Redis is away or full."""
+async def away(request: Request, error: Any) -> Response:
+    """Answer while Redis is away or full; a stream begins and ends: after any other status no browser comes back."""
     log.warning("redis.away", path=request.url.path, error=str(error))
     full = isinstance(error, OutOfMemoryError)
     part = "Redis is full, give it more memory" if full else "Redis does not answer, see `farm up` or its log"
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return streamed(_ended(part))
     return JSONResponse({"detail": f"{part}; nothing was changed, ask again"}, 503, {"Retry-After": "2"})
+
+
+async def _ended(why: str) -> AsyncIterator[bytes]:
+    yield BEGIN + f": {why}\n\n".encode()
 
 
 def _mistake(found: Mapping[str, Any]) -> str:

@@ -30,6 +30,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 # So long in seconds one answer serves all who ask the same.
 GLANCE = 0.25
+# A page that says that Redis is away is loaded again after so many seconds.
+AGAIN = 3
 # Logs are strangers' text: should an escape slip through, no script of theirs runs.
 POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
@@ -125,12 +127,26 @@ class Handler(BaseHandler):  # type: ignore[misc] # Flower has no types
             self.set_status(404)
             shown = pages.problem(site, "Not found", str(refusal))
         except redis.RedisError as error:
-            _log.warning("the pages cannot read the record", error=str(error))
-            self.set_status(503)
-            shown = pages.problem(
-                site, "The record does not answer", "Redis is away; this page loads again when it is back."
-            )
+            self._away(error)
+            return
         self.render("farm.html", page=shown)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Say of Redis what a page says of it, wherever it was asked; all else is said as Flower says it."""
+        error = (kwargs.get("exc_info") or (None, None))[1]
+        if isinstance(error, redis.RedisError):
+            self._away(error)
+        else:
+            super().write_error(status_code, **kwargs)
+
+    def _away(self, error: redis.RedisError) -> None:
+        _log.warning("the pages cannot read the record", error=str(error))
+        self.set_status(503)
+        sentence = "Redis is away; whether this was done is not known. Go back, and look before you try it again."
+        if self.request.method in {"GET", "HEAD"}:
+            self.set_header("Refresh", str(AGAIN))
+            sentence = "Redis is away; this page loads again until it is back."
+        self.render("farm.html", page=pages.problem(self.site, "The record does not answer", sentence))
 
     async def send(self, pieces: Iterator[str | bytes]) -> None:
         """Answer with what comes piece by piece, as long as somebody reads it."""

@@ -87,6 +87,19 @@
   };
   ready(page);
 
+  // A page that is no longer true says so, and since when.
+  let since = 0, stale = null;
+  const heard = (well) => {
+    if (well) { since = 0; stale?.remove(); stale = null; return; }
+    since ||= Date.now();
+    if (stale || Date.now() - since < 2000) return;
+    stale = document.createElement("p");
+    stale.className = "farm-note farm-note-errored farm-stale";
+    stale.textContent = `The farm does not answer. This page is as it was at ${new Date(since).toLocaleTimeString()} and goes on by itself.`;
+    page.prepend(stale);
+    announce([stale.textContent]);
+  };
+
   // The list and the queues: the same page once more, and what differs is put in.
   const refresh = async (selector, every, put) => {
     for (;;) {
@@ -94,12 +107,13 @@
       await awake();
       try {
         const answer = await fetch(location.href, { cache: "no-cache" });
+        heard(answer.ok);
         if (!answer.ok) continue;
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(selector);
         const old = page.querySelector(selector);
         if (fresh && old) announce(put(old, fresh));
         tick();
-      } catch { /* away; it is asked again */ }
+      } catch { heard(false); }
     }
   };
   const putList = (old, fresh) => {
@@ -238,7 +252,7 @@
       await awake();
       const wanted = [...logs].filter(([, log]) => !log.complete);
       if (final && !wanted.length) break;
-      const query = new URLSearchParams({ version });
+      const query = new URLSearchParams({ version: failures ? "" : version }); // after a failure the answer comes at once
       for (const [step, log] of wanted) query.append("log", `${step}@${log.position}`);
       asking = new AbortController();
       try {
@@ -246,8 +260,9 @@
         if (!answer.ok) throw new Error(answer.status);
         put(await answer.json());
         failures = 0;
+        heard(true);
       } catch (error) {
-        if (error.name !== "AbortError") await pause(Math.min(500 * 2 ** failures++, 8000));
+        if (error.name !== "AbortError") { heard(false); await pause(Math.min(500 * 2 ** failures++, 8000)); }
       }
       asking = null;
     }

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from farm.pipeline import Status
-from tests.e2e.flower.conftest import flower
+from tests.e2e.flower.conftest import Farm, flower
 
 pytestmark = [pytest.mark.redis]
 
@@ -106,16 +107,31 @@ def test_nonsense_in_the_address_is_harmless(served):
         assert httpx.get(served.url + path).status_code == 404, path
 
 
-def test_while_redis_is_away_the_pages_say_so_and_flower_lives(serve, redis_server, poll):
+@pytest.mark.browser
+def test_while_redis_is_away_the_pages_say_so_and_flower_lives(serve, redis_server, poll, look):
     served = serve(redis_url=redis_server.url)
-    assert httpx.get(f"{served.url}/pipelines").status_code == 200
+    number = Farm(redis_server.url, redis_server.client()).push("Stay", repository="origin")
+    opened, one, late = (look() for _ in range(3))
+    opened.goto(f"{served.url}/pipelines")
+    one.goto(f"{served.url}/pipelines/{number}")
+    expect(opened.locator(".farm-list")).to_be_visible()
     redis_server.kill()
+    late.goto(f"{served.url}/pipelines")
+    expect(late.locator(".farm")).to_contain_text("loads again until it is back")
+    for page in (opened, one):
+        expect(page.locator(".farm-stale")).to_contain_text("The farm does not answer. This page is as it was at")
+    acted = httpx.post(f"{served.url}/pipelines/{number}/cancel", headers=SAME, timeout=60)
+    assert (acted.status_code, "look before you try it again" in acted.text) == (503, True)
+    assert httpx.get(f"{served.url}/pipelines/{number}/raw/build", timeout=60).status_code == 503
     page = httpx.get(f"{served.url}/pipelines", timeout=60)
     assert page.status_code == 503
     assert "Redis is away" in page.text
     assert httpx.get(f"{served.url}/healthcheck").status_code == 200
     redis_server.start()
     poll(lambda: httpx.get(f"{served.url}/queues").status_code == 200)
+    expect(late.locator(".farm-list")).to_be_visible()
+    for page in (opened, one):
+        expect(page.locator(".farm-stale")).to_have_count(0)
 
 
 @pytest.mark.usefixtures("farm")

@@ -171,7 +171,7 @@ def test_somebody_who_hears_nothing_is_told_so(served: Served, monkeypatch: pyte
 def test_while_redis_is_away_and_when_it_is_back(
     served: Served, redis_server: Any, poll: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Changes go on in the same stream; a log's ends, answers with a word meanwhile, and is taken up where it was."""
+    """Changes go on in the same stream; a log's ends, also one begun meanwhile, and is taken up where it was."""
     monkeypatch.setattr(feed, "PAUSE", 0.1)
     farm, number = served.farm, served.farm.open()
     claim, path = farm.claim(number, "build"), f"/pipelines/{number}/logs/build"
@@ -183,7 +183,9 @@ def test_while_redis_is_away_and_when_it_is_back(
             first = next(lines)
             redis_server.stop()
             assert list(lines) == []
-        asked = served.get(path, headers=STREAM | {"Last-Event-ID": first["id"]})
+        with watching(served, path, **{"Last-Event-ID": first["id"]}) as lines:
+            assert list(lines) == []
+        asked = served.get(path)
         assert (asked.status_code, "Redis does not answer" in asked.json()["detail"]) == (503, True)
         redis_server.start()
         poll(farm.redis.ping)
