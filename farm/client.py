@@ -4,7 +4,7 @@ Answers are the JSON documents of the API (farm/api). What goes wrong is one sen
 Refused when the farm says no, Unreachable when it does not answer.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, cast
 from urllib.parse import quote
@@ -159,10 +159,10 @@ class Client(Connection):
         return list(self.ask("GET", f"/pipelines/{number}/artifacts", timeout=SYNC))
 
     @contextmanager
-    def artifact_tar(self, number: int, step: str) -> Iterator[IO[bytes]]:
-        """Give the artifacts of a step as a tar to be read once."""
+    def artifact_tar(self, number: int, step: str, told: Callable[[int], None] = lambda _: None) -> Iterator[IO[bytes]]:
+        """Give the artifacts of a step as a tar to be read once; how many bytes have come is told as they come."""
         with self.stream(f"/pipelines/{number}/artifacts/{quote(step)}", timeout=SYNC) as answer:
-            yield cast("IO[bytes]", Pieces(answer.iter_bytes()))
+            yield cast("IO[bytes]", Pieces(_told(answer.iter_bytes(), told)))
 
     def definition(self, number: int) -> Document:
         """Return the resolved `definition` of a pipeline and the `url` where its commit is."""
@@ -225,6 +225,12 @@ class Client(Connection):
 
 def _secret(repository: str, name: str) -> str:
     return f"/repositories/{quote(repository)}/secrets/{quote(name, safe='')}"
+
+
+def _told(pieces: Iterator[bytes], told: Callable[[int], None]) -> Iterator[bytes]:
+    for piece in pieces:
+        told(len(piece))
+        yield piece
 
 
 def _log(number: int, step: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from farm.artifacts import unpack
+from farm.cli import terminal
 from farm.cli.arguments import AsJson, Number
 from farm.cli.here import choose
 from farm.client import Client
@@ -33,7 +34,7 @@ def artifacts(
         found = client.artifacts(chosen)
         if download:
             for row in found:
-                _download(client, chosen, row["step"], download / job_name(row["step"]))
+                _download(client, chosen, row, download / job_name(row["step"]))
     if as_json:
         typer.echo(json.dumps(found))
     elif not found:
@@ -42,10 +43,13 @@ def artifacts(
         _print(row)
 
 
-def _download(client: Client, number: int, step: str, folder: Path) -> None:
+def _download(client: Client, number: int, row: dict[str, Any], folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with client.artifact_tar(number, step) as stream:
+        with (
+            terminal.bar(f"fetching {row['step']}", row["bytes"]) as told,
+            client.artifact_tar(number, row["step"], told) as stream,
+        ):
             unpack(stream, folder)
     except OSError as error:
         words = why(error)

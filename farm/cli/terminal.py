@@ -4,7 +4,8 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import typer
 from rich.cells import cell_len, chop_cells
@@ -62,6 +63,21 @@ def wrapped(line: str, columns: int) -> Iterator[str]:
             yield head
             piece = margin + piece[len(head) :]
     yield piece
+
+
+@contextmanager
+def bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Give what is to be told of each so many bytes that have come; on a terminal it draws how far that is."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield lambda _: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - only who waits pays for it
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(words, total=total)
+        yield lambda count: progress.advance(task, count)
 
 
 def shown(line: str, *, colour: bool) -> str:

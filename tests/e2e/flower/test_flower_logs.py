@@ -53,6 +53,7 @@ def test_a_log_is_followed_only_by_those_who_are_at_its_end(farm, served, look, 
         for n in range(50):
             writer.line(f"newer {n}")
         expect(page.locator("#build-L251")).to_be_in_viewport()
+        expect(page.get_by_role("status")).to_have_text("")  # who listens is told of changes, not of lines
         expect(page.get_by_role("button", name="Follow")).to_be_hidden()
 
 

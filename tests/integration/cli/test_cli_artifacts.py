@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tarfile
 import time
 
@@ -10,6 +11,7 @@ import pytest
 from farm.artifacts import Store
 from farm.pipeline import Status
 from farm.record import Sent
+from tests.integration.cli.conftest import on_terminal
 
 pytestmark = pytest.mark.redis
 
@@ -38,6 +40,13 @@ def test_artifacts_are_listed_and_downloaded(cli, kept, tmp_path):
     assert [path.read_text() for path in (tmp_path / "here" / "test" / "out").iterdir()] == ["one"]
     [row] = json.loads(cli("artifacts", str(kept), "--json").out)
     assert (row["step"], row["files"][0]["size"]) == ("test", 3)
+
+
+def test_a_terminal_is_shown_how_far_a_download_has_come(cli, kept):
+    code, drawn = on_terminal(cli, ("artifacts", kept, "--download", "here"), columns=80)
+    assert code == 0
+    assert "fetching test ━" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn)
+    assert cli("artifacts", kept, "--download", "here").err == ""
 
 
 def test_what_cannot_be_written_is_said(cli, kept, tmp_path):
