@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import suppress
 
 import redis
 from tornado.web import HTTPError, authenticated
@@ -45,7 +46,12 @@ class Log(Handler):
 
     @authenticated  # type: ignore[untyped-decorator,unused-ignore]
     async def get(self, number: str, step: str) -> None:
-        """Show it, from a line on if the query says so."""
+        """Show it, from a line on if the query says so; `?at=error` leads to its first error."""
+        if self.text("at") == "error":
+            site = self.site
+            with suppress(Refused, redis.RedisError):  # the page says it better
+                self.redirect(await aside(lambda: pages.at_error(*sources(), site, int(number), step)))
+                return
         start, find = self.number("start"), self.text("find")
         await self.show(
             lambda record, logs, site: pages.log(record, logs, site, int(number), step, start=start, find=find)

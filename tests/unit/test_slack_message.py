@@ -47,7 +47,8 @@ def test_a_failure_says_where_what_and_why():
     assert reason == "1 of 12 tests failed"
     assert tests == "• test_vat: assert 1 == 2"
     assert tail == "```\nE  assert 1 == 2\nFAILED &lt;test&gt; &amp; co\n```"
-    assert "https://farm.example/pipelines/218" in links
+    assert "<https://farm.example/pipelines/218|pipeline #218>" in links
+    assert "<https://farm.example/pipelines/218/logs/test?at=error|log at the first error>" in links
 
 
 def test_what_was_allowed_to_fail_is_told_of_a_green_pipeline():
@@ -108,7 +109,7 @@ def test_slack_takes_whatever_a_log_or_a_commit_holds(text, tail, failing):
         for shown in texts(payload):
             assert not re.search(r"&(?!amp;|lt;|gt;)", shown)
             assert not re.search(r"@(channel|here|everyone)", shown, re.IGNORECASE)
-            assert shown.count("<") == shown.count("<https://farm.example/pipelines/218|") + shown.count("<@U1>")
+            assert shown.count("<") == shown.count("<https://farm.example/pipelines/218") + shown.count("<@U1>")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from farm.flower.pages.images import images
 from farm.flower.pages.listing import Query, pipelines
 from farm.flower.pages.live import live
-from farm.flower.pages.log import log
+from farm.flower.pages.log import at_error, log
 from farm.flower.pages.machines import machines
 from farm.flower.pages.pipeline import pipeline
 from farm.flower.pages.queues import queues
@@ -13,6 +13,7 @@ from farm.flower.site import Page, Site, render
 __all__ = [
     "Page",
     "Query",
+    "at_error",
     "images",
     "live",
     "log",

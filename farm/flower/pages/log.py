@@ -2,6 +2,7 @@
 
 import re
 import time
+from urllib.parse import quote
 
 from farm.flower.ansi import LONGEST, plain
 from farm.flower.estimate import usual
@@ -55,6 +56,16 @@ def log(
         now=time.time(),
     )
     return Page(title, "pipelines", body)
+
+
+def at_error(record: Record, logs: Logs, site: Site, number: int, step: str) -> str:
+    """Return the address of one step's log at the line where a reader should begin; it is made anew for each reader."""
+    job_of(record.pipeline(number), step)
+    everything = list(lines(whole(logs, number, step)[0]))
+    at = first_error(everything)
+    line = everything[at].number if everything else 1
+    start = line if at < len(everything) - MOST_LINES else None
+    return site.url("pipelines", number, "logs", step, start=start) + f"#{quote(step)}-L{line}"
 
 
 def _matches(site: Site, found: Pipeline, job: Job, everything: list[Line], find: str) -> Page:

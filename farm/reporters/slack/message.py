@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from farm.durations import duration
 from farm.pipeline import Job, Pipeline, Status, told_apart
@@ -41,7 +42,7 @@ def message(
         sections.append(_tests(failing))
     if tail and (lines := _last(news)):
         sections.append(fenced(lines))
-    sections.append(_links(pipeline, web_url, stage))
+    sections.append(_links(pipeline, web_url, stage, jobs))
     text = f"#{pipeline.number} {pipeline.status}: {' '.join(where)}: {pipeline.subject}"
     return _payload(text, sections)
 
@@ -109,14 +110,17 @@ def _link(pipeline: Pipeline, web_url: str, words: str) -> str:
     return f"<{web_url}/pipelines/{pipeline.number}|{f'#{pipeline.number} {words}'.strip()}>"
 
 
-def _links(pipeline: Pipeline, web_url: str, stage: str | None) -> str:
+def _links(pipeline: Pipeline, web_url: str, stage: str | None, jobs: Sequence[Job]) -> str:
     commands = [f"farm show {pipeline.number}"]
     if stage == "test":
         commands.append(f"farm replay {pipeline.number}")
     if stage == "build":
         commands.append("farm run build")
-    link = f"<{web_url}/pipelines/{pipeline.number}|pipeline #{pipeline.number}>"
-    return "  ·  ".join([link, *(f"`{command}`" for command in commands)])
+    page = f"{web_url}/pipelines/{pipeline.number}"
+    links = [f"<{page}|pipeline #{pipeline.number}>"]
+    if jobs:
+        links.append(f"<{page}/logs/{quote(jobs[0].name)}?at=error|log at the first error>")
+    return "  ·  ".join([*links, *(f"`{command}`" for command in commands)])
 
 
 def _what(pipeline: Pipeline, person: str | None) -> str:

@@ -85,6 +85,9 @@ def test_a_permalink_leads_from_the_pipelines_page_to_the_line(farm, served, loo
     expect(page.locator("#build-L120")).to_have_class(re.compile("farm-target"))
     page.locator("#build-L130 a").click()
     expect(page).to_have_url(re.compile("#build-L130$"))
+    page.reload()
+    expect(page.locator("#build-L130")).to_have_class(re.compile("farm-target"))
+    expect(page.locator("#build-L130")).to_be_in_viewport()
 
 
 def test_an_excerpt_sends_a_permalink_outside_of_it_to_the_whole_log(farm, served, look):
@@ -94,6 +97,12 @@ def test_an_excerpt_sends_a_permalink_outside_of_it_to_the_whole_log(farm, serve
     page.goto(f"{served.url}/pipelines/{number}#build-L5")
     expect(page).to_have_url(re.compile("/logs/build#build-L5$"))
     expect(page.locator("#build-L5")).to_be_in_viewport()
+    page = look(javascript=False)
+    page.goto(f"{served.url}/pipelines/{number}/logs/build?at=error")  # as Slack has it
+    expect(page).to_have_url(re.compile("/logs/build#build-L202$"))
+    expect(page.locator("#build-L202")).to_be_in_viewport()
+    page.goto(f"{served.url}/pipelines/4711/logs/build?at=error")
+    expect(page.locator(".farm")).to_contain_text("there is no pipeline #4711")
 
 
 def test_what_was_cut_is_said_and_the_raw_log_is_all_that_is_kept(farm, served, look):

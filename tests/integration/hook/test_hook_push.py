@@ -194,6 +194,22 @@ def test_watch_says_nothing_twice_and_leads_to_what_there_is(git, door):
     assert "hint: farm show 219" in output
 
 
+def test_watch_speaks_when_nothing_changes_and_leaves_off_in_the_end(git, door):
+    hook = git.bare / "hooks/post-receive"
+    text = hook.read_text()
+    assert "\nWATCH = 600.0 " in text
+    assert "\nTICK = 15.0 " in text
+    hook.unlink()
+    hook.write_text(text.replace("\nWATCH = 600.0 ", "\nWATCH = 1.2 ").replace("\nTICK = 15.0 ", "\nTICK = 0.4 "))
+    hook.chmod(0o755)
+    stages = [{"name": "build", "status": "running", "jobs": []}]
+    door.documents = lambda _: {"number": 218, "status": "running", "created": 100.0, "stages": stages}
+    git.commit()
+    output = git.push("-o", "farm.watch", "HEAD:main").output
+    assert output.count("farm: #218 build running") > 1
+    assert output.count("hint: still running; go on with: farm watch 218") == 1
+
+
 def test_pushes_at_once_are_all_reported(git, door):
     heads = [git.commit(str(number)) for number in range(8)]
     threads = [
