@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import socket
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +28,13 @@ MEDIA_TYPES = (
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
+Login = Callable[[], tuple[str, str] | None]
+
+
+def _nobody() -> None:
+    """Log in as nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """A manifest or index, byte for byte as the registry holds it, so that its digest stays what it is."""
@@ -44,12 +51,14 @@ class Registry:
         self,
         address: str,
         *,
-        credentials: tuple[str, str] | None = None,
+        login: Login = _nobody,
         timeout: float = 10.0,
         user_timeout: float | None = None,
         plain: bool = False,
     ) -> None:
         """Connect lazily, by TLS unless the registry is on this machine or `plain`.
+
+        `login` gives user and password, asked for each time that the registry wants them anew.
 
         After `user_timeout` seconds without an acknowledgement the kernel drops what it still holds; shorter than a
         lease it keeps a write from arriving after somebody else took the step over.
@@ -60,7 +69,7 @@ class Registry:
             options.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(user_timeout * 1000)))
         self._http = httpx.Client(
             base_url=root(address, plain=plain),
-            auth=_Token(credentials),
+            auth=_Token(login),
             timeout=timeout,
             transport=httpx.HTTPTransport(socket_options=options, trust_env=not _local(address)),
             trust_env=not _local(address),
@@ -165,8 +174,8 @@ class _Token(httpx.Auth):
 
     requires_response_body = True
 
-    def __init__(self, credentials: tuple[str, str] | None) -> None:
-        self._basic = httpx.BasicAuth(*credentials) if credentials else None
+    def __init__(self, login: Login) -> None:
+        self._login = login
         self._header: dict[str, str] = {}
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -178,22 +187,22 @@ class _Token(httpx.Auth):
         kind, _, rest = answer.headers.get("www-authenticate", "").partition(" ")
         if answer.status_code != httpx.codes.UNAUTHORIZED:
             return
+        login = self._login()
+        basic = httpx.BasicAuth(*login) if login else None
         if kind.lower() == "bearer":
             wanted = parse_keqv_list(parse_http_list(rest))
             ask = httpx.Request(
                 "GET", wanted.pop("realm"), params={k: wanted[k] for k in ("service", "scope") if k in wanted}
             )
-            if self._basic:
-                ask = next(self._basic.sync_auth_flow(ask))
+            if basic:
+                ask = next(basic.sync_auth_flow(ask))
             given = yield ask
             if given.is_error:
                 return
             token = given.json()
             self._header[scope] = f"Bearer {token.get('token') or token.get('access_token')}"
-        elif kind.lower() == "basic" and self._basic:
-            self._header[scope] = next(self._basic.sync_auth_flow(httpx.Request("GET", "http://x"))).headers[
-                "Authorization"
-            ]
+        elif kind.lower() == "basic" and basic:
+            self._header[scope] = next(basic.sync_auth_flow(httpx.Request("GET", "http://x"))).headers["Authorization"]
         else:
             return
         request.headers["Authorization"] = self._header[scope]
@@ -205,9 +214,9 @@ def root(address: str, *, plain: bool) -> str:
     return f"{'http' if plain or _local(address) else 'https'}://{address}/v2/"
 
 
-def probe(address: str, *, plain: bool) -> httpx.Response:
-    """Return what answers at a registry's address to whoever it is; httpx.HTTPError where nothing does."""
-    return httpx.get(root(address, plain=plain), timeout=5, trust_env=not _local(address))
+def probe(address: str, *, plain: bool, login: Login = _nobody) -> httpx.Response:
+    """Return what answers at a registry's address to who has this login; httpx.HTTPError where nothing does."""
+    return httpx.get(root(address, plain=plain), timeout=5, auth=_Token(login), trust_env=not _local(address))
 
 
 def _local(address: str) -> bool:

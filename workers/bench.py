@@ -8,7 +8,7 @@ from farm.settings import Settings
 from farm.settings.live import BETWEEN_STEPS
 from farm.settings.watch import Watch
 from workers.docker import DockerEngine
-from workers.tools import Tools
+from workers.tools import Tools, registry
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Bench:
     def _take(self, loaded: Settings) -> None:
         had = self.tools.settings
         settings = had.model_copy(update={name: getattr(loaded, name) for name in BETWEEN_STEPS})
-        engine = self.tools.engine
+        self.tools = replace(self.tools, settings=settings)
         if settings.registries != had.registries:
             engine = DockerEngine(registries=settings.registries)
-        self.tools = replace(self.tools, settings=settings, engine=engine)
+            self.tools = replace(self.tools, engine=engine, registry=registry(settings))

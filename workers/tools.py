@@ -30,6 +30,17 @@ _GRACE = 3600  # seconds beyond its timeout after which nothing of a step can st
 _BUILD = 6 * 3600  # seconds that a build may take in all
 
 
+def registry(settings: Settings) -> Registry:
+    """Return the farm's registry, not asked for anything yet."""
+    return Registry(
+        settings.registry,
+        plain=settings.registry_plain,
+        timeout=settings.lease / 2,
+        user_timeout=settings.lease / 2,
+        login=settings.registry_login,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """The parts, ready to use. It holds no state of a step."""
@@ -56,12 +67,7 @@ class Tools:
             record=Record(client, settings.lease),
             logs=Logs(client, head=settings.log_head, tail=settings.log_tail, budget=settings.log_budget),
             engine=engine or DockerEngine(registries=settings.registries),
-            registry=Registry(
-                settings.registry,
-                plain=settings.registry_plain,
-                timeout=settings.lease / 2,
-                user_timeout=settings.lease / 2,
-            ),
+            registry=registry(settings),
         )
 
     def workspace(self, claim: Claim, lease: Lease, log: MaskedLog, teardown: ExitStack) -> Workspace:

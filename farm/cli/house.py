@@ -56,7 +56,12 @@ class House:
         logs = Logs(client, head=settings.log_head, tail=settings.log_tail, budget=settings.log_budget)
         self._desk = Desk(record, logs)
         intake = Intake(Dispatcher(record, ledger, settings, check=self._check))
-        registry = Registry(settings.registry, plain=settings.registry_plain, user_timeout=settings.lease * 0.8)
+        registry = Registry(
+            settings.registry,
+            plain=settings.registry_plain,
+            user_timeout=settings.lease * 0.8,
+            login=self._registry_login,
+        )
         garbage = Garbage(record, registry, settings.farm_id, settings.keep_images)
         remotes = Remotes(ledger, intake, settings.poll)
         webhooks, access = Webhooks(ledger, intake), Access(settings.token, ledger)
@@ -115,6 +120,9 @@ class House:
             if self.loops.running:
                 _join(delivery)
             self.loops.add(Loop(f"report-{name}", delivery.deliver))
+
+    def _registry_login(self) -> tuple[str, str] | None:
+        return self.live.settings.registry_login()
 
     def _look(self) -> float:
         if settings := self.live.look():

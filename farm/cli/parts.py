@@ -80,13 +80,23 @@ def registry(settings: Settings) -> Iterator[Finding]:
     """Ask the registry as the farm does; whether the engine gets there is another question."""
     address = root(settings.registry, plain=settings.registry_plain)
     try:
-        answer = probe(settings.registry, plain=settings.registry_plain)
+        answer = probe(settings.registry, plain=settings.registry_plain, login=settings.registry_login)
+    except FarmError as error:
+        words, _, mend = str(error).rpartition("; ")
+        yield Finding.error("registry", words, mend)
+        return
     except httpx.HTTPError as error:
         yield Finding.error(
             "registry", f"{address} does not answer: {error}", f"start it, and open {settings.registry}"
         )
         return
-    if answer.status_code not in (httpx.codes.OK, httpx.codes.UNAUTHORIZED):
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        known = settings.registry in settings.registries
+        words = f"{settings.registry} refuses this machine's login" if known else f"{settings.registry} wants a login"
+        yield Finding.error(
+            "registry", words, f"give `registries` in farm.yml user and password for {settings.registry}"
+        )
+    elif answer.status_code != httpx.codes.OK:
         yield Finding.error(
             "registry", f"{address} answers {answer.status_code}", "see that FARM_REGISTRY names a registry"
         )

@@ -90,7 +90,7 @@ class Document(Values):
     trackers: Mapping[Name, TrackerSettings] = Field(default_factory=dict)
     """Trackers whose stories follow the commits that name them, by a name of your choice."""
     registries: Mapping[Host, RegistrySettings] = Field(default_factory=dict)
-    """Logins for the registries of base images, services and job images, by host; Docker Hub is docker.io."""
+    """Logins at registries of base images, services, job images and of the farm, by host; Docker Hub: docker.io."""
     artifacts: str = ""
     """Where artifacts are kept: file:///folder, s3://bucket/folder, or what fsspec knows; else FARM_HOME/artifacts."""
     artifact_max: Size = ByteSize(256 << 20)

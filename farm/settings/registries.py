@@ -1,4 +1,4 @@
-"""What opens the registries of base images, services and job images. It belongs to the machine that pulls."""
+"""What opens the registries of base images, services and job images, and the farm's own. It belongs to one machine."""
 
 from typing import Annotated
 

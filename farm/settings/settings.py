@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from farm.errors import Refused
+from farm.errors import Errored, Refused
 from farm.home import default_home
 from farm.settings.document import Document
 from farm.settings.files import config_file
@@ -36,6 +36,17 @@ class Settings(Document):
             return cls.model_validate({**merged(found), "home": home})
         except ValidationError as error:
             raise Refused(_sentence(error, own_file(home), found[-1].values)) from None
+
+    def registry_login(self) -> tuple[str, str] | None:
+        """Return user and password for the farm's own registry, read now; None where it asks for none.
+
+        Raises Errored if the password is away.
+        """
+        own = self.registries.get(self.registry)
+        try:
+            return (own.user, own.password.reveal()) if own else None
+        except Refused as error:
+            raise Errored(f"registries: {self.registry}: {error}") from error
 
     def repository(self, name: str) -> RepositorySettings:
         """Return what is said about the repository, the defaults where nothing is."""

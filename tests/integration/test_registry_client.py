@@ -17,10 +17,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from farm.cli import parts
 from farm.errors import Errored
 from farm.registry import MEDIA_TYPES, Manifest, Registry, split
+from farm.settings import Settings
 from tests.conftest import wait_until
 from tests.ports import free_ports
+from workers import tools
 
 pytestmark = pytest.mark.registry
 # "secret", hashed by bcrypt with the lowest cost that there is
@@ -174,6 +177,8 @@ def test_a_registry_that_hangs_errs_in_time(tmp_path):
     with serving(tmp_path) as (address, process), Registry(address, timeout=0.2) as registry:
         registry.digest("a", "latest")
         process.send_signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{process.pid}/task")
+        wait_until(lambda: all("(stopped)" in each.read_text() for each in threads.glob("*/status")))
         with pytest.raises(Errored, match=r"does not answer: .*timed out"):
             registry.digest("a", "latest")
 
@@ -182,11 +187,35 @@ def test_basic_authentication(tmp_path):
     (tmp_path / "users").write_text(HTPASSWD)
     with serving(tmp_path, f"auth: {{htpasswd: {{realm: x, path: {tmp_path}/users}}}}\n") as (address, _):
         one = upload(address, "a", "1", ("me", "secret"))
-        with Registry(address, credentials=("me", "secret")) as registry:
+        with Registry(address, login=lambda: ("me", "secret")) as registry:
             registry.put("a", "latest", one)
             assert registry.digest("a", "latest") == one.digest
         with Registry(address) as stranger, pytest.raises(Errored, match="401 authentication required"):
             stranger.manifest("a", "latest")
+
+
+def test_the_login_of_farm_yml_opens_the_farms_own_registry_and_doctor_says_where_it_is_wanted(tmp_path):
+    (tmp_path / "users").write_text(HTPASSWD)
+    (tmp_path / "word").write_text("secret\n")
+    with serving(tmp_path, f"auth: {{htpasswd: {{realm: x, path: {tmp_path}/users}}}}\n") as (address, _):
+        (tmp_path / "farm.yml").write_text(f"registry: {address}\n")
+        (wanted,) = parts.registry(Settings.load(tmp_path))
+        assert (wanted.verdict, wanted.words) == ("error", f"{address} wants a login")
+        assert wanted.mend == f"give `registries` in farm.yml user and password for {address}"
+        given = f"registries: {{'{address}': {{user: me, password: {{file: {tmp_path}/word}}}}}}\n"
+        (tmp_path / "farm.yml").write_text(f"registry: {address}\n{given}")
+        settings = Settings.load(tmp_path)
+        assert [finding.verdict for finding in parts.registry(settings)] == ["ok"]
+        one = upload(address, "a", "1", ("me", "secret"))
+        with tools.registry(settings) as registry:
+            registry.put("a", "latest", one)
+            assert registry.digest("a", "latest") == one.digest
+        (tmp_path / "word").write_text("wrong\n")
+        (refused,) = parts.registry(settings)
+        assert refused.words == f"{address} refuses this machine's login"
+        (tmp_path / "word").unlink()
+        (away,) = parts.registry(settings)
+        assert (away.verdict, away.words.startswith(f"registries: {address}: ")) == ("error", True)
 
 
 class Tokens(http.server.BaseHTTPRequestHandler):
@@ -239,7 +268,7 @@ def test_token_authentication(tmp_path):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         realm = f"http://127.0.0.1:{server.server_port}/token"
         auth = f"auth: {{token: {{realm: '{realm}', service: s, issuer: i, rootcertbundle: {tmp_path}/cert}}}}\n"
-        with serving(tmp_path, auth) as (address, _), Registry(address, credentials=("me", "secret")) as registry:
+        with serving(tmp_path, auth) as (address, _), Registry(address, login=lambda: ("me", "secret")) as registry:
             assert registry.digest("a", "latest") is None
             with pytest.raises(Errored, match=r"400 .*unknown"):  # let in
                 registry.put("a", "latest", image("sha256:" + "0" * 64, 1))
