@@ -64,6 +64,13 @@ def address(url: str, top: Path) -> str:
     return text.rstrip("/").removesuffix("/.git").removesuffix(".git")
 
 
+def registered(client: Client, name: str) -> None:
+    """Refuse the name of a repository that the farm does not have; for where nothing was found under it."""
+    names = [str(row["name"]) for row in client.repositories()]
+    if name not in names:
+        raise Refused(f"no repository {name!r} is registered" + (f"; there is {', '.join(names)}" if names else ""))
+
+
 def choose(client: Client, number: int | None) -> int:
     """Return the number that was given, or that of the newest pipeline of this repository and branch."""
     if number is not None:

@@ -8,7 +8,7 @@ import typer
 
 from farm.cli import terminal, view
 from farm.cli.arguments import AsJson, Number, who
-from farm.cli.here import Here, choose, here
+from farm.cli.here import Here, choose, here, registered
 from farm.client import Client
 from farm.durations import duration
 from farm.errors import Refused
@@ -35,6 +35,8 @@ def list_(  # noqa: PLR0917 - the options of a command
         if place.ref and not place.repository:
             raise Refused("a branch needs its repository here; add --repository NAME")
         found = client.pipelines(repository=place.repository, ref=place.ref, status=status, before=before, limit=limit)
+        if repository and not found:
+            registered(client, repository)
     if as_json:
         typer.echo(json.dumps(found))
     elif not found:

@@ -9,7 +9,7 @@ import typer
 
 from farm.cli import terminal, view
 from farm.cli.arguments import AsJson, who
-from farm.cli.here import here
+from farm.cli.here import here, registered
 from farm.client import Client
 from farm.durations import duration
 from farm.errors import Refused
@@ -36,6 +36,8 @@ def releases(
         if not repository and not everything:
             repository = here(client).repository
         found = client.releases(repository=repository, tag=tag)
+        if repository and not found:
+            registered(client, repository)
     if as_json:
         typer.echo(json.dumps(found))
     elif not found:

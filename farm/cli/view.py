@@ -53,7 +53,7 @@ def table(documents: Sequence[Document], now: float, width: int) -> Iterator[str
     for each in documents:
         stages = "".join(ICONS.get(stage["status"], "?") for stage in each["stages"])
         head = [f"{ICONS.get(each['status'], '?')} #{each['number']}", each["status"], each["repository"], branch(each)]
-        rows.append(([*head, str(each["commit"])[:7], stages, spent(each, now)], each))
+        rows.append(([*head, commit(each), stages, spent(each, now)], each))
     columns = [0, 1, 2, 3, 4, 5, 6] if width >= 80 else [0, 1, 3] if width >= 40 else [0, 1]  # noqa: PLR2004
     limit = max(8, width // 5)
     cells = [[fit(row[column], limit) for column in columns] for row, _ in rows]
@@ -67,7 +67,7 @@ def table(documents: Sequence[Document], now: float, width: int) -> Iterator[str
 def headline(document: Document) -> str:
     """Return what was pushed: number, repository, branch, commit, subject."""
     subject = f' "{plain(document["subject"])}"' if document["subject"] else ""
-    return f"#{document['number']} {document['repository']} {branch(document)} {document['commit'][:7]}{subject}"
+    return f"#{document['number']} {document['repository']} {branch(document)} {commit(document)}{subject}"
 
 
 def summary(document: Document, now: float) -> str:
@@ -76,6 +76,11 @@ def summary(document: Document, now: float) -> str:
     reason = f": {why(document)[0]}" if why(document) else ""
     verb = f"{document['status']} after" if is_final(document) else f"{document['status']} for"
     return f"{ICONS.get(document['status'], '?')} {verb} {took}{reason}"
+
+
+def commit(document: Document) -> str:
+    """Return the commit in short, or a word of seven letters where the push deleted its ref."""
+    return str(document["commit"])[:7] if document["commit"].strip("0") else "deleted"
 
 
 def why(row: Document) -> Sequence[str]:

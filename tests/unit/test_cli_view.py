@@ -54,6 +54,7 @@ def test_a_reason_of_several_lines_is_not_glued_together():
 
 def test_strangers_text_is_harmless():
     assert view.headline(DOCUMENT) == '#218 thyme main 3f9c2e1 "Fix VAT"'
+    assert view.headline({**DOCUMENT, "commit": "0" * 40, "subject": ""}) == "#218 thyme main deleted"
 
 
 @pytest.mark.parametrize("width", [20, 41, 80, 200])

@@ -89,9 +89,9 @@
 
   // A page that is no longer true says so, and since when.
   let since = 0, stale = null;
-  const heard = (well) => {
+  const heard = (well, asked = Date.now()) => {
     if (well) { since = 0; stale?.remove(); stale = null; return; }
-    since ||= Date.now();
+    since ||= asked;
     if (stale || Date.now() - since < 2000) return;
     stale = document.createElement("p");
     stale.className = "farm-note farm-note-errored farm-stale";
@@ -105,15 +105,16 @@
     for (;;) {
       await pause(every);
       await awake();
+      const asked = Date.now();
       try {
-        const answer = await fetch(location.href, { cache: "no-cache" });
-        heard(answer.ok);
+        const answer = await fetch(location.href, { cache: "no-cache", signal: AbortSignal.timeout(15000) });
+        heard(answer.ok, asked);
         if (!answer.ok) continue;
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(selector);
         const old = page.querySelector(selector);
         if (fresh && old) announce(put(old, fresh));
         tick();
-      } catch { heard(false); }
+      } catch { heard(false, asked); }
     }
   };
   const putList = (old, fresh) => {

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from farm.pipeline import Status
+from farm.push import ZERO, Push
 from tests.e2e.flower.conftest import Farm, flower
 
 pytestmark = [pytest.mark.redis]
@@ -50,6 +51,15 @@ def test_read_only_has_no_buttons_and_refuses_them(farm, serve):
     ):
         assert httpx.post(served.url + path, headers=SAME, data=data).status_code == 403, path
     assert [farm.record.pipeline(number).status for number in (running, over)] == ["pending", "failed"]
+
+
+def test_a_deletion_has_no_commit(farm, served):
+    farm.push("Begin", repository="deleted", steps=())
+    gone = Push("gone", "deleted", "refs/heads/main", farm.client.get("test:deleted:refs/heads/main"), ZERO, "ada")
+    (entry,) = farm.ledger.enter("deleted", [gone])
+    for path in ("?repository=deleted", f"/{entry.number}"):
+        page = httpx.get(f"{served.url}/pipelines{path}").text
+        assert ("<span>deleted</span>" in page, "0000000<" in page) == (True, False), path
 
 
 @pytest.fixture(scope="module")

@@ -71,6 +71,9 @@ def test_retry_of_what_never_had_steps(cli, farm):
 def test_nothing_was_released(cli):
     ran = cli("releases", "thyme")
     assert (ran.code, ran.out, ran.err) == (0, "", "nothing of thyme was released yet\n")
+    for asked in (("releases", "tyme"), ("list", "-r", "tyme")):
+        ran = cli(*asked)
+        assert (ran.code, ran.err) == (2, "error: no repository 'tyme' is registered; there is thyme\n")
     assert cli("releases", "--json").document == []
     ran = cli("rollback", "thyme")
     assert (ran.code, ran.err.partition(";")[0]) == (2, "error: thyme:latest was never released by this farm")
