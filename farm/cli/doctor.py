@@ -66,6 +66,7 @@ def _examine(settings: Settings, named: list[Path], *, readable: bool) -> Iterat
             yield from parts.dispatcher(settings)
             yield from parts.flower(settings)
             yield from reporters.reporters(settings, client) if alive else ()
+        yield from ground.exposed(settings.home)
         yield from ground.disk("disk", settings.home, settings.disk_min)
         engine = ground.engine(settings)
         yield from parts.elsewhere(record, engine) if head and alive else engine

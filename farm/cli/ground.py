@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,8 @@ from farm.cli import installing
 from farm.cli.bare import Bare
 from farm.cli.finding import Finding
 from farm.errors import FarmError
-from farm.home import LOCAL
+from farm.home import LOCAL, state_file
+from farm.membership import invitation_file, membership_file
 from farm.record import Repository
 from farm.settings import Settings
 from farm.sizes import size
@@ -30,6 +32,13 @@ def settings(loaded: Settings) -> Iterator[Finding]:
         yield Finding.warning("settings", what, mend)
     if not advice:
         yield Finding.ok("settings", f"{loaded.home / 'farm.yml'} and the environment are valid")
+
+
+def exposed(home: Path) -> Iterator[Finding]:
+    """Name the files with the farm's passwords that other users of this machine may open."""
+    for path in (state_file(home), invitation_file(home), membership_file(home), home / "redis.conf"):
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+            yield Finding.warning("passwords", f"{path} is open to other users", f"chmod 600 {path}")
 
 
 def engine(settings: Settings) -> Iterator[Finding]:

@@ -29,15 +29,15 @@ class Document(Values):
 
     farm_id: str = Field(default="", pattern=r"^([0-9a-f]{12})?$")
     """12 hex digits that mark what belongs to this farm on a shared Docker Engine; `farm up` chooses them."""
-    redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
+    redis_url: str = Field(default="redis://127.0.0.1:6379/0", pattern=r"^(rediss?|unix)://\S+$", repr=False)
     """The Redis that holds the queue and the record."""
-    registry: str = "127.0.0.1:5000"
+    registry: str = Field(default="127.0.0.1:5000", pattern=r"^[^\s/@]+$")
     """The registry as it is written in image names."""
     registry_plain: bool = False
     """Whether the registry is spoken to without TLS also on another machine; engines must trust it too."""
-    url: str = "http://127.0.0.1:8440"
+    url: str = Field(default="http://127.0.0.1:8440", pattern=r"^https?://[^\s/@]+(/\S*)?$")
     """The dispatcher's API."""
-    web_url: str = "http://127.0.0.1:5555"
+    web_url: str = Field(default="http://127.0.0.1:5555", pattern=r"^https?://[^\s/@]+(/\S*)?$")
     """Flower, for links that people open."""
     badges: Literal["public", "private"] = "public"
     """Whether the API shows badges to everybody, or only to a token that reads the repository."""
@@ -61,9 +61,9 @@ class Document(Values):
     """Of all mirrors of git repositories; the longest unused go first."""
     build_cache_max: Size = ByteSize(20 << 30)
     """Of the engine's BuildKit cache, whoever filled it; the longest unused goes first."""
-    memory: Size = ByteSize(2 << 30)
-    """Memory of each container."""
-    cpus: float = Field(default=2.0, gt=0)
+    memory: Annotated[Size, Field(ge=6 << 20)] = ByteSize(2 << 30)
+    """Memory of each container; no engine takes less than 6 MiB."""
+    cpus: float = Field(default=2.0, ge=0.01)
     """Processors of each container."""
     pids: int = Field(default=512, ge=1)
     """Processes and threads of each container."""

@@ -1,10 +1,25 @@
 """What a farm says about one repository. It registers none."""
 
 from fnmatch import fnmatchcase
+from typing import Annotated
 
+from pydantic import AfterValidator
+
+from farm.definition.values import wrong
 from farm.settings.forges import ProjectSettings
 from farm.settings.git import GitSettings
 from farm.settings.values import Values
+
+
+def _full(pattern: str) -> str:
+    if not pattern.startswith(("refs/", "*", "?", "[")):
+        raise wrong(
+            f"{pattern!r} is no full ref, so it protects none", f"write refs/heads/{pattern} or refs/tags/{pattern}"
+        )
+    return pattern
+
+
+FullRef = Annotated[str, AfterValidator(_full)]
 
 
 class RepositorySettings(Values):
@@ -12,7 +27,7 @@ class RepositorySettings(Values):
 
     default_branch: str | None = None
     """The branch that releases; without it the one that the repository was registered with."""
-    protected: tuple[str, ...] | None = None
+    protected: tuple[FullRef, ...] | None = None
     """Patterns of full refs that may release; without it the default branch and tags v*."""
     forge: ProjectSettings | None = None
     """Where it is on a forge."""

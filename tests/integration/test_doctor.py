@@ -153,6 +153,14 @@ def test_an_engine_that_only_other_machines_need_is_no_error(farm):
     assert [*parts.elsewhere(farm.record, found)] == found
 
 
+def test_passwords_that_others_may_read_are_named(tmp_path):
+    for name, mode in (("state.json", 0o644), ("join.env", 0o600), ("worker.env", 0o640)):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(mode)
+    mends = [finding.mend for finding in ground.exposed(tmp_path)]
+    assert mends == [f"chmod 600 {tmp_path}/{name}" for name in ("state.json", "worker.env")]
+
+
 def test_artifacts_that_cannot_be_kept_are_said():
     config = {"file": "farm.yml", "problem": None, "waiting": [], "artifacts": Store("nothing://x").trouble()}
     (finding,) = parts.taken(config)

@@ -33,6 +33,12 @@ def test_compose_knows_only_settings_and_commands_that_there_are():
             assert source in compose["volumes"] or source.startswith("/") or (ROOT / "deploy" / source).exists()
 
 
+def test_the_pages_of_compose_find_the_artifacts_that_its_dispatcher_keeps():
+    (compose,) = documents(ROOT / "deploy/compose.yml")
+    for name in ("dispatcher", "flower"):
+        assert "artifacts:/var/lib/farm/artifacts" in compose["services"][name]["volumes"]
+
+
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 def test_manifests_know_only_settings_and_commands_that_there_are(path):
     for document in documents(path):

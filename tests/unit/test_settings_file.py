@@ -55,6 +55,24 @@ def test_a_text_where_a_number_belongs_is_a_mistake_in_a_file() -> None:
         parse(b'slots: "4"\n', "farm.yml")
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("repositories: {thyme: {protected: [main]}}", "write refs/heads/main or refs/tags/main"),
+        ("redis_url: http://x", "has not the form that is wanted here"),
+        ("registry: http://x:5000", "has not the form that is wanted here"),
+        ("url: nonsense", "write a URL that begins with http:// or https://"),
+        ("web_url: nonsense", "write a URL that begins with http:// or https://"),
+        ("memory: 1KiB", "write 6291456 or more"),
+        ("cpus: 0.001", "write 0.01 or more"),
+    ],
+)
+def test_what_could_never_work_is_a_mistake(line: str, words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse(f"{line}\n".encode(), "farm.yml")
+    assert words in str(caught.value)
+
+
 def test_groups_are_read_with_all_that_they_can_say() -> None:
     parse(b"email: {host: x, sender: a@b.c, domains: {'*': [x]}, ca: /x/y, user: u, password: {env: A}}\n", "farm.yml")
     with pytest.raises(SettingsError, match=r"^farm.yml:1:8: a `token` needs a `channel`"):
