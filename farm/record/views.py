@@ -153,8 +153,11 @@ class Views(Base):
             key=lambda queue: queue.name,
         )
 
-    def waiting(self, number: int) -> str | None:
-        """Say in one sentence why a pipeline waits; None when it runs, is over, or is unknown."""
+    def waiting(self, number: int, workers: Sequence[WorkerInfo] | None = None) -> str | None:
+        """Say in one sentence why a pipeline waits; None when it runs, is over, or is unknown.
+
+        Who asks for many reads the workers once.
+        """
         kind, *rest = self.scripts.run("waiting", number)
         if kind == "undispatched":
             return rest[0] or "no dispatcher has read its definition yet"
@@ -167,12 +170,13 @@ class Views(Base):
             return None
         _, queue, ahead = rest
         stage, _, labels = queue.partition("+")
-        if nobody := self._nobody(queue, labels or stage):
+        if nobody := self._nobody(queue, labels or stage, self.workers() if workers is None else workers):
             return nobody
         return f"{ahead} ahead in `{queue}`" if int(ahead) else f"no worker of `{queue}` is free"
 
-    def _nobody(self, queue: str, named: str) -> str | None:
-        serving = [worker for worker in self.workers() if queue in worker.queues]
+    @staticmethod
+    def _nobody(queue: str, named: str, workers: Sequence[WorkerInfo]) -> str | None:
+        serving = [worker for worker in workers if queue in worker.queues]
         if not serving:
             return f"no worker serves `{named}`"
         if any(worker.closed is None for worker in serving):

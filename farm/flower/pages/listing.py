@@ -35,7 +35,9 @@ def pipelines(record: Record, site: Site, query: Query) -> Page:
     """Return the list of pipelines, newest first; what nobody works at says why."""
     repositories = sorted(record.redis.smembers("farm:repositories"))
     shown, older = _found(record, query, repositories)
-    waiting = {each.number: record.waiting(each.number) for each in shown if _waits(each)}
+    idle = [each.number for each in shown if _waits(each)]
+    workers = record.workers() if idle else ()
+    waiting = {number: record.waiting(number, workers) for number in idle}
     named = " ".join(word for word in (query.repository, query.branch, query.status) if word)
     title = f"Pipelines · {named}" if named else "Pipelines"
     body = render(

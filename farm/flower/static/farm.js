@@ -46,7 +46,7 @@
   };
 
   // The tab says how it stands, in its title and in its icon.
-  const MARKS = { passed: "m4.6 8.3 2.4 2.4 4.4-5", failed: "m5.4 5.4 5.2 5.2m0-5.2-5.2 5.2", errored: "M8 4v5m0 2.6v.1" };
+  const MARKS = { passed: "m4.6 8.3 2.4 2.4 4.4-5", failed: "m5.4 5.4 5.2 5.2m0-5.2-5.2 5.2", errored: "M8 3.2v5.6m0 1.6v2.2" };
   const entitle = () => {
     const shown = page.querySelector(".farm-hero .farm-badge, h1 .farm-word"), status = shown?.textContent.trim();
     if (status) {
