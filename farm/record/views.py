@@ -172,7 +172,7 @@ class Views(Base):
         stage, _, labels = queue.partition("+")
         if nobody := self._nobody(queue, labels or stage, self.workers() if workers is None else workers):
             return nobody
-        return f"{ahead} ahead in `{queue}`" if int(ahead) else f"no worker of `{queue}` is free"
+        return f"{ahead} ahead in `{queue}`" if int(ahead) else f"next in `{queue}`, once a worker is free"
 
     @staticmethod
     def _nobody(queue: str, named: str, workers: Sequence[WorkerInfo]) -> str | None:

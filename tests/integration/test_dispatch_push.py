@@ -15,7 +15,7 @@ from farm.errors import Refused
 from farm.ledger import Ledger
 from farm.pipeline import Status
 from farm.push import ZERO, Push
-from farm.record import Record
+from farm.record import Record, WorkerInfo
 from farm.secrets import Secrets
 from farm.settings import RepositorySettings, Settings
 
@@ -103,6 +103,13 @@ def test_a_push_becomes_a_chain(house: House, origin: Origin) -> None:
     assert claim.go
     assert claim.image_repository == "thyme"
     assert house.ledger.undispatched() == []
+
+
+def test_that_nobody_serves_it_is_a_warning_and_that_nobody_is_free_is_none(house: House, origin: Origin) -> None:
+    number = house.push(origin.commit())
+    assert house.dispatcher.dispatch(number).waiting == "no worker serves `build`"
+    house.record.beat(WorkerInfo("w1@c1", "c1", 1, queues=("build", "test", "release"), busy=("#7 build",)))
+    assert house.dispatcher.dispatch(number).waiting is None
 
 
 def test_twice_is_once(house: House, origin: Origin) -> None:

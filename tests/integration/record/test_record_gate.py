@@ -91,7 +91,7 @@ def test_waiting_says_why_nobody_takes_it(farm):
     assert farm.record.waiting(number) == "no worker serves `build`"
     beat(farm, "w1@c1", closed="has 1.2 GiB left on the disk of /var/lib/docker, less than 2.0 GiB")
     beat(farm, "w1@c2")
-    assert farm.record.waiting(number) == "no worker of `build` is free"
+    assert farm.record.waiting(number) == "next in `build`, once a worker is free"
     farm.record.drain("w1@c2", "ada")
     assert farm.record.waiting(number) == (
         "no worker that serves `build` takes work: w1@c1 has 1.2 GiB left on the disk of /var/lib/docker, "

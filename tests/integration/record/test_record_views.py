@@ -87,7 +87,7 @@ def test_why_a_pipeline_waits(farm: Farm) -> None:
     farm.record.open(entered, definition="{}", steps=CHAIN, image_repository="thyme")
     assert waiting(entered) == "no worker serves `build`"
     farm.record.beat(W1)
-    assert waiting(entered) == "no worker of `build` is free"
+    assert waiting(entered) == "next in `build`, once a worker is free"
     behind = [farm.open("bcd"[k], "cde"[k]) for k in range(3)]
     assert waiting(behind[2]) == "3 ahead in `build`"
     labelled = farm.open("e", "f", steps=[Step("test/arm", "test", (), "test+arm64+gpu")])
