@@ -89,6 +89,9 @@ def _hint(outcomes: Sequence[Outcome]) -> str | None:
             "" if all(outcome.push.by_hand for outcome in outcomes) else "  |  git push -o farm.watch  |  -o farm.skip"
         )
         return f"farm watch {live[0]}{options}"
-    if any(outcome.messages for outcome in outcomes):
+    mistaken = [outcome for outcome in outcomes if outcome.messages]
+    if mistaken and all("there is no secret " in message for outcome in mistaken for message in outcome.messages):
+        return f"farm retry {mistaken[0].number}, once it is there"  # lint has no farm to ask and would find nothing
+    if mistaken:
         return "`farm lint` checks .farm.yml before the push"
     return None

@@ -45,6 +45,14 @@ def test_mistakes_of_the_definition():
     ]
 
 
+def test_a_secret_that_lacks_is_none_of_lints():
+    mistake = '.farm.yml:6:17: there is no secret "KEY" (make it: farm secret set thyme KEY)'
+    alone = Outcome(push(), 218, Status.FAILED, reason="definition", messages=[mistake])
+    assert compose([alone], WEB)[-1] == "hint: farm retry 218, once it is there"
+    both = replace(alone, messages=[mistake, '.farm.yml:1:1: unknown key "tset"'])
+    assert compose([both], WEB)[-1] == "hint: `farm lint` checks .farm.yml before the push"
+
+
 def test_a_misspelt_push_option_is_said_and_those_of_other_hooks_are_not():
     options = ("farm.skp", "farm.watch", "ci.skip")
     lines = compose([Outcome(replace(push(), options=options), number) for number in (1, 2)], WEB)
