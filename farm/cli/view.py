@@ -155,7 +155,9 @@ def outcome(document: Document, link: str) -> Iterator[str]:
     number = document["number"]
     if document.get("image"):
         yield f"  image     {document['image']}"
-    if document.get("released"):
+    if (
+        document.get("released") and document["status"] == "passed"
+    ):  # else an earlier round did that, with another image
         yield f"  released  {', '.join(document['released'])}"
         name = str(document["image"]).rsplit("@", 1)[0]
         yield f"  run it    docker run --rm -P --pull always {name}:{document['released'][0]}"

@@ -52,6 +52,15 @@ def test_a_reason_of_several_lines_is_not_glued_together():
     assert view.why(DOCUMENT)[1:] == [".farm.yml:1:1: one", ".farm.yml:2:1: two"]
 
 
+def test_a_tag_that_an_earlier_round_moved_is_not_shown_as_this_ones():
+    again = {**DOCUMENT, "image": "host:5000/thyme@sha256:ab", "released": ["latest"], "status": "passed"}
+    assert "  released  latest" in view.outcome(again, "link")
+    assert [*view.outcome({**again, "status": "superseded"}, "link")] == [
+        "  image     host:5000/thyme@sha256:ab",
+        "  page      link",
+    ]
+
+
 def test_strangers_text_is_harmless():
     assert view.headline(DOCUMENT) == '#218 thyme main 3f9c2e1 "Fix VAT"'
     assert view.headline({**DOCUMENT, "commit": "0" * 40, "subject": ""}) == "#218 thyme main deleted"
