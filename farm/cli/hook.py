@@ -81,13 +81,15 @@ def remove(repository: _Repository = _THIS) -> None:
         timers.remove(bare, known["repository"])
     left = len(bare.spooled())
     restored = installing.remove(bare)
-    typer.echo(f"farm: {bare.path} reports no pushes any more; the farm finds them later, by asking the repository")
+    typer.echo(f"farm: {bare.path} reports no pushes any more")
     if known:
-        typer.echo(f"farm: to have no pipelines of it at all: farm forget {known['repository']}")
+        end = f"to end that: farm forget {known['repository']}"
+        typer.echo(f"farm: as long as it is registered, the farm finds them later, by asking; {end}")
     if restored:
         typer.echo(f"farm: the hook that was there before is back: {restored}")
     if left:
-        typer.echo(f"warning: {left} pushes were never delivered and stay in {bare.spool}; installing again sends them")
+        pushes = "1 push was never delivered and stays" if left == 1 else f"{left} pushes were never delivered and stay"
+        typer.echo(f"warning: {pushes} in {bare.spool}; installing again sends them")
 
 
 @hook_app.command()

@@ -96,8 +96,11 @@ def test_a_foreign_hook_is_kept_and_runs_and_comes_back(cli, bare):
     printed = _push(cli)
     assert "was here: refs/heads/main" in printed
     assert "app main" in printed
+    (bare / "farm/spool/left.json").write_text("{}")
     ran = cli("hook", "remove", bare)
     assert "is back" in ran.out
+    assert "as long as it is registered, the farm finds them later, by asking; to end that: farm forget app" in ran.out
+    assert "1 push was never delivered and stays in" in ran.out
     printed = _push(cli)
     assert "was here: refs/heads/main" in printed
     assert "app main" not in printed
