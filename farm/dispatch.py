@@ -110,7 +110,9 @@ class Dispatcher:
         run = [step for step in plan.steps if not step.skip]
         self._send(push, number, run)
         stages = tuple(dict.fromkeys(step.stage for step in run))
-        return Outcome(push, number, subject=subject, reason=plan.remark, stages=stages, waiting=self._unserved(number))
+        return Outcome(
+            push, number, subject=subject, reason=plan.remark, stages=stages, waiting=self.record.unserved(number)
+        )
 
     def _send(self, push: Push, number: int, steps: Sequence[Step]) -> None:
         try:
@@ -133,12 +135,7 @@ class Dispatcher:
         return Outcome(push, pipeline.number, subject=pipeline.subject, reason=str(error))
 
     def _standing(self, push: Push, pipeline: Pipeline) -> Outcome:
-        return replace(standing(push, pipeline), waiting=self._unserved(pipeline.number))
-
-    def _unserved(self, number: int) -> str | None:
-        """Return the sentence for a queue that nobody serves; that others are ahead is no warning."""
-        sentence = self.record.waiting(number)
-        return sentence if sentence and "no worker" in sentence else None
+        return replace(standing(push, pipeline), waiting=self.record.unserved(pipeline.number))
 
 
 def standing(push: Push, pipeline: Pipeline, *, known: bool = True) -> Outcome:

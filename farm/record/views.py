@@ -169,17 +169,23 @@ class Views(Base):
         if kind != "queued":
             return None
         _, queue, ahead = rest
-        stage, _, labels = queue.partition("+")
-        if nobody := self._nobody(queue, labels or stage, self.workers() if workers is None else workers):
+        if nobody := _nobody(queue, self.workers() if workers is None else workers):
             return nobody
         return f"{ahead} ahead in `{queue}`" if int(ahead) else f"next in `{queue}`, once a worker is free"
 
-    @staticmethod
-    def _nobody(queue: str, named: str, workers: Sequence[WorkerInfo]) -> str | None:
-        serving = [worker for worker in workers if queue in worker.queues]
-        if not serving:
-            return f"no worker serves `{named}`"
-        if any(worker.closed is None for worker in serving):
-            return None
-        why = "; ".join(f"{worker.name} {worker.closed}" for worker in serving)
-        return f"no worker that serves `{named}` takes work: {why}"
+    def unserved(self, number: int) -> str | None:
+        """Say that nobody takes what a pipeline waits for; None when somebody does, however many are ahead."""
+        kind, *rest = self.scripts.run("waiting", number)
+        return _nobody(rest[1], self.workers()) if kind == "queued" else None
+
+
+def _nobody(queue: str, workers: Sequence[WorkerInfo]) -> str | None:
+    stage, _, labels = queue.partition("+")
+    named = labels or stage
+    serving = [worker for worker in workers if queue in worker.queues]
+    if not serving:
+        return f"no worker serves `{named}`"
+    if any(worker.closed is None for worker in serving):
+        return None
+    why = "; ".join(f"{worker.name} {worker.closed}" for worker in serving)
+    return f"no worker that serves `{named}` takes work: {why}"
