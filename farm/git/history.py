@@ -6,17 +6,15 @@ from pathlib import Path
 from farm.git.program import run
 from farm.git.reading import Commit, objects, said
 from farm.git.urls import oid
-from farm.push import ZERO, check_ref
 
 
-def since(mirror: Path, old: str, new: str, ref: str, *, limit: int) -> Sequence[Commit]:
-    """Return the commits that came into a ref with a push, the oldest first, the newest `limit` at most.
+def since(mirror: Path, before: Iterable[str], new: str, *, limit: int) -> Sequence[Commit]:
+    """Return the commits from which `new` came and none of those before, the oldest first, the newest `limit` at most.
 
-    Of a new ref these are the commits that no other ref has; a commit that the mirror lost ends no walk.
+    A commit that the mirror lost ends no walk.
     """
-    check_ref(ref)
-    before = (f"^{oid(old)}",) if old != ZERO else ("--not", f"--exclude={ref}", "--all")
-    walk = ("rev-list", "--ignore-missing", "--topo-order", f"--max-count={limit}", oid(new), *before, "--")
+    known = (f"^{oid(each)}" for each in before)
+    walk = ("rev-list", "--ignore-missing", "--topo-order", f"--max-count={limit}", oid(new), *known, "--")
     return commits(mirror, reversed(run(mirror, *walk).decode().split()))
 
 

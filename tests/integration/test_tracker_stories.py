@@ -90,6 +90,21 @@ class House:
         return list(self.farm.record.pipeline(number).notes)
 
 
+def test_two_new_branches_with_the_same_commits_do_not_hide_them_from_each_other(
+    redis_client: Any, tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    v5 = V5.of(1, 2)
+    house = House(redis_client, tmp_path, serve(v5), kind="pivotal")
+    with monkeypatch.context() as behind:  # the tracker hears of both when both are in the mirror
+        behind.setattr(house, "tell", lambda: None)
+        house.push("Greet [delivers #1]", branch="try")
+        number = house.push("Greet well [delivers #2]")
+    house.tell()
+    house.test(number)
+    house.release(number)
+    assert sorted(v5.states) == [(1, "delivered"), (2, "delivered")]
+
+
 def test_delivered_only_when_latest_has_moved(redis_client: Any, tmp_path: Path, serve: Serve) -> None:
     v5 = V5.of(1, 2, 3, state="unstarted")
     house = House(redis_client, tmp_path, serve(v5), kind="pivotal", project="99")

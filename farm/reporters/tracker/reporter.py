@@ -11,6 +11,7 @@ from pathlib import Path
 from farm import git
 from farm.ledger import Ledger
 from farm.pipeline import Pipeline, Status
+from farm.push import ZERO
 from farm.reporters import Later, News
 from farm.reporters.tracker import Act, Occasion, Tracker, Unheard
 from farm.reporters.tracker.memory import Entry, Memory, Stage
@@ -73,7 +74,9 @@ class Stories:
     def _learn(self, pipeline: Pipeline) -> None:
         """Remember the stories of every commit of the push, and tell the tracker of those that are new."""
         push, mirror = self._ledger.push(pipeline.number), self._filled(pipeline)
-        for commit in git.since(mirror, push.old, pipeline.commit, push.ref, limit=MOST):
+        # Of a new ref it is what no ref had when it came: the mirror may have later ones by now, with the same commits.
+        before = {push.old} if push.old != ZERO else self._ledger.stood(pipeline.number)
+        for commit in git.since(mirror, before, pipeline.commit, limit=MOST):
             self._memory.learn(push.repository, commit.id, self._tracker.read(commit.message, push.repository))
         fresh: dict[str, list[Entry]] = {}
         for entry in self._memory.entries(push.repository):

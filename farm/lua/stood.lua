@@ -1,0 +1,20 @@
+#!lua flags=no-writes
+-- STOOD: where the other refs of a push's repository stood when it came, and all refs at the registration.
+-- ARGV: number
+-- Answers ids; of a ref whose earlier pushes are forgotten it is where the ref is now, unless it was pushed to since.
+local number = ARGV[1]
+local repository, ref = unpack(call('HMGET', pipeline_key(number), 'repository', 'ref'))
+if not repository then return {} end
+local ids = call('HVALS', 'farm:baseline:' .. repository)
+local tips = call('HGETALL', 'farm:tips:' .. repository)
+for i = 1, #tips, 2 do
+  local key = 'farm:pipelines:' .. repository .. ':' .. tips[i]
+  local before = call('ZRANGE', key, '(' .. number, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1)[1]
+  local since = call('ZRANGE', key, '(' .. number, '+inf', 'BYSCORE', 'LIMIT', 0, 1)[1]
+  if tips[i] ~= ref and before then
+    ids[#ids + 1] = call('HGET', pipeline_key(before), 'new')
+  elseif tips[i] ~= ref and not since then
+    ids[#ids + 1] = tips[i + 1]
+  end
+end
+return ids
