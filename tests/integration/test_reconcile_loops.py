@@ -45,6 +45,13 @@ def test_one_holder_at_a_time_and_the_other_takes_over(redis_client: Any, poll: 
     poll(lambda: not redis_client.exists("farm:lease:reaper"))
 
 
+def prolonged(client: Any, lease: str, owner: str, poll: Any) -> None:
+    """Wait until a lease of 3 s is prolonged, or somebody else's."""
+    # Some of it has run out first: of a lease that was just taken there is never more.
+    seen = poll(lambda: (left := client.pttl(lease)) < 2900 and left)
+    poll(lambda: client.pttl(lease) > seen or client.get(lease) != owner)
+
+
 def test_the_lease_is_kept_during_long_work(redis_client: Any, poll: Any) -> None:
     record, gate, second = Record(redis_client), threading.Event(), Work()
     one = Loops(record.hold, [Loop("slow", lambda: gate.wait(60) and 0.01)], lease=3)
@@ -52,9 +59,7 @@ def test_the_lease_is_kept_during_long_work(redis_client: Any, poll: Any) -> Non
     poll(lambda: redis_client.get("farm:lease:slow") == one.owner)
     two = Loops(record.hold, [Loop("slow", second)], lease=3)
     two.start()
-    # Some of it has run out first: of a lease that was just taken there can never be more.
-    seen = poll(lambda: (left := redis_client.pttl("farm:lease:slow")) < 2900 and left)
-    poll(lambda: redis_client.pttl("farm:lease:slow") > seen or redis_client.get("farm:lease:slow") != one.owner)
+    prolonged(redis_client, "farm:lease:slow", one.owner, poll)
     assert redis_client.get("farm:lease:slow") == one.owner
     assert second.calls == 0
     gate.set()
@@ -71,8 +76,7 @@ def test_one_that_is_added_again_begins_when_the_old_one_has_ended_and_keeps_the
         return redis_client.get("farm:lease:report")
 
     def kept() -> bool:
-        seen = redis_client.pttl("farm:lease:report")
-        poll(lambda: redis_client.pttl("farm:lease:report") > seen or owner() != loops.owner)
+        prolonged(redis_client, "farm:lease:report", loops.owner, poll)
         return bool(owner() == loops.owner)
 
     def report(work: Work, gate: threading.Event) -> Loop:
