@@ -5,16 +5,17 @@
 local number = ARGV[1]
 local repository, ref = unpack(call('HMGET', pipeline_key(number), 'repository', 'ref'))
 if not repository then return {} end
+
+local function stood(other, tip)
+  local key = 'farm:pipelines:' .. repository .. ':' .. other
+  local before = call('ZRANGE', key, '(' .. number, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1)[1]
+  if before then return call('HGET', pipeline_key(before), 'new') end
+  if call('ZCOUNT', key, '(' .. number, '+inf') == 0 then return tip end
+end
+
 local ids = call('HVALS', 'farm:baseline:' .. repository)
 local tips = call('HGETALL', 'farm:tips:' .. repository)
 for i = 1, #tips, 2 do
-  local key = 'farm:pipelines:' .. repository .. ':' .. tips[i]
-  local before = call('ZRANGE', key, '(' .. number, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1)[1]
-  local since = call('ZRANGE', key, '(' .. number, '+inf', 'BYSCORE', 'LIMIT', 0, 1)[1]
-  if tips[i] ~= ref and before then
-    ids[#ids + 1] = call('HGET', pipeline_key(before), 'new')
-  elseif tips[i] ~= ref and not since then
-    ids[#ids + 1] = tips[i + 1]
-  end
+  if tips[i] ~= ref then ids[#ids + 1] = stood(tips[i], tips[i + 1]) end
 end
 return ids

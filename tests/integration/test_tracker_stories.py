@@ -105,6 +105,23 @@ def test_two_new_branches_with_the_same_commits_do_not_hide_them_from_each_other
     assert sorted(v5.states) == [(1, "delivered"), (2, "delivered")]
 
 
+def test_a_new_branch_brings_no_stories_of_the_time_before_the_farm(
+    redis_client: Any, tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    v5 = V5.of(1, 2, 3)
+    house = House(redis_client, tmp_path, serve(v5), kind="pivotal")
+    house.farm.ledger.forget("thyme")
+    there = house.origin.commit(message="Long ago [delivers #3]")
+    house.farm.ledger.register("thyme", "file:///srv/thyme.git", "main", {"refs/heads/main": there})
+    house.tips["main"] = there
+    with monkeypatch.context() as behind:  # where `main` was before is known from the registration alone
+        behind.setattr(house, "tell", lambda: None)
+        house.push("Greet [delivers #1]", branch="try")
+        house.push("Greet well [delivers #2]")
+    house.tell()
+    assert [commit["message"] for commit in v5.commits] == ["Greet [#1]", "Greet well [#2]"]
+
+
 def test_delivered_only_when_latest_has_moved(redis_client: Any, tmp_path: Path, serve: Serve) -> None:
     v5 = V5.of(1, 2, 3, state="unstarted")
     house = House(redis_client, tmp_path, serve(v5), kind="pivotal", project="99")

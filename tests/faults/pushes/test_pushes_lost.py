@@ -2,7 +2,6 @@
 
 import contextlib
 import random
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -98,7 +97,8 @@ def test_the_dispatcher_is_away_and_hooks_are_killed(farm: Any, poll: Any) -> No
     def nap() -> None:
         poll(lambda: farm.pipelines() > 5, deadline=60)
         farm.kill()
-        time.sleep(2)  # the pushes of this time are lost on the dispatcher
+        # The pushes of this time are lost on the dispatcher.
+        poll(lambda: sum(len(list((each.bare / "farm/spool").glob("*.json"))) for each in repositories) > 5)
         farm.start()
 
     with ThreadPoolExecutor(12) as pool:
