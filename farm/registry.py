@@ -8,16 +8,16 @@ import hashlib
 import json
 import re
 import socket
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.request import parse_http_list, parse_keqv_list
 
 import httpx
 
 from farm.errors import Errored
 from farm.hosts import here, host_of
+from farm.login import Auth, Login, nobody
 
 MEDIA_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -26,13 +26,6 @@ MEDIA_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-
-
-Login = Callable[[], tuple[str, str] | None]
-
-
-def _nobody() -> None:
-    """Log in as nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +44,7 @@ class Registry:
         self,
         address: str,
         *,
-        login: Login = _nobody,
+        login: Login = nobody,
         timeout: float = 10.0,
         user_timeout: float | None = None,
         plain: bool = False,
@@ -69,7 +62,7 @@ class Registry:
             options.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(user_timeout * 1000)))
         self._http = httpx.Client(
             base_url=root(address, plain=plain),
-            auth=_Token(login),
+            auth=Auth(login),
             timeout=timeout,
             transport=httpx.HTTPTransport(socket_options=options, trust_env=not _local(address)),
             trust_env=not _local(address),
@@ -169,54 +162,14 @@ class Registry:
         return answer
 
 
-class _Token(httpx.Auth):
-    """The token dance of the distribution specification: a refused request is repeated with the token asked for."""
-
-    requires_response_body = True
-
-    def __init__(self, login: Login) -> None:
-        self._login = login
-        self._header: dict[str, str] = {}
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send with the last header that worked; when refused, get a new one as the answer says."""
-        scope = _scope(request)
-        if header := self._header.get(scope):
-            request.headers["Authorization"] = header
-        answer = yield request
-        kind, _, rest = answer.headers.get("www-authenticate", "").partition(" ")
-        if answer.status_code != httpx.codes.UNAUTHORIZED:
-            return
-        login = self._login()
-        basic = httpx.BasicAuth(*login) if login else None
-        if kind.lower() == "bearer":
-            wanted = parse_keqv_list(parse_http_list(rest))
-            ask = httpx.Request(
-                "GET", wanted.pop("realm"), params={k: wanted[k] for k in ("service", "scope") if k in wanted}
-            )
-            if basic:
-                ask = next(basic.sync_auth_flow(ask))
-            given = yield ask
-            if given.is_error:
-                return
-            token = given.json()
-            self._header[scope] = f"Bearer {token.get('token') or token.get('access_token')}"
-        elif kind.lower() == "basic" and basic:
-            self._header[scope] = next(basic.sync_auth_flow(httpx.Request("GET", "http://x"))).headers["Authorization"]
-        else:
-            return
-        request.headers["Authorization"] = self._header[scope]
-        yield request
-
-
 def root(address: str, *, plain: bool) -> str:
     """Return the address of a registry's API: by TLS, unless it is on this machine or `plain`."""
     return f"{'http' if plain or _local(address) else 'https'}://{address}/v2/"
 
 
-def probe(address: str, *, plain: bool, login: Login = _nobody) -> httpx.Response:
+def probe(address: str, *, plain: bool, login: Login = nobody) -> httpx.Response:
     """Return what answers at a registry's address to who has this login; httpx.HTTPError where nothing does."""
-    return httpx.get(root(address, plain=plain), timeout=5, auth=_Token(login), trust_env=not _local(address))
+    return httpx.get(root(address, plain=plain), timeout=5, auth=Auth(login), trust_env=not _local(address))
 
 
 def _local(address: str) -> bool:
@@ -232,12 +185,6 @@ def split(image: str) -> tuple[str, str, str]:
         return address, repository, digest
     repository, _, tag = repository.partition(":")
     return address, repository, tag or "latest"
-
-
-def _scope(request: httpx.Request) -> str:
-    """Tell apart what needs tokens of different reach: the repository, and reading from writing."""
-    verb = "read" if request.method in ("GET", "HEAD") else "write"
-    return f"{request.url.path.partition('/manifests/')[0].partition('/tags/')[0]} {verb}"
 
 
 def _document(body: bytes) -> dict[str, Any]:
