@@ -155,9 +155,7 @@ def outcome(document: Document, link: str) -> Iterator[str]:
     number = document["number"]
     if document.get("image"):
         yield f"  image     {document['image']}"
-    if (
-        document.get("released") and document["status"] == "passed"
-    ):  # else an earlier round did that, with another image
+    if document.get("released"):
         yield f"  released  {', '.join(document['released'])}"
         name = str(document["image"]).rsplit("@", 1)[0]
         yield f"  run it    docker run --rm -P --pull always {name}:{document['released'][0]}"

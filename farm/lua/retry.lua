@@ -37,6 +37,7 @@ call('ZADD', 'farm:unfinished:' .. call('HGET', key, 'repository'), number, numb
 for _, step in ipairs(again) do
   local reset = step_key(number, step)
   if call('HGET', reset, 'stage') == 'build' then call('HDEL', key, 'image') end
+  if step == 'release' then call('HDEL', key, 'released') end -- what this round releases it says itself
   call('HDEL', reset, 'fence', 'committed', 'given_back', 'request', 'lease', 'ready', 'started', 'finished', 'reason',
     'result', 'note', 'worker', 'allowed', 'coverage_before')
   call('HSET', reset, 'status', 'pending', 'takeovers', 0, 'errors', 0)

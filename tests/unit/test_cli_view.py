@@ -52,10 +52,10 @@ def test_a_reason_of_several_lines_is_not_glued_together():
     assert view.why(DOCUMENT)[1:] == [".farm.yml:1:1: one", ".farm.yml:2:1: two"]
 
 
-def test_a_tag_that_an_earlier_round_moved_is_not_shown_as_this_ones():
-    again = {**DOCUMENT, "image": "host:5000/thyme@sha256:ab", "released": ["latest"], "status": "passed"}
-    assert "  released  latest" in view.outcome(again, "link")
-    assert [*view.outcome({**again, "status": "superseded"}, "link")] == [
+def test_what_was_released_is_shown_also_where_a_hook_failed_after_it():
+    failed = {**DOCUMENT, "image": "host:5000/thyme@sha256:ab", "released": ["latest"], "status": "failed"}
+    assert "  released  latest" in view.outcome(failed, "link")
+    assert [*view.outcome({**failed, "released": [], "status": "superseded"}, "link")] == [
         "  image     host:5000/thyme@sha256:ab",
         "  page      link",
     ]

@@ -32,6 +32,6 @@ def state(record: Record, found: Pipeline, waiting: str | None, site: Site, now:
 def _run_line(found: Pipeline) -> str | None:
     if not found.image:
         return None
-    if found.released and found.status is Status.PASSED:  # else an earlier round did that, maybe with another image
+    if found.released:
         return f"docker run --rm -P --pull always {found.image.partition('@')[0]}:{found.released[0]}"
     return f"docker run --rm -P {found.image}"

@@ -3,8 +3,8 @@
 import pytest
 
 from farm.errors import Refused
-from farm.pipeline import Status
-from tests.records import FAN, Farm
+from farm.pipeline import Status, Step
+from tests.records import CHAIN, FAN, Farm
 
 pytestmark = pytest.mark.redis
 
@@ -40,6 +40,30 @@ def test_a_retry_of_the_failed_keeps_the_jobs_that_passed(farm: Farm) -> None:
     wakes = farm.record.retry(number, "jo", failed=True)
     assert [wake.steps[0].name for wake in wakes] == ["test/b"]
     assert farm.step(number, "test/a")["status"] == "passed"
+
+
+def test_what_was_released_is_what_this_round_released(farm: Farm) -> None:
+    hook = Step("release/deploy", "release", needs=("release",))
+    number = farm.open(steps=(*CHAIN, hook))
+    farm.pass_step(number, "build")
+    farm.pass_step(number, "test")
+    release(farm, number)
+    farm.record.commit(farm.claim(number, "release/deploy"), Status.FAILED, reason="no")
+    farm.record.retry(number, "jo", failed=True)
+    assert farm.record.pipeline(number).released == ("latest",)  # only the hook is tried again
+    farm.pass_step(number, "release/deploy")
+    farm.record.retry(number, "jo")
+    assert farm.record.pipeline(number).released == ()
+    farm.pass_step(number, "test")
+    release(farm, number)
+    assert farm.record.pipeline(number).released == ("latest",)
+
+
+def release(farm: Farm, number: int) -> None:
+    claim = farm.claim(number, "release")
+    assert farm.record.release_begin(claim, "latest").go
+    assert farm.record.release_done(claim, "latest")
+    farm.record.commit(claim, Status.PASSED)
 
 
 def test_the_limits_begin_anew_with_a_round(hasty: Farm) -> None:
