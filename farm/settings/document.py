@@ -4,12 +4,14 @@ The JSON Schema comes from these models, and what it says of each key from the w
 """
 
 import os
+import re
 import socket
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import ByteSize, Field
+from pydantic import AfterValidator, ByteSize, Field
 
+from farm.definition.values import kind, wrong
 from farm.settings.email import EmailSettings
 from farm.settings.forges import ForgeSettings, Kind
 from farm.settings.registries import Host, RegistrySettings
@@ -22,6 +24,13 @@ from farm.settings.webhooks import WebhookSettings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
 SecretKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _whole(url: str) -> str:
+    """Refuse a folder that would be another one for each process, by where that was started."""
+    if url and not re.match(r"/|(?!file:|local:)\S+://|(file|local):///", url):
+        raise wrong(f"{kind(url)} is no URL of a folder", "write file:///srv/artifacts or s3://bucket/folder")
+    return url
 
 
 class Document(Values):
@@ -51,7 +60,7 @@ class Document(Values):
     """How many steps the worker takes at a time; without it twice the number of cores."""
     labels: tuple[str, ...] = Field(default=(), max_length=4)
     """What a job's runs_on may ask this worker for."""
-    lease: float = Field(default=9.0, gt=0)
+    lease: float = Field(default=9.0, ge=1)
     """Seconds without a sign of life until another worker may take a step over."""
     poll: float = Field(default=60.0, ge=0)
     """Seconds between two looks (git ls-remote) at each repository; 0 for never."""
@@ -91,7 +100,7 @@ class Document(Values):
     """Trackers whose stories follow the commits that name them, by a name of your choice."""
     registries: Mapping[Host, RegistrySettings] = Field(default_factory=dict)
     """Logins at registries of base images, services, job images and of the farm, by host; Docker Hub: docker.io."""
-    artifacts: str = ""
+    artifacts: Annotated[str, AfterValidator(_whole)] = ""
     """Where artifacts are kept: file:///folder, s3://bucket/folder, or what fsspec knows; else FARM_HOME/artifacts."""
     artifact_max: Size = ByteSize(256 << 20)
     """How many bytes of artifacts one job may leave; the workers' own setting and the dispatcher's count both."""

@@ -103,4 +103,6 @@ def _sentence(error: ValidationError, own: Path, variables: object) -> str:
     keys = [str(part) for part in first["loc"]]
     named = keys and isinstance(variables, dict) and keys[0] in variables
     place = f"environment variable {variable(*keys[: 1 + (keys[0] == 'slack')])}" if named else str(own)
-    return f"{place}: {'.'.join(keys)}: {first['msg']}; every key is explained in {config_file('farm.yml')}"
+    hint = first.get("ctx", {}).get("hint")
+    said = f"{first['msg']} ({hint})" if hint else first["msg"]
+    return f"{place}: {'.'.join(keys)}: {said}; every key is explained in {config_file('farm.yml')}"

@@ -32,6 +32,8 @@ class SlackSettings(Values):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("this says nothing; give it a `webhook`, or a `token` with a `channel`, or remove the key")
         if self.token and self.webhook:
             raise ValueError("give Slack a `token` or a `webhook`, not both")
         if self.token and not self.channel:

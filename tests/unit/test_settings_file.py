@@ -65,6 +65,10 @@ def test_a_text_where_a_number_belongs_is_a_mistake_in_a_file() -> None:
         ("web_url: nonsense", "write a URL that begins with http:// or https://"),
         ("memory: 1KiB", "write 6291456 or more"),
         ("cpus: 0.001", "write 0.01 or more"),
+        ("lease: 0.5", "write 1.0 or more"),
+        ("artifacts: nothing", "write file:///srv/artifacts or s3://bucket/folder"),
+        ("artifacts: file://nothing", "write file:///srv/artifacts or s3://bucket/folder"),
+        ("slack: {}", "give it a `webhook`, or a `token` with a `channel`"),
     ],
 )
 def test_what_could_never_work_is_a_mistake(line: str, words: str) -> None:
