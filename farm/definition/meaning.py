@@ -15,7 +15,7 @@ from farm.definition.names import is_image
 from farm.definition.templates import is_template, reserved
 from farm.definition.testing import Test
 from farm.definition.tree import Loc
-from farm.definition.values import shown, written
+from farm.definition.values import mapping, shown, written
 
 Written = Mapping[str, Any]
 Jobs = dict[Loc, Written]
@@ -28,17 +28,17 @@ _TAG_HINT = "put {branch} into it, or name one branch"
 
 def check(data: Any) -> Iterator[Finding]:
     """Give each contradiction: where it stands, what it is, and the way out."""
-    release = _mapping(_mapping(data).get("release"))
+    release = mapping(mapping(data).get("release"))
     yield from _release(release)
-    yield from _hooks(_mapping(release.get("after")))
-    yield from _build_tags(_mapping(_mapping(data).get("build")), _mapping(data).get("release"))
-    test = _mapping(data).get("test")
+    yield from _hooks(mapping(release.get("after")))
+    yield from _build_tags(mapping(mapping(data).get("build")), mapping(data).get("release"))
+    test = mapping(data).get("test")
     if not isinstance(test, dict):
         return
-    named: Jobs = {("test", "jobs", name): _mapping(job) for name, job in _mapping(test.get("jobs")).items()}
+    named: Jobs = {("test", "jobs", name): mapping(job) for name, job in mapping(test.get("jobs")).items()}
     jobs: Jobs = named if "jobs" in test else {("test",): test}
     yield from _form(test)
-    yield from _needs(_mapping(test.get("jobs")))
+    yield from _needs(mapping(test.get("jobs")))
     yield from _service_needs(jobs, test)
     yield from _count(jobs)
     yield from _network(jobs, test)
@@ -48,8 +48,8 @@ def check(data: Any) -> Iterator[Finding]:
             yield from _taken(_OF_A_SHARD, {("test",): test, loc: job})
     shared: Jobs = {("test",): test}
     for loc, holder in (shared | named).items():
-        for name, service in _mapping(holder.get("services")).items():
-            if {"command", "port"} <= _mapping(_mapping(service).get("ready")).keys():
+        for name, service in mapping(holder.get("services")).items():
+            if {"command", "port"} <= mapping(mapping(service).get("ready")).keys():
                 message, hint = (
                     "a service is ready by a command or by a port, not both",
                     "keep the command; it knows more",
@@ -72,8 +72,8 @@ def _release(release: Written) -> Iterator[Finding]:
 
 def _hooks(hooks: Written) -> Iterator[Finding]:
     for name, hook in hooks.items():
-        loc, keys = ("release", "after", name), _mapping(hook).keys()
-        yield from _taken(_OF_A_HOOK, {loc: _mapping(hook)})
+        loc, keys = ("release", "after", name), mapping(hook).keys()
+        yield from _taken(_OF_A_HOOK, {loc: mapping(hook)})
         if isinstance(hook, dict) and not {"script", "url"} & keys:
             yield Finding(loc, 'the key "script" is missing', "or url, for a call", "file")
         elif {"script", "url"} <= keys:
@@ -90,12 +90,12 @@ def _taken(names: Sequence[str], holders: Jobs) -> Iterator[Finding]:
     for loc, holder in holders.items():
         for key in ("env", "matrix"):
             for name in names:
-                if name in _mapping(holder.get(key)):
+                if name in mapping(holder.get(key)):
                     yield Finding((*loc, key, name), f"the farm sets {name} itself", "choose another name")
 
 
 def _build_tags(build: Written, release: Any) -> Iterator[Finding]:
-    released = () if release == "none" else _several(_mapping(release).get("tags", ()))
+    released = () if release == "none" else _several(mapping(release).get("tags", ()))
     for index, tag in enumerate(_several(build.get("tags", ()))):
         at = ("build", "tags", index)
         if isinstance(tag, str) and reserved(tag):
@@ -118,17 +118,17 @@ def _form(test: Written) -> Iterator[Finding]:
 
 
 def _needs(jobs: Written) -> Iterator[Finding]:
-    needs = {name: _several(_mapping(job).get("needs", ())) for name, job in jobs.items()}
+    needs = {name: _several(mapping(job).get("needs", ())) for name, job in jobs.items()}
     yield from order.check("job", needs, lambda name: ("test", "jobs", name))
 
 
 def _service_needs(jobs: Jobs, test: Written) -> Iterator[Finding]:
     """Look at the services as each job has them, its own and the shared ones; what is shared is told once."""
     told: set[tuple[Loc, str]] = set()
-    shared = _mapping(test.get("services"))
+    shared = mapping(test.get("services"))
     for loc, job in jobs.items():
-        own = _mapping(job.get("services"))
-        needs = {name: _several(_mapping(each).get("needs", ())) for name, each in (*shared.items(), *own.items())}
+        own = mapping(job.get("services"))
+        needs = {name: _several(mapping(each).get("needs", ())) for name, each in (*shared.items(), *own.items())}
 
         def place(name: str, loc: Loc = loc, own: Written = own) -> Loc:
             return (*(loc if name in own else ("test",)), "services", name)
@@ -155,7 +155,7 @@ def _count(jobs: Jobs) -> Iterator[Finding]:
         parallel = job.get("parallel")
         shards = parallel.get("shards") if isinstance(parallel, dict) else parallel
         count = shards if isinstance(shards, int) else 1
-        for values in _mapping(job.get("matrix")).values():
+        for values in mapping(job.get("matrix")).values():
             count *= len(values) if isinstance(values, tuple) else 1
         total += count
         if total > MOST:
@@ -166,9 +166,9 @@ def _count(jobs: Jobs) -> Iterator[Finding]:
 
 
 def _matrix(loc: Loc, job: Written, test: Written) -> Iterator[Finding]:
-    matrix = _mapping(job.get("matrix"))
+    matrix = mapping(job.get("matrix"))
     for name in matrix:
-        if name in _mapping(job.get("env")):
+        if name in mapping(job.get("env")):
             message = f'the variable "{shown(name)}" stands in env too'
             yield Finding((*loc, "matrix", name), message, "remove one of them")
     for at, image in (_images(("test",), test) | _images(loc, job)).values():
@@ -192,8 +192,8 @@ def _variable(place: str, matrix: Written) -> str:
 def _images(loc: Loc, holder: Written) -> dict[Loc, tuple[Loc, str]]:
     """Return the images of a job by what they are for, each with its place."""
     found: dict[Loc, tuple[Loc, Any]] = {("image",): ((*loc, "image"), holder.get("image"))}
-    for name, service in _mapping(holder.get("services")).items():
-        image = service if isinstance(service, str) else _mapping(service).get("image")
+    for name, service in mapping(holder.get("services")).items():
+        image = service if isinstance(service, str) else mapping(service).get("image")
         found["services", name] = ((*loc, "services", name, "image"), image)
     return {what: (at, image) for what, (at, image) in found.items() if isinstance(image, str)}
 
@@ -204,7 +204,3 @@ def _title(loc: Loc) -> str:
 
 def _several(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
-
-
-def _mapping(value: Any) -> Written:
-    return value if isinstance(value, dict) else {}

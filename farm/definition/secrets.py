@@ -8,31 +8,27 @@ from typing import Any
 
 from farm.definition.finding import Finding
 from farm.definition.tree import Loc
-from farm.definition.values import shown
+from farm.definition.values import mapping, shown
 
 
 def doubled(data: Any) -> Iterator[Finding]:
     """Give each secret whose name a variable of the same job has already."""
     for at, name, job in named(data):
         for key in ("env", "matrix"):
-            if name in _mapping(job.get(key)):
+            if name in mapping(job.get(key)):
                 yield Finding(at, f'the variable "{shown(name)}" stands in {key} too', "remove one of them")
 
 
 def named(data: Any) -> Iterator[tuple[Loc, str, Mapping[str, Any]]]:
     """Give each name of a secret with its place and the job around it; a build has no variables."""
-    top = _mapping(data)
-    test = _mapping(top.get("test"))
-    around: dict[Loc, Any] = {("build",): {"secrets": _mapping(top.get("build")).get("secrets")}, ("test",): test}
-    around |= {("test", "jobs", name): job for name, job in _mapping(test.get("jobs")).items()}
-    after = _mapping(_mapping(top.get("release")).get("after"))
+    top = mapping(data)
+    test = mapping(top.get("test"))
+    around: dict[Loc, Any] = {("build",): {"secrets": mapping(top.get("build")).get("secrets")}, ("test",): test}
+    around |= {("test", "jobs", name): job for name, job in mapping(test.get("jobs")).items()}
+    after = mapping(mapping(top.get("release")).get("after"))
     around |= {("release", "after", name): hook for name, hook in after.items()}
     for loc, holder in around.items():
-        names = _mapping(holder).get("secrets", ())
+        names = mapping(holder).get("secrets", ())
         for index, name in enumerate(names if isinstance(names, tuple) else (names,)):
             if isinstance(name, str):
                 yield (*loc, "secrets", index), name, holder
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -10,7 +10,7 @@ from farm.definition.hints import nearest
 from farm.definition.hooks import is_url
 from farm.definition.names import is_secret
 from farm.definition.secrets import named
-from farm.definition.values import shown
+from farm.definition.values import mapping, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,9 @@ class Server:
         for at, name, _ in named(data):
             if name not in self.secrets and is_secret(name):
                 yield Finding(at, f'there is no secret "{shown(name)}"', partial(self._hint, name))
-        top = data if isinstance(data, dict) else {}
-        release = top.get("release")
-        after = release.get("after") if isinstance(release, dict) else None
-        for name, hook in after.items() if isinstance(after, dict) else ():
-            url = hook.get("url") if isinstance(hook, dict) else None
+        after = mapping(mapping(mapping(data).get("release")).get("after"))
+        for name, hook in after.items():
+            url = mapping(hook).get("url")
             if is_url(url) and not self.may_call(url):
                 hint = "hook_urls in the server's farm.yml says which it lets"
                 yield Finding(

@@ -3,6 +3,7 @@
 It knows no key and no place in a file.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -43,6 +44,11 @@ def written(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(getattr(value, "text", value))
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """Return a mapping as it is written, an empty one in place of what is none: that is told elsewhere."""
+    return value if isinstance(value, dict) else {}
 
 
 def text(value: object) -> object:
