@@ -10,6 +10,7 @@ from farm.artifacts import Store
 from farm.settings.live import Live
 
 _PATIENCE = 3.0  # seconds
+_ASKING = ThreadPoolExecutor(1, thread_name_prefix="artifacts")  # of those that hang there is one, whoever asks
 
 routes = APIRouter(tags=["config"])
 
@@ -25,10 +26,9 @@ def config(farm: Farm, _: Owner) -> dict[str, Any]:
 
 def _artifacts(store: Store) -> str | None:
     """Ask where artifacts are kept, for so long as whoever asks has patience."""
-    asked = ThreadPoolExecutor(1, thread_name_prefix="artifacts")
+    asked = _ASKING.submit(store.trouble)
     try:
-        return asked.submit(store.trouble).result(_PATIENCE)
+        return asked.result(_PATIENCE)
     except TimeoutError:
+        asked.cancel()
         return f"{store.url} has not answered for {_PATIENCE:.0f} s; see `artifacts` in farm.yml"
-    finally:
-        asked.shutdown(wait=False)
