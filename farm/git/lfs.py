@@ -9,13 +9,12 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from farm.errors import Errored, Failed
 from farm.git.login import Login
 from farm.git.program import run
 from farm.git.reading import show
-from farm.git.urls import checked, local, oid
+from farm.git.urls import checked, local, oid, scheme
 
 _LOST = re.compile(r"\b404\b|not exist|not found|no such file|missing", re.IGNORECASE)
 
@@ -54,7 +53,7 @@ def _from(mirror: Path, commit: str, url: str) -> tuple[str, ...]:
     if text := show(mirror, commit, ".lfsconfig", limit=10_000):
         with suppress(Errored):
             wanted = run(None, "config", "--file", "-", "--get", "lfs.url", text=text).decode().strip()
-    if urlsplit(wanted).scheme not in ("http", "https"):
+    if scheme(wanted) not in ("http", "https"):
         wanted = _endpoint(url)
     pairs = {"lfs.url": wanted, "lfs.fetchinclude": "", "lfs.fetchexclude": ""}
     return tuple(word for key, value in pairs.items() for word in ("-c", f"{key}={value}"))
@@ -64,7 +63,7 @@ def _endpoint(url: str) -> str:
     """Return where the objects of a repository are, as git-lfs itself finds it."""
     if path := local(url):
         return f"file://{path}"
-    if urlsplit(url).scheme in ("http", "https"):
+    if scheme(url) in ("http", "https"):
         bare = url.rstrip("/").removesuffix(".git")
         return f"{bare}.git/info/lfs"
     return url

@@ -1,6 +1,7 @@
 """What may be given to git as a clone URL or an object id, and what such a URL says. It runs nothing."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,11 +24,20 @@ def checked(url: str) -> str:
     if "\n" not in url and "\0" not in url and not url.startswith("-"):
         if url.startswith("/") or (_SCP.fullmatch(url) and "://" not in url):
             return url
-        if "://" in url and urlsplit(url).scheme in _SCHEMES:
+        if "://" in url and scheme(url) in _SCHEMES:
             return url
     raise Refused(
         f"{url!r} is no clone URL; give an absolute path or one that begins with ssh://, https:// or user@host:"
     )
+
+
+def scheme(url: str) -> str:
+    """Return the scheme of a URL, "" for what is none."""
+    with suppress(ValueError):  # a host in half a bracket, a port that is none
+        parts = urlsplit(url)
+        if parts.port != 0:
+            return parts.scheme
+    return ""
 
 
 def local(url: str) -> Path | None:

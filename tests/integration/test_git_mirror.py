@@ -204,7 +204,11 @@ def test_a_repository_of_another_user_is_read(origin, mirror):
 
 
 @pytest.mark.parametrize(
-    "url", ["ext::sh -c id", "--upload-pack=x", "relative/path", "fd::3", "a\nb", "gopher://x/y", ""]
+    "url",
+    [
+        *("ext::sh -c id", "--upload-pack=x", "relative/path", "fd::3", "a\nb", "gopher://x/y", ""),
+        *("https://[x/y", "ssh://h:99999/x", "ssh://h:port/x"),
+    ],
 )
 def test_urls_that_git_must_not_see(url):
     with pytest.raises(Refused, match="no clone URL"):

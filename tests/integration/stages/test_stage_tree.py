@@ -170,6 +170,7 @@ def test_where_a_submodule_is(url, given, expected):
         ("ssh://git@host/main.git", "--upload-pack=touch /tmp/x"),
         ("git@host:main.git", "../../lib.git"),
         ("ssh://git@host/main.git", "lib.git"),
+        ("ssh://git@host/main.git", "https://[host/lib.git"),
     ],
 )
 def test_where_a_submodule_may_not_be(url, given):
@@ -206,13 +207,14 @@ def test_a_file_that_lfs_lacks(with_lfs, laid_out):
         gather(laid_out(with_lfs, commit, Definition(source=("lfs",))))
 
 
-def test_a_tree_cannot_send_lfs_to_another_repository_of_this_disk(tmp_path, with_lfs, laid_out):
+@pytest.mark.parametrize("url", ["file://{secret}", "https://["])
+def test_a_tree_cannot_send_lfs_to_another_repository_of_this_disk(tmp_path, with_lfs, laid_out, url):
     secret = Origin(tmp_path, "secret")
     secret.git("lfs", "install", "--local")
     secret.push({".gitattributes": "*.png filter=lfs diff=lfs merge=lfs -text\n", "secret.png": PNG})
     pointer = secret.git("show", "HEAD:secret.png") + "\n"
     with_lfs.git("lfs", "uninstall", "--local")
-    thief = {".lfsconfig": f"[lfs]\n\turl = file://{secret.bare}\n", "stolen.png": pointer}
+    thief = {".lfsconfig": f"[lfs]\n\turl = {url.format(secret=secret.bare)}\n", "stolen.png": pointer}
     commit = with_lfs.push(thief, "--no-verify")
     with_lfs.git("push", "-q", "--no-verify", "origin", "main:master")  # git-lfs reads the one of a bare mirror's HEAD
     with pytest.raises(Failed, match="Git LFS lacks files"):
