@@ -50,7 +50,9 @@ def releases(
 @routes.post("/releases/rollback", summary="Point a tag back to what it was")
 def rollback(wish: Rollback, farm: Farm, actor: Actor) -> dict[str, Any]:
     """Write the intent, which the registry follows within seconds (`confirmed`); 409 for what was never released."""
-    admit(actor, wish.repository)
+    owners = {each.document()["repository"] for each in farm.record.tags(wish.repository, wish.tag, history=0)}
+    for owner in owners or (wish.repository,):  # an image may have the name of another repository
+        admit(actor, owner)
     who = actor.acting(wish.who)
     try:
         intent = farm.record.rollback(wish.repository, wish.tag, wish.number, who)

@@ -25,7 +25,8 @@ end
 -- The entries of a tag's history, the newest first: {number, digest, who, kind, time}.
 local function history(image, tag, most)
   local rows = {}
-  for _, entry in ipairs(call('XREVRANGE', history_key(image, tag), '+', '-', 'COUNT', most)) do
+  -- With a COUNT of 0 Redis answers no list.
+  for _, entry in ipairs(call('XREVRANGE', history_key(image, tag), '+', '-', 'COUNT', most) or {}) do
     local row = {time = tonumber(string.match(entry[1], '^(%d+)')) / 1000}
     for i = 1, #entry[2], 2 do row[entry[2][i]] = entry[2][i + 1] end
     rows[#rows + 1] = row

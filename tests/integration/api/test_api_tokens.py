@@ -6,6 +6,7 @@ import pytest
 
 from farm.access import Scope
 from tests.integration.api.conftest import HOOK, OWN, Served
+from tests.records import CHAIN
 
 pytestmark = pytest.mark.redis
 
@@ -76,6 +77,20 @@ def test_every_route_refuses_a_token_of_another_repository(served: Served) -> No
     assert [each["name"] for each in served.get("/repositories", token).json()] == ["sage"]
     assert served.get("/pipelines?repository=sage", token).json() == []
     assert served.get("/releases?repository=sage", token).json() == []
+
+
+def test_the_owner_of_an_image_moves_its_tags_whatever_its_name_is(served: Served) -> None:
+    farm = served.farm
+    for old, new in (("-", "a"), ("a", "b")):
+        (entry,) = farm.ledger.enter("sage", [farm.push(old, new, repository="sage")])
+        farm.record.open(entry.number, definition="{}", steps=CHAIN, image_repository="thyme")
+        farm.release(entry.number)
+    tokens = {name: served.token(name, ["act"], name) for name in ("thyme", "sage")}
+    for name, image, status in (("thyme", "thyme", 403), ("thyme", "sage", 403), ("sage", "thyme", 200)):
+        answer = served.ask("POST", "/releases/rollback", tokens[name], json={"repository": image})
+        assert answer.status_code == status, (name, image, answer.text)
+    (tag,) = served.get("/releases?limit=0").json()
+    assert (tag["repository"], tag["image"], tag["history"]) == ("sage", "thyme", [])
 
 
 def test_a_hook_pushes_and_reads_and_does_not_act(served: Served) -> None:
