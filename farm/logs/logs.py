@@ -1,5 +1,6 @@
 """All logs of the farm: who may write, what a reader gets, what is packed when a step is over."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,7 +44,7 @@ class Logs:
 
     def read(self, number: int, step: str, after: str = "0", limit: int = 1 << 20) -> LogPage:
         """Return the lines behind a cursor, about `limit` bytes; complete once the step is over and all is read."""
-        if not after.isdecimal():
+        if not re.fullmatch(r"[0-9]{1,18}", after):  # longer ones are beyond what Redis takes for an id
             raise Refused(f"{after!r} is no place in a log; send the cursor of an earlier answer, or 0")
         chunks: list[LogChunk] = []
         size = 0

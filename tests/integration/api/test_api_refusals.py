@@ -37,6 +37,18 @@ WRONG: Sequence[tuple[str, str, bytes | None, int, str]] = [
 ]
 
 
+def test_a_place_that_no_log_has_is_named(served: Served) -> None:
+    number = served.farm.open()
+    answer = served.get(f"/pipelines/{number}/logs/build?after={'9' * 20}")
+    assert (answer.status_code, "is no place in a log" in answer.json()["detail"]) == (422, True)
+
+
+@pytest.mark.parametrize("url", ["https://[::1/x.git", "https://git.example:abc/x.git", "ssh://git.example:99999/x"])
+def test_an_address_that_nobody_can_read_is_refused(served: Served, url: str) -> None:
+    answer = served.ask("POST", "/repositories", json={"name": "mint", "url": url, "refs": {}})
+    assert (answer.status_code, "is no clone URL" in answer.json()["detail"]) == (422, True)
+
+
 def test_what_is_wrong_is_named(served: Served) -> None:
     for method, path, body, status, sentence in WRONG:
         answer = served.ask(method, path, content=body, headers={"Content-Type": "application/json"})
