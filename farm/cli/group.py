@@ -1,5 +1,6 @@
 """Commands whose modules are imported when they are called, and the one door where errors become sentences."""
 
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -40,6 +41,8 @@ class LazyGroup(TyperGroup):
 
     def main(self, *args: Any, **keys: Any) -> Any:
         """Run the command line and end the process with the code that the help promises."""
+        if isinstance(sys.stdout, io.TextIOWrapper):  # a locale may lack letters, which is no reason to break off
+            sys.stdout.reconfigure(errors="replace")
         try:
             return super().main(*args, **keys)
         except FarmError as error:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -200,6 +201,25 @@ def test_a_reader_who_goes_away_is_no_error(cli, broken):
         text=True,
     )
     assert (done.stdout, done.stderr) == ("collecting\n", "")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_letters_that_a_locale_lacks_are_no_reason_to_break_off(cli, farm, encoding):
+    number = farm.open()
+    farm.record.describe(number, subject="Schöner runden ✓", author="Ada")
+    claim = farm.claim(number, "build")
+    _log(farm, number, "build", "größer ✗\n")
+    farm.record.commit(claim, Status.FAILED, reason="no")
+    for command in (f"show {number}", f"logs {number} build", f"logs {number} build --raw", "list"):
+        done = subprocess.run(
+            [*shlex.split(f"{FARM} {command}")],
+            env=cli.env | {"PYTHONIOENCODING": encoding},
+            cwd=cli.folder,
+            check=False,
+            capture_output=True,
+        )
+        assert (done.returncode, done.stderr) == (0, b""), command
+        assert b"er" in done.stdout, command
 
 
 def test_cancel(cli, farm, released):
