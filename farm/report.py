@@ -107,8 +107,8 @@ class Delivery:
 
     def _events(self, now: float, *, again: bool) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Return first what was read and not acknowledged, if some of it is due, then what is new, in order."""
-        if again or any(until <= now for until in self._held.values()):
-            last = "0"
+        if again or not self._held or any(until <= now for until in self._held.values()):
+            last = "0"  # also what another dispatcher read and left, which had the loop since the last round
             while entries := self._read(last, 100):
                 for identity, fields in entries:
                     yield identity, fields or {}  # nothing is left of an event that retention took

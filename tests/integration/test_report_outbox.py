@@ -277,6 +277,19 @@ def test_redis_that_breaks_off_loses_nothing_and_keeps_the_order(farm: Farm) -> 
     assert [(news.pipeline.number, news.kind) for news in ear.heard][2:] == [(number, "created"), (number, "finished")]
 
 
+def test_what_another_dispatcher_read_and_died_of_is_told(farm: Farm) -> None:
+    """It had the loop for a while and gave it back by its death."""
+    ear, died_of = Ear(), Ear()
+    delivery, other = farm.join(ear), farm.join(died_of)
+    delivery.deliver()
+    number = farm.run()
+    died_of.failures = [RedisConnectionError("gone")]
+    with pytest.raises(RedisConnectionError):
+        other.deliver()
+    delivery.deliver()
+    assert [(news.pipeline.number, news.kind) for news in ear.heard] == [(number, "created"), (number, "finished")]
+
+
 def test_one_that_hangs_touches_neither_pipelines_nor_others(farm: Farm, poll: Any) -> None:
     hanging, quick, released = Ear("hanging"), Ear("quick"), threading.Event()
     hanging.tell = lambda _: released.wait(60)  # type: ignore[method-assign]
