@@ -286,8 +286,11 @@ local function enter(update)
   local pair, letter = update.old .. ' ' .. update.new, LETTERS[update.source]
   local found, one, known = occurrences_of(key, pair), nil, 1
   if letter == 's' then
-    local tip = call('HGET', tips, update.ref) or string.rep('0', #update.new)
-    if tip == update.new then return call('ZREVRANGE', ref_key(repository, update.ref), 0, 0)[1] or 0, known end
+    local tip = call('HGET', tips, update.ref)
+    local overtaken = tip and tip ~= update.old -- somebody has told of the ref since the ledger was read
+    if overtaken or (tip or string.rep('0', #update.new)) == update.new then
+      return call('ZREVRANGE', ref_key(repository, update.ref), 0, 0)[1] or 0, known
+    end
   else
     one = reported(found, update, letter)
     one = one or taken_over(update, key, pair, found)

@@ -131,3 +131,14 @@ def test_what_a_ref_had_before(farm: Farm) -> None:
         {oid("a"), oid("b"), oid("c")},
     ]
     assert farm.ledger.earlier(99) == frozenset()
+
+
+def test_a_look_that_was_overtaken_by_reports_is_no_push(farm: Farm) -> None:
+    """The spool was emptied between what `git ls-remote` saw and the ledger."""
+    first = farm.enter(farm.push("-", "a"))
+    seen = farm.push("a", "b", source="ls-remote")
+    told = farm.enter(farm.push("a", "b"), farm.push("b", "c"))
+    (entry,) = farm.ledger.enter("thyme", [seen])
+    assert (entry.number, entry.known) == (told[1], True)
+    assert farm.order() == [*first, *told]
+    assert farm.ledger.tips("thyme")[MAIN] == oid("c")
