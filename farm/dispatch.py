@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
+from redis.exceptions import RedisError
 
 from farm import broker, git
 from farm.answer import Outcome
@@ -23,7 +24,7 @@ from farm.settings import Settings
 
 Publish = Callable[[int, Sequence[Step], str], None]
 
-# Seconds since the push after which a repository that cannot be read ends the pipeline `errored`.
+# Seconds since the push after which a repository that cannot be read, or what nobody expected, ends it `errored`.
 PATIENCE = 3600.0
 PATIENCE_GONE = 20.0
 _GONE = re.compile(r"does not exist|not found|does not appear to be a git repository", re.IGNORECASE)
@@ -55,16 +56,16 @@ class Dispatcher:
         if pipeline.status.final or pipeline.stages:
             return self._standing(push, pipeline)
         try:
-            evidence = Evidence(self.record, self.ledger, self.settings, self.check)
-            verdict, subject = evidence.verdict(push, number)
+            return self._looked_at(push, number)
         except (Errored, OSError) as error:
-            return self._away(push, pipeline, error)
-        except (Failed, Refused) as error:
-            status = Status.FAILED if isinstance(error, Failed) else Status.ERRORED
-            verdict, subject = Close(status, str(error)), ""
-        if isinstance(verdict, Close):
-            return self._close(push, number, verdict, subject)
-        return self._open(push, number, verdict, subject)
+            return self._away(push, pipeline, error, PATIENCE)
+        except RedisError:
+            raise  # the intake asks again
+        except Exception as error:
+            log.exception("dispatch", pipeline=number)
+            words = f"{type(error).__name__}: {error}"
+            sentence = f"the dispatcher met an error of its own, {words}; its log has the details"
+            return self._away(push, pipeline, Errored(sentence), PATIENCE_GONE)
 
     def retry(self, number: int, who: str, *, failed: bool = False) -> None:
         """Open a finished pipeline once more and wake the workers; raises Refused.
@@ -92,6 +93,17 @@ class Dispatcher:
     def login(self, repository: str) -> git.Login | None:
         """Return what opens a repository for git; Errored where a secret cannot be read."""
         return git.login(self.settings.repository(repository).git)
+
+    def _looked_at(self, push: Push, number: int) -> Outcome:
+        try:
+            evidence = Evidence(self.record, self.ledger, self.settings, self.check)
+            verdict, subject = evidence.verdict(push, number)
+        except (Failed, Refused) as error:
+            status = Status.FAILED if isinstance(error, Failed) else Status.ERRORED
+            verdict, subject = Close(status, str(error)), ""
+        if isinstance(verdict, Close):
+            return self._close(push, number, verdict, subject)
+        return self._open(push, number, verdict, subject)
 
     def _open(self, push: Push, number: int, plan: Plan, subject: str) -> Outcome:
         opened = self.record.open(
@@ -123,13 +135,15 @@ class Dispatcher:
             log.warning("pipeline.not_published", pipeline=number, error=str(error))
 
     def _close(self, push: Push, number: int, close: Close, subject: str) -> Outcome:
-        self.record.close(number, close.status, "\n".join((close.reason, *close.messages)))
+        if not self.record.close(number, close.status, "\n".join((close.reason, *close.messages))):
+            return self._standing(push, self.record.pipeline(number))  # as in `_open`
         log.info("pipeline.closed", pipeline=number, status=close.status, reason=close.reason)
         return Outcome(push, number, close.status, subject, close.reason, close.messages)
 
-    def _away(self, push: Push, pipeline: Pipeline, error: Exception) -> Outcome:
-        words = str(error.__cause__ or error)
-        if self.record.now() - pipeline.created > (PATIENCE_GONE if _GONE.search(words) else PATIENCE):
+    def _away(self, push: Push, pipeline: Pipeline, error: Exception, patience: float) -> Outcome:
+        if _GONE.search(str(error.__cause__ or error)):
+            patience = PATIENCE_GONE
+        if self.record.now() - pipeline.created > patience:
             return self._close(push, pipeline.number, Close(Status.ERRORED, str(error)), pipeline.subject)
         self.record.postpone(pipeline.number, str(error))
         return Outcome(push, pipeline.number, subject=pipeline.subject, reason=str(error))

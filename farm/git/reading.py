@@ -1,6 +1,5 @@
 """What a commit of a mirror holds and says, and what a repository lists of its refs. It changes no mirror by itself."""
 
-import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -201,13 +200,19 @@ def said(ident: str, content: bytes) -> Commit:
     """Read a commit as git keeps it."""
     head, _, body = content.partition(b"\n\n")
     encoding = re.search(rb"^encoding (\S+)$", head, re.MULTILINE)
-    try:
-        codec = codecs.lookup(encoding[1].decode()).name if encoding else "utf-8"
-    except (LookupError, UnicodeDecodeError):
-        codec = "utf-8"
-    message = body.decode(codec, "replace").strip()
-    author = re.search(r"^author (.*?) ?<([^>\n]*)>", head.decode(codec, "replace"), re.MULTILINE)
+    codec = encoding[1].decode(errors="replace") if encoding else "utf-8"
+    message = _text(body, codec).strip()
+    author = re.search(r"^author (.*?) ?<([^>\n]*)>", _text(head, codec), re.MULTILINE)
     when = re.search(rb"^committer .*> (\d+) ", head, re.MULTILINE)
     subject = " ".join(line.strip() for line in re.split(r"\n\s*\n", message, maxsplit=1)[0].split("\n"))
     name, email = (author[1], author[2]) if author else ("", "")
     return Commit(ident, subject, name, email, message, float(when[1]) if when else 0.0)
+
+
+def _text(content: bytes, codec: str) -> str:
+    """Read bytes in the encoding that a commit names, which may be none, or none of text; no surrogate is left."""
+    try:
+        text = content.decode(codec, "replace")
+    except (LookupError, ValueError):
+        text = content.decode("utf-8", "replace")
+    return text.encode("utf-8", "replace").decode()

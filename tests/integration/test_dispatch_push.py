@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from farm import dispatch
+from farm import dispatch, git
 from farm.dispatch import Dispatcher
 from farm.errors import Refused
 from farm.ledger import Ledger
@@ -269,6 +269,44 @@ def test_a_repository_that_is_gone(house: House, origin: Origin, monkeypatch: py
     monkeypatch.setattr(dispatch, "PATIENCE_GONE", -1.0)
     assert house.dispatcher.dispatch(number).status is Status.ERRORED
     assert "git cannot read" in (house.record.pipeline(number).reason or "")
+
+
+@pytest.mark.parametrize("encoding", ["hex", "idna", "undefined", "nonsense", "unicode_escape"])
+def test_whatever_a_commit_says_of_its_encoding(house: House, origin: Origin, encoding: str) -> None:
+    """Anybody who pushes writes it; Python has codecs that are none of text, and some that give no Unicode."""
+    origin.git("config", "i18n.commitEncoding", encoding)
+    outcome = house.dispatcher.dispatch(house.push(origin.commit(message="Fix \\ud800 VAT")))
+    assert outcome.stages == ("build", "test", "release")
+    assert outcome.subject.startswith("Fix ")
+    assert outcome.subject.endswith(" VAT")
+
+
+def test_what_nobody_expected_ends_a_pipeline_too(
+    house: House, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(git, "look", broken)
+    number = house.push(origin.commit())
+    assert house.dispatcher.dispatch(number).status is Status.PENDING
+    sentence = "the dispatcher met an error of its own, KeyError: 'a mistake'; its log has the details"
+    assert house.record.waiting(number) == sentence
+    monkeypatch.setattr(dispatch, "PATIENCE_GONE", -1.0)
+    assert house.dispatcher.dispatch(number).status is Status.ERRORED
+    assert house.record.pipeline(number).reason == sentence
+
+
+def test_canceled_while_it_is_looked_at(house: House, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    number, look = house.push(origin.commit(message="[skip ci]")), git.look
+
+    def canceled(*arguments: Any, **more: Any) -> git.Look:
+        house.record.cancel(number, "ada")
+        return look(*arguments, **more)
+
+    monkeypatch.setattr(git, "look", canceled)
+    outcome = house.dispatcher.dispatch(number)
+    assert (outcome.status, outcome.reason) == (Status.CANCELED, "canceled by ada")
 
 
 def test_canceled_before_it_was_looked_at(house: House, origin: Origin) -> None:
