@@ -2,15 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import ExitStack
 
 from farm import git
 from farm.errors import Errored
 from farm.settings import Settings
 from workers.engine import Engine, Object, Owner
 
-IDLE = 3600.0  # seconds since its last use in which a mirror is not deleted: somebody may still read it
 KEEP = 10  # images of a repository that stay on an engine, so that the next build and test find them there
 
 
@@ -52,31 +50,9 @@ def trim(engine: Engine, settings: Settings) -> None:
     """
     with ExitStack() as parts:
         parts.callback(engine.trim_cache, settings.build_cache_max)
-        parts.callback(trim_mirrors, settings.home, settings.mirrors_max)
+        parts.callback(git.trim, settings.home, settings.mirrors_max)
         for repository in engine.repositories(settings.registry):
             parts.callback(trim_images, engine, repository)
-
-
-def trim_mirrors(home: Path, most: int, idle: float = IDLE) -> int:
-    """Delete the mirrors that were not used for longest until all have at most so many bytes; return how many."""
-    now, removed = time.time(), 0
-    mirrors = sorted((mirror.stat().st_mtime, mirror) for mirror in git.mirrors(home))
-    sizes = {mirror: _size(mirror) for _, mirror in mirrors}
-    for used, mirror in mirrors:
-        if sum(sizes.values()) <= most or used > now - idle:
-            break
-        if git.forget(mirror):
-            removed += 1
-            del sizes[mirror]
-    return removed
-
-
-def _size(folder: Path) -> int:
-    size = 0
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):
-            size += path.lstat().st_blocks * 512
-    return size
 
 
 def trim_images(engine: Engine, repository: str, keep: int = KEEP) -> int:

@@ -6,7 +6,7 @@ Arguments from outside are checked before git sees them, and nothing of the call
 from farm.git.history import among, commits, since
 from farm.git.lfs import fetch_lfs
 from farm.git.login import Login, login
-from farm.git.mirror import ensure, fetch, find, forget, mirror_path, mirrors
+from farm.git.mirror import ensure, fetch, find, mirror_path
 from farm.git.program import environment
 from farm.git.reading import (
     Commit,
@@ -22,6 +22,7 @@ from farm.git.reading import (
     paths,
     show,
 )
+from farm.git.room import forget, mirrors, trim
 from farm.git.submodules import Submodule, submodules
 from farm.git.urls import checked, host, local, oid, password, server, shown
 
@@ -60,4 +61,5 @@ __all__ = [
     "shown",
     "since",
     "submodules",
+    "trim",
 ]

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 from farm.errors import Errored, Failed, Refused
 from farm.git.login import Login
 from farm.git.program import FETCH_TIMEOUT, run, upload_pack
+from farm.git.room import delete
 from farm.git.urls import checked, oid, shown
 
 AGAIN_TIMEOUT = 180.0  # seconds for what came since, so that a host that hangs is noticed sooner
@@ -26,27 +26,6 @@ def mirror_path(home: Path, repository: str) -> Path:
     if not repository or repository.startswith(("/", "-", ".")) or ".." in repository or "\0" in repository:
         raise Refused(f"{repository!r} is no name for a repository; use letters, digits, `.`, `_`, `-` and `/`")
     return home / "mirrors" / f"{repository}.git"
-
-
-def mirrors(home: Path) -> Iterator[Path]:
-    """Give every mirror below FARM_HOME; the time of its folder is that of its last use."""
-    for name, folders, _ in os.walk(home / "mirrors"):
-        if name.endswith(".git") and "objects" in folders:
-            folders.clear()
-            yield Path(name)
-
-
-def forget(mirror: Path) -> bool:
-    """Delete a mirror, it is fetched again when it is needed; False if somebody is fetching into it now."""
-    lock = os.open(mirror.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(mirror)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(lock)
-    return True
 
 
 def ensure(
@@ -83,7 +62,7 @@ def fetch(mirror: Path, url: str, *, check: Callable[[], None] = lambda: None, l
         except Errored as error:
             if not _BROKEN.search(str(error.__cause__)):
                 raise
-            shutil.rmtree(mirror)
+            delete(mirror)
             _init(mirror)
             run(mirror, *command, check=check, lock=lock, env=env)
 

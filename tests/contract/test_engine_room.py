@@ -60,11 +60,11 @@ def test_the_mirrors_that_were_unused_for_longest_go(tmp_path):
         (folder / "objects" / "x.git" / "objects").mkdir(parents=True)
         (folder / "objects" / "pack").write_bytes(b"x" * (1 << 20))
         used(folder, 7200 + 60 * age)
-    assert cleanup.trim_mirrors(tmp_path, 5 << 20) == 0
-    assert cleanup.trim_mirrors(tmp_path, 3 << 20) == 2  # a little more than a megabyte each
+    assert git.trim(tmp_path, 5 << 20) == 0
+    assert git.trim(tmp_path, 3 << 20) == 2  # a little more than a megabyte each
     assert left(tmp_path) == ["group/old.git", "new.git"]
     used(tmp_path / "mirrors" / "group" / "old.git", 60)
-    assert cleanup.trim_mirrors(tmp_path, 0) == 1
+    assert git.trim(tmp_path, 0) == 1
     assert left(tmp_path) == ["group/old.git"], "what was used a moment ago may still be read"
 
 
@@ -91,8 +91,8 @@ def test_a_mirror_that_somebody_fetches_into_stays(tmp_path):
     (folder / "objects").mkdir(parents=True)
     used(folder, 7200)
     with locked(folder, lambda: None):
-        assert cleanup.trim_mirrors(tmp_path, 0) == 0
-    assert cleanup.trim_mirrors(tmp_path, 0) == 1
+        assert git.trim(tmp_path, 0) == 0
+    assert git.trim(tmp_path, 0) == 1
 
 
 def used(folder, ago):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 import tarfile
 import threading
@@ -146,6 +147,30 @@ def test_a_mirror_with_a_stale_lock_or_a_torn_object_is_made_anew(origin, mirror
     torn.chmod(0o644)
     torn.write_bytes(b"")
     assert git.ensure(mirror, str(origin.bare), second) == second
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_mirror_whose_deletion_was_interrupted_is_made_anew(origin, mirror, monkeypatch, torn):
+    """A worker that is killed while it makes room, or mends a torn mirror, leaves none that nobody can use."""
+    commit = origin.commit({"a": "1"})
+    git.ensure(mirror, str(origin.bare), commit)
+    rmtree = shutil.rmtree
+
+    def killed(folder, **_: bool):
+        if Path(folder).exists():
+            rmtree(Path(folder) / "objects")
+            raise KeyboardInterrupt
+
+    newer = origin.commit({"a": "2"})
+    if torn:
+        (mirror / "refs/heads/main.lock").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            git.ensure(mirror, str(origin.bare), newer) if torn else git.forget(mirror)
+    assert git.ensure(mirror, str(origin.bare), commit) == commit
+    assert list(git.mirrors(mirror.parents[2])) == [mirror]
+    assert sorted(path.name for path in mirror.parent.iterdir()) == ["thyme.git", "thyme.lock"]
 
 
 def test_many_fetch_at_once(origin, mirror):
