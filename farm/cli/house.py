@@ -11,7 +11,7 @@ from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError, RedisError, TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from farm import reconcile
+from farm import git, reconcile
 from farm.access import Access
 from farm.api import Service
 from farm.artifacts import Expiry, Store
@@ -33,6 +33,8 @@ from farm.settings.live import LOOK, Live
 from farm.spools import Spools
 from farm.trigger import Trigger
 from farm.webhooks import Webhooks
+
+ROOM = 600.0  # seconds between two looks at the room that this dispatcher's mirrors take
 
 log = structlog.get_logger()
 
@@ -83,6 +85,7 @@ class House:
             Loop("images", garbage.loop),
             Loop("artifacts", Expiry(record, artifacts).loop),
             Loop("settings", self._look, shared=False),
+            Loop("mirrors", self._trim, shared=False),
         ]
         self.loops = Loops(record.hold, work)
         self._tell(settings)
@@ -132,6 +135,10 @@ class House:
     def _forget(self) -> float:
         settings = self.live.settings
         return reconcile.forget(self.service.record, days=settings.keep_days, keep=settings.keep_pipelines)
+
+    def _trim(self) -> float:
+        git.trim(self.live.settings.home, self.live.settings.mirrors_max)
+        return ROOM
 
     def _check(self) -> None:
         if self._stopping.is_set():

@@ -1,5 +1,6 @@
 """One dispatcher's parts while its farm.yml changes: rules, reporters and retention follow without a new start."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,3 +51,21 @@ def test_rules_and_reporters_follow_the_file(house: House, tmp_path: Path, poll:
     assert dispatcher.settings.repository("thyme").protected is None
     file.write_text(SLACK)
     poll(lambda: "report-slack" in threads())
+
+
+def test_the_mirrors_of_a_machine_without_a_worker_have_a_limit_too(
+    house: House, tmp_path: Path, poll: Callable[..., Any]
+) -> None:
+    """Nobody but its dispatcher is there to see to them."""
+    house.stop()
+    folder = tmp_path / "mirrors" / "thyme.git"
+    (folder / "objects").mkdir(parents=True)
+    (folder / "objects" / "pack").write_bytes(b"x")
+    os.utime(folder, (0, 0))
+    (tmp_path / "farm.yml").write_text("mirrors_max: 0\n")
+    again = House(Live(Settings.load(tmp_path)))
+    again.start()
+    try:
+        poll(lambda: not folder.exists())
+    finally:
+        again.stop()
