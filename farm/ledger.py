@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from farm.errors import Refused
-from farm.push import ZERO, Push, check_ref
+from farm.push import Push, check_ref
 from farm.record.scripts import Base
 from farm.record.values import Repository, dumps
 
@@ -141,7 +141,7 @@ class Ledger(Base):
 
     def stood(self, number: int) -> frozenset[str]:
         """Return where the other refs of a push's repository stood when it came, and all refs at the registration."""
-        return frozenset(self.scripts.run("stood", number)) - {ZERO}
+        return frozenset(each for each in self.scripts.run("stood", number) if set(each) != {"0"})
 
     def baseline(self, name: str) -> dict[str, str]:
         """Return the refs that a repository had when it was registered."""

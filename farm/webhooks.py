@@ -17,7 +17,7 @@ from farm.errors import Refused
 from farm.forges import Moved, Proposed
 from farm.intake import Intake
 from farm.ledger import Ledger
-from farm.push import FORK, ZERO, Push
+from farm.push import FORK, Push
 from farm.record.values import dumps
 
 GRACE = 30.0  # seconds that the hook of the same repository has to tell the push with its options
@@ -81,8 +81,9 @@ class Webhooks:
 
     def _head(self, repository: str, proposed: Proposed) -> Push:
         """Return how the head of a pull request moved; the same commit is one push, however often it is proposed."""
-        was = self.ledger.tips(repository).get(proposed.ref, ZERO)
-        moved = Moved(proposed.ref, ZERO if was == proposed.commit else was, proposed.commit, proposed.who)
+        zeros = "0" * len(proposed.commit)
+        was = self.ledger.tips(repository).get(proposed.ref, zeros)
+        moved = Moved(proposed.ref, zeros if was == proposed.commit else was, proposed.commit, proposed.who)
         push = _push(repository, moved, f"{repository} {proposed.commit}")
         return replace(push, options=(f"{FORK}{proposed.source}",)) if proposed.fork else push
 

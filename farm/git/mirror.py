@@ -19,6 +19,7 @@ AGAIN_TIMEOUT = 180.0  # seconds for what came since, so that a host that hangs 
 _BROKEN = re.compile(
     r"\.lock': File exists|object file .* is empty|loose object .* is corrupt|bad object|Could not read [0-9a-f]{40}"
 )
+_OTHER_IDS = re.compile(r"mismatched algorithms: client \w+; server (\w+)")
 
 
 def mirror_path(home: Path, repository: str) -> Path:
@@ -44,6 +45,8 @@ def ensure(
         with locked(mirror, check) as lock, suppress(Errored):
             run(mirror, *_fetch_from(url), oid(commit), check=check, lock=lock, env=_environment(url, login))
         found = find(mirror, commit)
+    if found is None and (kind := _kind(mirror, commit)):
+        raise Failed(f"{commit[:7]} leads to a {kind}, not to a commit: there is nothing to build; tag a commit")
     if found is None:
         raise Failed(f"commit {commit[:7]} is gone from {shown(url)}: it was force-pushed away; push it again")
     with suppress(OSError):
@@ -60,10 +63,12 @@ def fetch(mirror: Path, url: str, *, check: Callable[[], None] = lambda: None, l
         try:
             run(mirror, *command, check=check, lock=lock, timeout=FETCH_TIMEOUT if first else AGAIN_TIMEOUT, env=env)
         except Errored as error:
-            if not _BROKEN.search(str(error.__cause__)):
+            words = str(error.__cause__)
+            other = _OTHER_IDS.search(words)
+            if not (other or _BROKEN.search(words)):
                 raise
             delete(mirror)
-            _init(mirror)
+            _init(mirror, other[1] if other else "sha1")
             run(mirror, *command, check=check, lock=lock, env=env)
 
 
@@ -75,18 +80,27 @@ def find(mirror: Path, commit: str) -> str | None:
         return None
 
 
+def _kind(mirror: Path, ident: str) -> str | None:
+    """Return what kind of object an id leads to, None if the mirror has none of it."""
+    try:
+        return run(mirror, "cat-file", "-t", f"{oid(ident)}^{{}}").decode().strip()
+    except Errored:
+        return None
+
+
 def _fetch_from(url: str) -> tuple[str, ...]:
-    return ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", *upload_pack(url), "--", checked(url))
+    options = ("--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--update-shallow")
+    return ("fetch", *options, *upload_pack(url), "--", checked(url))
 
 
 def _environment(url: str, login: Login | None) -> Mapping[str, str]:
     return login.environment(url) if login else {}
 
 
-def _init(mirror: Path) -> bool:
+def _init(mirror: Path, ids: str = "sha1") -> bool:
     """Make a mirror unless there is one; return whether nothing was ever fetched into it."""
     if not (mirror / "info" / "attributes").exists():
-        run(None, "init", "--quiet", "--bare", "--template=", "--", str(mirror))
+        run(None, "init", "--quiet", "--bare", "--template=", f"--object-format={ids}", "--", str(mirror))
         (mirror / "info").mkdir(exist_ok=True)
         # An archive shall hold what a checkout holds; this file outranks the .gitattributes of every tree.
         (mirror / "info" / "attributes").write_text("* -export-ignore -export-subst\n")

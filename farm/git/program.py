@@ -4,10 +4,12 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from farm.errors import Errored
 from farm.git.urls import local, shown
@@ -44,17 +46,19 @@ def run(
 ) -> bytes:
     """Run git to its end and return what it printed; git's own words are the cause of the Errored that this raises.
 
-    The text is what it reads, as long as it likes to.
+    The text is what it reads, from a file: of a pipe the rest would not be sent to a git that is slow to read.
     """
-    git = start(mirror, command, lock, reads=bool(text), env=env)
+    with tempfile.TemporaryFile() as file:
+        file.write(text)
+        file.seek(0)
+        git = start(mirror, command, lock, stdin=file, env=env)
     deadline = time.monotonic() + timeout
     try:
         while True:
             try:
-                out, err = git.communicate(text or None, timeout=_POLL)
+                out, err = git.communicate(timeout=_POLL)
                 break
             except subprocess.TimeoutExpired:
-                text = b""  # the rest of it is sent by the next call
                 check()
                 if time.monotonic() > deadline:
                     raise Errored(
@@ -63,7 +67,8 @@ def run(
     finally:
         end(git)
     if git.returncode:
-        what = shown(about or (command[command.index("--") + 1] if "--" in command else str(mirror)))
+        behind = command[command.index("--") + 1 :] if "--" in command else ()
+        what = shown(about or next(iter(behind), str(mirror)))
         words = err.decode(errors="replace").strip()
         raise Errored(f"git cannot read {what}: {last(err)}; check that it is there and may be read from here") from (
             RuntimeError(words)
@@ -76,10 +81,10 @@ def start(
     command: Sequence[str],
     lock: int | None = None,
     *,
-    reads: bool = False,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start git on a mirror, or on none, with a pipe to read from if asked; whoever starts it calls `end`."""
+    """Start git on a mirror, or on none, with what it is to read; whoever starts it calls `end`."""
     own = environment() | {
         "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
         "GIT_TERMINAL_PROMPT": "0",
@@ -91,7 +96,7 @@ def start(
     try:
         git = subprocess.Popen(
             ["git", *options, *where, *command],
-            stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=own,
@@ -109,10 +114,9 @@ def end(git: subprocess.Popen[bytes]) -> None:
         with suppress(ProcessLookupError):
             os.killpg(git.pid, signal.SIGKILL)
         git.wait()
-    for stream in (git.stdin, git.stdout, git.stderr):
+    for stream in (git.stdout, git.stderr):
         if stream is not None:
-            with suppress(BrokenPipeError):  # what it did not read is nobody's
-                stream.close()
+            stream.close()
 
 
 def last(words: bytes) -> str:

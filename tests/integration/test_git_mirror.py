@@ -282,9 +282,12 @@ def test_a_commit_is_read_as_git_reads_it(origin, mirror, message, encoding):
     assert (said.subject, said.author, said.email, said.time) == (subject, author, email, float(when))
 
 
-def test_git_is_told_more_than_fits_into_a_pipe(origin, mirror):
+def test_a_git_that_is_slow_to_read_is_told_more_than_fits_into_a_pipe(origin, mirror, tmp_path, monkeypatch):
     commit = git.ensure(mirror, str(origin.bare), origin.commit({"a": "a"}))
     lost = [f"{number:040x}" for number in range(1, 5000)]
+    (tmp_path / "git").write_text(f'#!/bin/sh\nsleep 0.4\nexec {shutil.which("git")} "$@"\n')
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     assert [each.id for each in git.commits(mirror, [*lost, commit])] == [commit]
 
 
@@ -292,3 +295,39 @@ def test_the_host_of_a_clone_url():
     urls = ("/srv/a.git", "file:///srv/a.git", "git@example.org:a.git", "ssh://me@example.org:22/a", "https://x:y@h/a")
     assert [git.host(url) for url in urls] == ["", "", "example.org", "example.org", "h"]
     assert [git.local(url) for url in urls[:3]] == [Path("/srv/a.git"), Path("/srv/a.git"), None]
+
+
+def test_a_repository_of_the_other_kind_of_ids_is_mirrored(origin, mirror, tmp_path):
+    commit = origin.commit({"a": "1"})
+    git.ensure(mirror, str(origin.bare), commit)
+    other = tmp_path / "sha256.git"
+    origin.run("init", "-q", "--bare", "--object-format=sha256", "-b", "main", str(other))
+    ident = origin.run("commit-tree", "-m", "One", origin.run("mktree", cwd=other), cwd=other)
+    origin.run("update-ref", "refs/heads/main", ident, cwd=other)
+    look = git.look(mirror, str(other), ident, "refs/heads/main", ".farm.yml")
+    assert (look.commit.id, look.tip, len(ident)) == (ident, ident, 64)
+
+
+def test_a_repository_whose_history_is_cut_off_is_mirrored_with_its_refs(origin, mirror, tmp_path):
+    for number in range(3):
+        tip = origin.commit({"a": str(number)})
+    origin.run("clone", "-q", "--bare", "--depth=1", f"file://{origin.bare}", str(tmp_path / "shallow.git"))
+    look = git.look(mirror, str(tmp_path / "shallow.git"), tip, "refs/heads/main", "a")
+    assert (look.text, look.tip) == (b"2", tip)
+    assert [each.id for each in git.since(mirror, (), tip, limit=9)] == [tip]
+
+
+def test_a_tag_of_something_else_than_a_commit_fails_with_a_sentence(origin, mirror):
+    origin.commit({"a": "1"})
+    origin.run("tag", "-a", "-m", "a key", "key", "HEAD:a")
+    origin.run("push", "-q", "origin", "key")
+    tag = origin.run("rev-parse", "key")
+    with pytest.raises(Failed, match=rf"^{tag[:7]} leads to a blob, not to a commit: there is nothing to build; tag "):
+        git.look(mirror, str(origin.bare), tag, "refs/tags/key", ".farm.yml")
+
+
+def test_what_a_mirror_lacks_errs_with_a_sentence(origin, mirror):
+    commit = origin.commit({"a": "1"})
+    git.ensure(mirror, str(origin.bare), commit)
+    with pytest.raises(Errored, match=r"git cannot read .*thyme\.git: "):
+        git.among(mirror, "1" * 40, [commit])

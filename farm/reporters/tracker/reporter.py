@@ -11,7 +11,6 @@ from pathlib import Path
 from farm import git
 from farm.ledger import Ledger
 from farm.pipeline import Pipeline, Status
-from farm.push import ZERO
 from farm.reporters import Later, News
 from farm.reporters.tracker import Act, Occasion, Tracker, Unheard
 from farm.reporters.tracker.memory import Entry, Memory, Stage
@@ -75,7 +74,7 @@ class Stories:
         """Remember the stories of every commit of the push, and tell the tracker of those that are new."""
         push, mirror = self._ledger.push(pipeline.number), self._filled(pipeline)
         # Of a new ref it is what no ref had when it came: the mirror may have later ones by now, with the same commits.
-        before = {push.old} if push.old != ZERO else self._ledger.stood(pipeline.number)
+        before = self._ledger.stood(pipeline.number) if push.created else {push.old}
         for commit in git.since(mirror, before, pipeline.commit, limit=MOST):
             self._memory.learn(push.repository, commit.id, self._tracker.read(commit.message, push.repository))
         fresh: dict[str, list[Entry]] = {}

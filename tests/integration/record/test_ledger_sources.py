@@ -1,6 +1,7 @@
 """ENTER: what the sources beside the hook say about the same pushes, and what becomes of reports that were lost."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -142,3 +143,11 @@ def test_a_look_that_was_overtaken_by_reports_is_no_push(farm: Farm) -> None:
     assert (entry.number, entry.known) == (told[1], True)
     assert farm.order() == [*first, *told]
     assert farm.ledger.tips("thyme")[MAIN] == oid("c")
+
+
+@pytest.mark.parametrize("digits", [40, 64])
+def test_a_branch_that_is_deleted_stands_nowhere(farm: Farm, digits: int) -> None:
+    zeros = "0" * digits
+    farm.enter(replace(farm.push("a", "-", ref="refs/heads/side"), old="1" * digits, new=zeros))
+    (number,) = farm.enter(replace(farm.push("-", "a"), old=zeros, new="2" * digits))
+    assert farm.ledger.stood(number) == frozenset()
