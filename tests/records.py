@@ -102,6 +102,19 @@ class Farm:
         """Reap until the reaper no longer waits for everybody to be heard of."""
         self.reap_until(lambda _: float(self.redis.hget("farm:reaper:tick", "hold")) < self.now())
 
+    def age(self, seconds: float) -> None:
+        """Let everything in Redis be so many seconds older; younger, and Redis's clock was set back."""
+        pipe = self.redis.pipeline()
+        for key in ("farm:deadlines", "farm:undispatched", "farm:held", "farm:tags"):
+            for member in self.redis.zrange(key, 0, -1):
+                pipe.zincrby(key, -seconds, member)
+        rows = [(key, ("lease", "ready")) for key in self.redis.scan_iter("farm:pipeline:*:step:*")]
+        for key, names in [*rows, ("farm:reaper:tick", ("tick", "hold"))]:
+            for name in names:
+                if time_ := self.redis.hget(key, name):
+                    pipe.hset(key, name, f"{float(time_) - seconds:.6f}")
+        pipe.execute()
+
     def now(self) -> float:
         seconds, micro = self.redis.time()
         return float(seconds) + micro / 1e6

@@ -5,10 +5,24 @@
 -- succeeds. After a gap of half a lease between two calls (Redis was away or frozen, or the reaper was) everybody looks
 -- dead, so for one whole lease nothing is taken from anybody. A waiting step is only published again when its queue
 -- holds fewer messages than steps wait for, so that one wake-up is outstanding however long the queue is; and when its
--- turn has come much nearer since, for the broker keeps a message where it was put.
+-- turn has come much nearer since, for the broker keeps a message where it was put. Where Redis's clock was set back, all
+-- that waits for a time waits no longer for it: its times go back by as much.
 local lease, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
 local last, hold = unpack(call('HMGET', 'farm:reaper:tick', 'tick', 'hold'))
-if not last or NOW - tonumber(last) > lease / 2 then
+local back = last and tonumber(last) - NOW or 0
+if back > 1 then
+  for _, due in ipairs(call('ZRANGE', 'farm:deadlines', 0, -1)) do
+    local key = step_key(string.match(due, '^(%S+) (.+)$'))
+    for _, field in ipairs({'ready', 'lease'}) do
+      local time = call('HGET', key, field)
+      if time then call('HSET', key, field, stamp(time - back)) end
+    end
+  end
+  for _, key in ipairs({'farm:deadlines', 'farm:undispatched', 'farm:held', 'farm:tags'}) do
+    for _, waiting in ipairs(call('ZRANGE', key, 0, -1)) do call('ZINCRBY', key, -back, waiting) end
+  end
+end
+if not last or back > 1 or NOW - tonumber(last) > lease / 2 then
   hold = stamp(NOW + lease)
   call('HSET', 'farm:reaper:tick', 'hold', hold)
 end

@@ -211,7 +211,7 @@ class Machine(RuleBasedStateMachine):
         """Long enough for the step to be taken over; then it goes on where it was."""
         frozen = data.draw(st.sampled_from(self.world.work))
         for _ in range(20):
-            self._shift(LEASE / 4)
+            self.farm.age(LEASE / 4)
             for work in [work for work in self.world.work if work is not frozen]:
                 self._try(work, "renew")
             self.reap()
@@ -318,7 +318,7 @@ class Machine(RuleBasedStateMachine):
     def time_passes(self, quarters: int, alive: bool) -> None:
         """Time goes by with the reaper at work; workers renew, or are all frozen."""
         for _ in range(quarters):
-            self._shift(LEASE / 4)
+            self.farm.age(LEASE / 4)
             if alive:
                 for work in list(self.world.work):
                     self._try(work, "renew")
@@ -329,30 +329,13 @@ class Machine(RuleBasedStateMachine):
         """Nobody is heard and nobody reaps; right after it nobody may be taken from."""
         running = [work for work in self.world.work if self._owns(work)]
         unoffered = [work for work in running if "offered" not in self.farm.step(work.claim.number, work.claim.step)]
-        self._shift(seconds)
+        self.farm.age(seconds)
         self.client.execute_command("DEBUG", "RELOAD")
         self.client.script_flush()
         self.reap()
         if seconds > LEASE / 2:
             for work in unoffered:
                 assert self.farm.record.claim(work.claim.number, work.claim.step, "thief").verdict == "busy"
-
-    def _shift(self, seconds: float) -> None:
-        """Let everything in Redis be so many seconds older."""
-        pipe = self.client.pipeline()
-        for key in ("farm:deadlines", "farm:tags"):
-            for member in self.client.zrange(key, 0, -1):
-                pipe.zincrby(key, -seconds, member)
-        for key in self.client.scan_iter("farm:pipeline:*:step:*"):
-            lease, ready = self.client.hmget(key, "lease", "ready")
-            if lease:
-                pipe.hset(key, "lease", f"{float(lease) - seconds:.6f}")
-            if ready:
-                pipe.hset(key, "ready", f"{float(ready) - seconds:.6f}")
-        tick, hold = self.client.hmget("farm:reaper:tick", "tick", "hold")
-        if tick:
-            pipe.hset("farm:reaper:tick", mapping={"tick": float(tick) - seconds, "hold": float(hold) - seconds})
-        pipe.execute()
 
     @rule()
     def reconcile(self) -> None:
@@ -388,7 +371,7 @@ class Machine(RuleBasedStateMachine):
                 break
             for number in self.farm.ledger.undispatched():
                 self.farm.record.open(number, definition="{}", steps=CHAIN, image_repository="thyme")
-            self._shift(LEASE / 4)
+            self.farm.age(LEASE / 4)
             for work in list(self.world.work):
                 self.farm.record.renew(work.claim) if self._owns(work) else self.world.work.remove(work)
             self.reap()
@@ -409,7 +392,7 @@ class Machine(RuleBasedStateMachine):
         for ref, history in self.world.history.items():
             order = [self.farm.ledger.push(number) for number in self.farm.order(ref)]
             assert [(push.old, push.new) for push in order] == [(push.old, push.new) for push in history]
-        self._shift(10)
+        self.farm.age(10)
         self.reconcile()
         for intent in self.farm.record.intents():
             assert self.world.registry[intent.tag] == intent.digest

@@ -142,3 +142,23 @@ def test_a_zombie_of_the_first_round_is_locked_out_of_the_second(hasty: Farm) ->
         hasty.record.commit(build, Status.PASSED)
     with pytest.raises(LeaseLost):
         hasty.record.renew(replace(build, fence=0))
+
+
+def test_a_clock_that_was_set_back_holds_up_nothing(farm: Farm) -> None:
+    """What waits, is to be dispatched, is lost or read again does not wait until the clock is where it was."""
+    waits, lost, released = (farm.open("-", new, ref=f"refs/heads/{new}") for new in "abc")
+    farm.claim(lost, "build")
+    farm.release(released)
+    unseen = farm.enter(farm.push("a", "b"))
+    farm.record.reap()
+    farm.age(-3600)
+    assert farm.record.claim(waits, "build", "w1").verdict == "early"
+    farm.record.reap()
+    assert farm.claim(waits, "build").go
+    assert farm.ledger.undispatched() == unseen
+    assert not farm.step(lost, "build").get("offered"), "its worker had no time to renew"
+    for _ in range(9):
+        farm.age(farm.record.lease / 4)
+        farm.record.reap()
+    assert farm.step(lost, "build").get("offered")
+    assert [intent.number for intent in farm.record.intents(due=True)] == [released]
