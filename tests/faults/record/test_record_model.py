@@ -55,13 +55,14 @@ class World:
     """What is outside the record: git, the broker, the workers, the registry."""
 
     history: dict[str, list[Push]] = field(default_factory=lambda: {MAIN: [], TOPIC: []})
-    unreported: list[tuple[str, int]] = field(default_factory=list)
+    unreported: list[tuple[str, int]] = field(default_factory=list)  # of hooks that live
     messages: list[Message] = field(default_factory=list)
     work: list[Work] = field(default_factory=list)
     registry: dict[str, str] = field(default_factory=dict)
     numbers: dict[tuple[str, int], int] = field(default_factory=dict)  # (ref, index in git's history) -> pipeline
     fences: dict[tuple[int, str], int] = field(default_factory=dict)
     effects: dict[tuple[int, str, int], set[int]] = field(default_factory=dict)
+    tested: set[tuple[int, str, str | None]] = field(default_factory=set)  # pipeline, step and image
     mark: int = 0  # the newest pipeline by the order of main that began to release `latest`
     rolled_back: bool = False
 
@@ -91,14 +92,21 @@ class Machine(RuleBasedStateMachine):
         self.world.unreported.clear()
         self.work_goes_on(rounds)
 
-    @rule(ref=st.sampled_from([MAIN, MAIN, TOPIC]), new=st.sampled_from("abc"), located=st.booleans())
-    def push(self, ref: str, new: str, located: bool = True) -> None:
+    @rule(
+        ref=st.sampled_from([MAIN, MAIN, TOPIC]),
+        new=st.sampled_from("abc"),
+        located=st.booleans(),
+        silent=st.sampled_from([False, False, True]),
+    )
+    def push(self, ref: str, new: str, located: bool = True, silent: bool = False) -> None:
+        """Move a ref; the hook of a silent one died and never tells it."""
         history = self.world.history[ref]
         old = history[-1].new if history else oid("-")
         if old != oid(new):
             line = f"1-{len(history)}" if located else ""
             history.append(Push(f"{ref} {len(history)}", "thyme", ref, old, oid(new), line=line))
-            self.world.unreported.append((ref, len(history) - 1))
+            if not silent:
+                self.world.unreported.append((ref, len(history) - 1))
 
     @precondition(lambda self: self.world.unreported)
     @rule(data=st.data(), again=st.booleans())
@@ -128,13 +136,27 @@ class Machine(RuleBasedStateMachine):
     @rule(ref=st.sampled_from([MAIN, TOPIC]), upto=st.integers(0, 9))
     def report_by_reflog(self, ref: str, upto: int) -> None:
         """What git wrote down is told, perhaps before the hook tells it; each line has one pipeline."""
+        self._read_reflog(ref, upto)
+
+    def _read_reflog(self, ref: str, upto: int = 0) -> list[int]:
         history = self.world.history[ref][: upto or None]
         pushes = [
             replace(push, id=f"reflog {index} of {ref} to {upto}", source="reflog", line=f"1-{index}")
             for index, push in enumerate(history)
         ]
         entries = self.farm.ledger.enter("thyme", pushes, {ref: [(push.old, push.new) for push in history]})
-        assert len({entry.number for entry in entries}) == len(history)
+        numbers = [entry.number for entry in entries]
+        assert len(set(numbers)) == len(history)
+        return numbers
+
+    @rule(ref=st.sampled_from([MAIN, TOPIC]))
+    def guess(self, ref: str) -> None:
+        """`git ls-remote` sees where the ref is, whatever came before."""
+        self.counter += 1
+        history, known = self.world.history[ref], self.farm.ledger.tips("thyme").get(ref, oid("-"))
+        if history and history[-1].new != known:
+            seen = Push(f"look {self.counter}", "thyme", ref, known, history[-1].new, source="ls-remote")
+            self.farm.ledger.enter("thyme", [seen])
 
     # the dispatcher
 
@@ -262,6 +284,8 @@ class Machine(RuleBasedStateMachine):
         assert again == ready
         effects = self.world.effects.setdefault((claim.number, claim.step, claim.round), set())
         effects.add(claim.fence)
+        if claim.stage == "test" and status is Status.PASSED:
+            self.world.tested.add((claim.number, claim.step, claim.image))
         self.world.work.remove(work)
         if status is Status.PASSED and work.rest:
             self._send(claim.number, work.rest)
@@ -277,6 +301,8 @@ class Machine(RuleBasedStateMachine):
             if intent.go:
                 assert not self.world.mark or self._rank(number) >= self._rank(self.world.mark)
                 assert intent.digest == str(work.claim.image).partition("@")[2]
+                tests = [job.name for job in self.farm.record.pipeline(number).jobs if job.name.startswith("test")]
+                assert all((number, test, work.claim.image) in self.world.tested for test in tests), "untested"
                 if number != self.world.mark:
                     self.world.rolled_back = False
                 assert not self.world.rolled_back
@@ -337,6 +363,12 @@ class Machine(RuleBasedStateMachine):
             for work in unoffered:
                 assert self.farm.record.claim(work.claim.number, work.claim.step, "thief").verdict == "busy"
 
+    @rule(seconds=st.floats(2, 3600))
+    def redis_has_its_clock_set_back(self, seconds: float) -> None:
+        self.reap()
+        self.farm.age(-seconds)
+        self.reap()
+
     @rule()
     def reconcile(self) -> None:
         for intent in self.farm.record.intents(due=True):
@@ -365,6 +397,9 @@ class Machine(RuleBasedStateMachine):
         """Let all faults stop: then every push reaches its end and the registry tells the truth."""
         for which in self.world.unreported:
             self._report(*which)
+        for ref in self.world.history:  # what a dead hook did not tell
+            for index, number in enumerate(self._read_reflog(ref)):
+                self.world.numbers.setdefault((ref, index), number)
         for _ in range(200):
             pipelines = self.farm.record.pipelines(limit=1000)
             if all(pipeline.status.final for pipeline in pipelines) and not self.farm.ledger.undispatched():
