@@ -158,6 +158,13 @@ class Machine(RuleBasedStateMachine):
             seen = Push(f"look {self.counter}", "thyme", ref, known, history[-1].new, source="ls-remote")
             self.farm.ledger.enter("thyme", [seen])
 
+    def _tell_all(self) -> None:
+        for which in self.world.unreported:
+            self._report(*which)
+        for ref in self.world.history:  # what dead hooks did not tell
+            for index, number in enumerate(self._read_reflog(ref)):
+                self.world.numbers.setdefault((ref, index), number)
+
     # the dispatcher
 
     @rule(broken=st.integers(0, 9), fan=st.booleans(), told=st.booleans(), supersede=st.integers(0, 4))
@@ -395,11 +402,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:  # noqa: C901 - peace is long
         """Let all faults stop: then every push reaches its end and the registry tells the truth."""
-        for which in self.world.unreported:
-            self._report(*which)
-        for ref in self.world.history:  # what a dead hook did not tell
-            for index, number in enumerate(self._read_reflog(ref)):
-                self.world.numbers.setdefault((ref, index), number)
+        self._tell_all()
         for _ in range(200):
             pipelines = self.farm.record.pipelines(limit=1000)
             if all(pipeline.status.final for pipeline in pipelines) and not self.farm.ledger.undispatched():
