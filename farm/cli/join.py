@@ -1,5 +1,6 @@
 """`farm join`: makes this machine a build machine of a farm. It starts nothing and changes nothing on the farm."""
 
+import os
 import socket
 import sys
 from contextlib import closing
@@ -15,6 +16,7 @@ from farm.errors import Refused, Unreachable
 from farm.home import LOCAL, default_home, state_file
 from farm.membership import ITS_OWN, membership_file, parse, read_membership, write
 from farm.registry import probe
+from farm.settings import Settings
 
 
 def join(
@@ -39,6 +41,8 @@ def join(
         variables["FARM_LABELS"] = labels
     if slots is not None:
         variables["FARM_SLOTS"] = str(slots)
+    os.environ.update({key: variables[key] for key in ITS_OWN if key in variables})
+    Settings.load(home)  # refuses what no worker can have, here and not at its start
     _check(variables)
     path = membership_file(home)
     write(path, variables, "The farm that this machine builds for, by `farm join`. Keep it secret.")

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ByteSize, Field
 
+from farm.definition.names import Label
 from farm.definition.values import kind, wrong
 from farm.settings.email import EmailSettings
 from farm.settings.forges import ForgeSettings, Kind
@@ -24,6 +25,13 @@ from farm.settings.webhooks import WebhookSettings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
 SecretKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _named(worker: str) -> str:
+    """Refuse what breaks where the name stands: a list with commas, a path, Celery's --hostname, which expands `%h`."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}(@[A-Za-z0-9][\w.-]{0,99})?", worker, re.ASCII):
+        raise wrong(f"{kind(worker)} is no name of a worker", "letters, digits, - _ . and one @, such as w2@build7")
+    return worker
 
 
 def _whole(url: str) -> str:
@@ -54,11 +62,11 @@ class Document(Values):
     """The dispatcher's admin token."""
     secret_keys: tuple[SecretKey, ...] = Field(default=(), repr=False)
     """Keys of 64 hex digits each: the first seals the secrets of repositories, all open them."""
-    worker_name: str = Field(default_factory=lambda: f"w1@{socket.gethostname()}")
+    worker_name: Annotated[str, AfterValidator(_named)] = Field(default_factory=lambda: f"w1@{socket.gethostname()}")
     """The worker's name as it is shown to people; without it w1@HOSTNAME."""
     slots: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1)
     """How many steps the worker takes at a time; without it twice the number of cores."""
-    labels: tuple[str, ...] = Field(default=(), max_length=4)
+    labels: tuple[Label, ...] = Field(default=(), max_length=4)
     """What a job's runs_on may ask this worker for."""
     lease: float = Field(default=9.0, ge=1)
     """Seconds without a sign of life until another worker may take a step over."""

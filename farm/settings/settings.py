@@ -14,7 +14,7 @@ from farm.settings.forges import ForgeSettings, ProjectSettings
 from farm.settings.reader import read
 from farm.settings.repositories import RepositorySettings
 from farm.settings.secret import Secret, advice
-from farm.settings.sources import exposed, merged, own_file, sources, variable
+from farm.settings.sources import Source, exposed, merged, origin, own_file, sources, variable
 
 
 class Settings(Document):
@@ -35,7 +35,7 @@ class Settings(Document):
         try:
             return cls.model_validate({**merged(found), "home": home})
         except ValidationError as error:
-            raise Refused(_sentence(error, own_file(home), found[-1].values)) from None
+            raise Refused(_sentence(error, found)) from None
 
     def registry_login(self) -> tuple[str, str] | None:
         """Return user and password for the farm's own registry, read now; None where it asks for none.
@@ -98,11 +98,11 @@ class Settings(Document):
         return [*advice(self), *(exposed(read(own)) if own.exists() else ())]
 
 
-def _sentence(error: ValidationError, own: Path, variables: object) -> str:
+def _sentence(error: ValidationError, found: Sequence[Source]) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     keys = [str(part) for part in first["loc"]]
-    named = keys and isinstance(variables, dict) and keys[0] in variables
-    place = f"environment variable {variable(*keys[: 1 + (keys[0] == 'slack')])}" if named else str(own)
-    hint = first.get("ctx", {}).get("hint")
-    said = f"{first['msg']} ({hint})" if hint else first["msg"]
-    return f"{place}: {'.'.join(keys)}: {said}; every key is explained in {config_file('farm.yml')}"
+    place = origin(found, keys[0]) if keys else found[-1].name
+    if place == found[-1].name:
+        place = f"environment variable {variable(*keys[: 1 + (keys[0] == 'slack')])}"
+    why = "; ".join(filter(None, (first["msg"], first.get("ctx", {}).get("hint"))))
+    return f"{place}: {'.'.join(keys)}: {why}; every key is explained in {config_file('farm.yml')}"

@@ -84,7 +84,7 @@ def _variables(variables: Mapping[str, str]) -> dict[str, Any]:
     for field in _plain():
         text = variables.get(variable(field))
         if text is not None:
-            found[field] = tuple(part for part in text.split(",") if part) if field in _LISTS else text
+            found[field] = tuple(filter(None, map(str.strip, text.split(",")))) if field in _LISTS else text
     slack = {
         key: Secret("env", name) if key in ("token", "webhook") else variables[name]
         for key in ("token", "channel", "webhook", "when")

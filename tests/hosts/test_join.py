@@ -142,6 +142,7 @@ def test_what_cannot_be_an_address_or_a_membership_is_refused_with_a_reason(mach
     assert "copy join.env once more" in farm(builder, "join", "-", text="LD_PRELOAD=x\n").err
     away = f"FARM_ID=0123456789ab\nFARM_REDIS_URL=redis://{head.address}:1/0\nFARM_REGISTRY=r:5000\n"
     assert "open that port" in farm(builder, "join", "-", text=away).err
+    assert "FARM_LABELS: labels: " in farm(builder, "join", "-", "--labels", "a,b,c,d,e", text=away).err
     assert not (builder.folder / "home" / "worker.env").exists()
     assert "is a farm itself" in farm(head, "join", "-", text=away).err
 

@@ -71,6 +71,40 @@ def test_a_mistake_in_a_variable_names_the_variable(tmp_path: Path, monkeypatch:
         Settings.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("variable", "text", "words"),
+    [
+        ("FARM_LABELS", "a,b,c,d,e", "at most 4"),
+        ("FARM_LABELS", "gpu,arm+big", '"arm.big" is no label of a worker; lower-case letters'),
+        ("FARM_LABELS", "GPU", "no label"),  # which no job could ask for
+        ("FARM_WORKER_NAME", "a,b@c1", '"a,b@c1" is no name of a worker; letters'),
+        ("FARM_WORKER_NAME", "w%h@c1", "no name"),
+        ("FARM_WORKER_NAME", "a/b@c1", "no name"),
+        ("FARM_WORKER_NAME", "", "no name"),
+    ],
+)
+def test_a_worker_is_called_what_queues_and_jobs_can_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, text: str, words: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(Refused, match=f"environment variable {variable}: .*{words}"):
+        Settings.load(tmp_path)
+
+
+def test_spaces_behind_the_commas_of_a_variable_are_no_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FARM_LABELS", "arm64, gpu,")
+    assert Settings.load(tmp_path).labels == ("arm64", "gpu")
+
+
+def test_a_mistake_names_the_file_that_a_machine_joined_with(tmp_path: Path) -> None:
+    needed = {"FARM_ID": "0123456789ab", "FARM_REDIS_URL": "redis://r:6379/0", "FARM_REGISTRY": "r:5000"}
+    write(membership_file(tmp_path), {**needed, "FARM_LABELS": "a,b,c,d,e"}, "about")
+    with pytest.raises(Refused, match=f"^{membership_file(tmp_path)}: labels: "):
+        Settings.load(tmp_path)
+
+
 def test_the_state_is_private_and_chosen_once(tmp_path: Path) -> None:
     home = tmp_path / "home"
     first = choose_state(home)
