@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from time import time
 from typing import Self
 
 import redis
@@ -24,10 +23,7 @@ from workers.docker import DockerEngine
 from workers.engine import Engine, Limits, Owner
 from workers.lease import Lease
 from workers.masked import MaskedLog
-from workers.workspace import Workspace
-
-_GRACE = 3600  # seconds beyond its timeout after which nothing of a step can still be wanted
-_BUILD = 6 * 3600  # seconds that a build may take in all
+from workers.workspace import Workspace, expiry
 
 
 def registry(settings: Settings) -> Registry:
@@ -77,7 +73,6 @@ class Tools:
         """
         definition = Definition.model_validate_json(claim.definition)
         job = definition.jobs.get(job_name(claim.step))
-        expires = int(time() + _GRACE + (job.timeout * (job.retry.max + 1) if job else _BUILD))
         settings = self.settings
         hook = definition.release.after.get(claim.step.removeprefix("release/"))
         named = {"build": definition.build, "release": hook}.get(claim.stage, job)
@@ -91,7 +86,7 @@ class Tools:
             log=log,
             check=lease.check,
             guard=lease.guard,
-            owner=Owner(settings.farm_id, claim.number, claim.step, claim.fence, expires),
+            owner=Owner(settings.farm_id, claim.number, claim.step, claim.fence, expiry(definition)),
             home=settings.home,
             wanted=lambda: self.record.holds(claim.number, claim.step, claim.fence),
             limits=Limits(memory=settings.memory, cpus=settings.cpus, pids=settings.pids),

@@ -1,5 +1,6 @@
 """What a stage has at hand while it works for one claim, and what it gives back. It decides nothing."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,8 @@ from farm.record import Claim, TestResult
 from farm.registry import Registry
 from farm.settings import GitSettings
 from workers.engine import Check, Engine, Limits, Owner
+
+_WITHIN = 6 * 3600  # seconds that a step takes in all, the time aside that its jobs have by themselves
 
 
 class Log(Protocol):
@@ -103,6 +106,15 @@ class Workspace:
     def repository(self) -> str:
         """The full name of the image's repository, with the registry's host."""
         return f"{self.registry.address}/{self.claim.image_repository}"
+
+
+def expiry(definition: Definition) -> int:
+    """Return until when (Unix seconds) what a step makes on an engine may be wanted: as long as any of its pipeline.
+
+    A build makes the bed of a test that runs for a day.
+    """
+    longest = max((job.timeout * (job.retry.max + 1) for job in definition.jobs.values()), default=0.0)
+    return int(time.time() + _WITHIN + longest)
 
 
 @dataclass(frozen=True, slots=True)

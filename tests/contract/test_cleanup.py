@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from farm.definition import Definition, Job
 from workers import cleanup
 from workers.engine import BuildSpec, ContainerSpec
+from workers.workspace import expiry
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("engine")]
 
@@ -66,6 +68,16 @@ def test_another_farm_keeps_what_has_not_expired(hands, owner):
     hands.create_network(replace(owner, fence=6, expires=int(time.time()) - 1))
 
     cleanup.sweep(hands, other.farm, lambda _: pytest.fail("not this farm's, so nobody knows"))
+
+    assert fences(hands, owner) == [7]
+
+
+def test_another_farm_keeps_what_a_build_made_for_a_test_that_runs_for_a_day(hands, owner):
+    other = replace(owner, farm=secrets.token_hex(6))
+    day = Definition(jobs={"test": Job(script=("sleep 86400",), timeout=86400.0)})
+    hands.create_network(replace(owner, step="build", expires=expiry(day)))
+
+    cleanup.sweep(hands, other.farm, lambda _: pytest.fail("not this farm's"), now=time.time() + 86400)
 
     assert fences(hands, owner) == [7]
 

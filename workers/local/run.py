@@ -25,9 +25,8 @@ from workers.local.summary import summed_up
 from workers.local.voice import Voice
 from workers.masked import MaskedLog
 from workers.tree import gather
-from workers.workspace import Keep, Outcome, Workspace
+from workers.workspace import Keep, Outcome, Workspace, expiry
 
-_BUILD = 6 * 3600  # seconds after which nothing of a step can still be wanted, its own timeout aside
 _SHELL = 7 * 24 * 3600
 _HOST = "farm-local"  # stands before the names of images where a registry would
 
@@ -197,9 +196,7 @@ class LocalRun:
 
     def _workspace(self, step: str, log: MaskedLog, secrets: Mapping[str, str], teardown: ExitStack) -> Workspace:
         trial, settings = self.trial, self.settings
-        job = trial.definition.jobs.get(job_name(step))
-        tried = job.timeout * (job.retry.max + 1) if job else 0
-        expires = int(time.time() + _BUILD + tried + (_SHELL if trial.shell else 0))
+        expires = expiry(trial.definition) + (_SHELL if trial.shell else 0)
         claim = Claim(
             verdict="go",
             number=trial.number,
