@@ -209,7 +209,7 @@ class Client(Connection):
         return list(self.ask("POST", f"/workers/{quote(name)}/drain", json={"who": who, "undo": undo}))
 
     def queues(self) -> list[Document]:
-        """Return the queues by name; `consumers` are the workers that take from it."""
+        """Return the queues by name; `consumers` are the workers that take from it, `why` says why nobody does."""
         return list(self.ask("GET", "/queues"))
 
     def logs(self, number: int, step: str, *, after: str = "0", wait: float = 0.0) -> Document:

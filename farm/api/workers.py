@@ -50,6 +50,6 @@ def drain(name: str, order: Drain, farm: Farm, actor: Actor) -> list[dict[str, A
 
 @routes.get("/queues", summary="List the queues: what waits where, and who takes it")
 def queues(farm: Farm, reader: Reader) -> list[dict[str, Any]]:
-    """By name; `oldest` is how long the first step has been waiting, in seconds, or null."""
+    """By name; `oldest` is how long the first step has been waiting, in seconds, or null; `why` why nobody takes it."""
     admit(reader)
     return [asdict(queue) for queue in farm.record.queues()]

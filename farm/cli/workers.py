@@ -73,7 +73,7 @@ def queues(as_json: AsJson = False) -> None:
                 queue["name"],
                 f"{queue['depth']} waiting" + (f" for {duration(queue['oldest'])}" if queue["oldest"] else ""),
                 f"{queue['running']} running",
-                ", ".join(queue["consumers"]) or "nobody takes it",
+                ", ".join(queue["consumers"]) or queue["why"],
             )
             for queue in found
         ]

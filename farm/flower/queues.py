@@ -24,6 +24,7 @@ class QueueRow:
     running: int
     finished: float
     consumers: Sequence[str]
+    why: str | None  # nobody takes it
     labels: Sequence[str]
 
 
@@ -59,6 +60,7 @@ def queue_rows(record: Record) -> list[QueueRow]:
                 running=queue.running if queue else 0,
                 finished=sum(slot.finished for slot in loads[name][-_MINUTES:]) / _MINUTES,
                 consumers=queue.consumers if queue else (),
+                why=queue.why if queue else f"no worker serves `{name}`",
                 labels=name.split("+")[1:],
             )
         )

@@ -155,7 +155,7 @@ class WorkerInfo:
 class Queue:
     """How one queue stands; `oldest` is how long its first step has been waiting, in seconds.
 
-    Consumers are the workers that take steps from it now.
+    Consumers are the workers that take steps from it now; `why` says why nobody does.
     """
 
     name: str
@@ -163,6 +163,7 @@ class Queue:
     oldest: float | None
     running: int
     consumers: Sequence[str]
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,18 +140,23 @@ class Views(Base):
 
     def queues(self) -> list[Queue]:
         """Return every queue that ever had a step or has a consumer, by name."""
+        workers = self.workers()
         serving: dict[str, list[str]] = {}
-        for worker in self.workers():
-            for queue in () if worker.closed else worker.queues:
-                serving.setdefault(queue, []).append(worker.name)
-        rows = self.scripts.run("queues", *serving)
-        return sorted(
-            (
-                Queue(name, int(depth), float(oldest) if oldest else None, int(running), tuple(serving.get(name, ())))
-                for name, depth, oldest, running in rows
-            ),
-            key=lambda queue: queue.name,
-        )
+        for worker in workers:
+            for queue in worker.queues:
+                serving.setdefault(queue, []).extend(() if worker.closed else (worker.name,))
+        found = [
+            Queue(
+                name,
+                int(depth),
+                float(oldest) if oldest else None,
+                int(running),
+                tuple(serving.get(name, ())),
+                _nobody(name, workers),
+            )
+            for name, depth, oldest, running in self.scripts.run("queues", *serving)
+        ]
+        return sorted(found, key=lambda queue: queue.name)
 
     def waiting(self, number: int, workers: Sequence[WorkerInfo] | None = None) -> str | None:
         """Say in one sentence why a pipeline waits; None when it runs, is over, or is unknown.

@@ -80,7 +80,15 @@ def test_queues_are_listed(cli, farm):
     assert lines[0].endswith("w1@c1")
     assert [queue["consumers"] for queue in cli("queues", "--json").document] == [["w1@c1"]] * 3
     farm.record.drain("w1@c1", "ada")
-    assert cli("queues").out.count("nobody takes it") == 3
+    why = "w1@c1 is drained by ada; w1@c2 has no Docker Engine that answers"
+    lines = cli("queues").out.splitlines()
+    assert lines[0].endswith(f"  no worker that serves `build` takes work: {why}")
+    assert lines[2].endswith(f"  no worker that serves `test` takes work: {why}; w2@c2 is drained by ada")
+
+
+def test_a_queue_that_no_worker_serves_says_so(cli, farm):
+    farm.open()
+    assert cli("queues").out.splitlines()[0].endswith("  no worker serves `build`")
 
 
 def test_only_the_farms_own_token_may(cli, farm):
