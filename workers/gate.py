@@ -26,13 +26,13 @@ class Gate:
         """Say, to be read behind the worker's name, why no work can be done; None if it can."""
         if not self._engine.answers():
             return "has no Docker Engine that answers"
+        if self._root is None:
+            with suppress(Errored):
+                self._root = self._engine.info().root
         return next((sentence for place in self.places() if (sentence := self._no_room(place))), None)
 
     def places(self) -> Sequence[Path]:
         """Return FARM_HOME and, once the engine has said where it is, the folder of the engine's data."""
-        if self._root is None:
-            with suppress(Errored):
-                self._root = self._engine.info().root
         return (self._home, self._root) if self._root else (self._home,)
 
     def _no_room(self, place: Path) -> str | None:

@@ -4,15 +4,19 @@ import contextlib
 import gc
 import socket
 import threading
+import time
 
 import pytest
 
 from farm.errors import Errored
+from workers import cleanup
 from workers.docker import DockerEngine
 from workers.engine import BuildSpec, ContainerSpec
+from workers.gate import Gate
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("engine")]
 
+HEARD = 10.0  # s in which a worker that is there is heard of (farm/lua/gate.lua)
 REAL = "/var/run/docker.sock"
 
 
@@ -104,3 +108,23 @@ def test_an_engine_that_is_back_is_used_again(road, far):
         far.info()
     road.opened()
     assert far.info().version
+
+
+def test_one_that_hangs_is_told_soon_also_by_a_worker_that_begins(tmp_path):
+    """A worker whose look takes ten seconds, and those of its sweep besides, would be taken for one that is gone."""
+    engine = DockerEngine(f"unix://{tmp_path}/docker.sock")
+
+    def sweep():
+        with contextlib.suppress(Errored):
+            cleanup.sweep(engine, "f" * 12, lambda _: True)
+
+    sweeping = threading.Thread(target=sweep)
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(tmp_path / "docker.sock"))
+        door.listen()
+        gate, begun = Gate(engine, tmp_path, 0), time.monotonic()
+        sweeping.start()
+        assert (gate.closed(), gate.places()) == ("has no Docker Engine that answers", (tmp_path,))
+        assert time.monotonic() - begun < HEARD
+        assert sweeping.is_alive()
+    sweeping.join()

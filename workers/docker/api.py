@@ -160,9 +160,10 @@ class DockerApi:
 
     @contextmanager
     def _fresh(self, seconds: int) -> Iterator[docker.APIClient]:
-        """Give a client with a connection of its own that waits so long for an answer."""
-        version = self._client().api_version
+        """Give a client with a connection of its own that waits so long for an answer, and for nobody else's."""
+        kept = self._kept
         with self._translated():
+            version = kept[1].api_version if kept else "auto"
             client = docker.APIClient(version=version, timeout=seconds, **self._settings)
             try:
                 yield client
