@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
 -- FORGET: delete finished pipelines with their steps and logs, the oldest first.
 -- ARGV: age (s) from which on they go, how many of the newest stay whatever their age says not, how many at once
--- Answers how many went. The tags' marks and the order of what stays are not touched. What a push is known by (its UUID,
--- its occurrence) stays as long again as git's own reflog, so that a late report of it makes no second pipeline.
+-- Answers how many went. The tags' marks and the order of what stays are not touched. What a ref released last stays: its
+-- image is the one that people have, and drift is told of it. What a push is known by (its UUID, its occurrence) stays as
+-- long again as git's own reflog, so that a late report of it makes no second pipeline.
 local age, keep, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local KNOWN = 90 * 86400 -- s; gc.reflogExpire's default
 local surplus = call('ZCARD', 'farm:finished') - keep
@@ -29,10 +30,7 @@ local function remember_position(number, repository, ref)
   end
 end
 
-for i, number in ipairs(call('ZRANGE', 'farm:finished', 0, most - 1)) do
-  local finished = tonumber(call('ZSCORE', 'farm:finished', number))
-  if finished > NOW - age and i > surplus then break end
-  local repository, ref, old, new = unpack(call('HMGET', pipeline_key(number), 'repository', 'ref', 'old', 'new'))
+local function forget(number, repository, ref, old, new)
   if repository then
     forget_steps(number)
     remember_position(number, repository, ref)
@@ -45,6 +43,17 @@ for i, number in ipairs(call('ZRANGE', 'farm:finished', 0, most - 1)) do
   call('ZREM', 'farm:finished', number)
   call('ZREM', 'farm:pipelines', number)
   gone = gone + 1
+end
+
+for i, number in ipairs(call('ZRANGE', 'farm:finished', 0, most - 1)) do
+  local finished = tonumber(call('ZSCORE', 'farm:finished', number))
+  if finished > NOW - age and i > surplus then break end
+  local repository, ref, old, new = unpack(call('HMGET', pipeline_key(number), 'repository', 'ref', 'old', 'new'))
+  if repository and call('HGET', 'farm:released', repository .. ' ' .. ref) == number then
+    call('ZADD', 'farm:finished', stamp(NOW), number) -- it is asked again when it is as old once more
+  else
+    forget(number, repository, ref, old, new)
+  end
 end
 
 -- Occurrences only go once none of them is left.

@@ -20,6 +20,7 @@ local function intend(image, tag, number, digest, fence, kind, who)
   if call('HGET', key, 'digest') ~= digest then call('HINCRBY', key, 'moves', 1) end
   call('HSET', key, 'number', number, 'digest', digest, 'fence', fence, 'confirmed', 0, 'kind', kind, 'who', who,
     'since', stamp(NOW))
+  call('HSET', 'farm:released', call('HGET', key, 'owner'), number)
 end
 
 -- The entries of a tag's history, the newest first: {number, digest, who, kind, time}.

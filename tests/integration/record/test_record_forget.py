@@ -85,11 +85,16 @@ def test_a_pair_that_still_has_a_pipeline_stays_known(farm: Farm) -> None:
     assert farm.redis.hexists(f"farm:occurrences:thyme:{MAIN}", f"{oid('a')} {oid('b')}")
 
 
-def test_a_branch_of_which_all_is_forgotten_still_releases(farm: Farm) -> None:
+def test_what_a_branch_released_last_stays(farm: Farm) -> None:
+    """People have its image: they look at it, and reporters are told of its drift."""
     letters = "-abcd"
-    for k in range(4):
-        farm.release(farm.open(letters[k], letters[k + 1]))
-    assert farm.record.forget(days=0, keep=1) == 4
+    numbers = [farm.open(letters[k], letters[k + 1]) for k in range(4)]
+    for number in numbers:
+        farm.release(number)
+    assert farm.record.forget(days=0, keep=1) == 3
+    assert farm.order() == [numbers[3]]
+    farm.record.rollback("thyme", "latest", numbers[1], "jo")  # which is forgotten
+    assert farm.record.forget(days=0, keep=1) == 1
     assert farm.order() == []
     newest = farm.open("d", "e")
     farm.release(newest)
@@ -98,18 +103,22 @@ def test_a_branch_of_which_all_is_forgotten_still_releases(farm: Farm) -> None:
 
 def test_the_newest_may_be_forgotten_before_an_older_one(farm: Farm) -> None:
     """What ran long is older in the order, and finished later."""
-    slow, quick = farm.open("-", "a"), farm.open("a", "b")
+    first, slow, quick = farm.open("-", "x"), farm.open("x", "a"), farm.open("a", "b")
+    farm.release(first)
     farm.release(quick)
+    farm.record.rollback("thyme", "latest", first, "jo")
     farm.record.forget(days=0, keep=1)
-    assert farm.order() == [slow]
+    assert farm.order() == [first, slow]
     newest = farm.open("b", "c")
     farm.release(newest)
     assert farm.record.release_begin(farm.to_release(slow), "latest").winner == newest
 
 
 def test_a_mark_keeps_the_place_that_its_pipeline_had_last(farm: Farm) -> None:
-    older, marked = farm.open("-", "a"), farm.open("a", "b")
+    first, older, marked = farm.open("-", "x"), farm.open("x", "a"), farm.open("a", "b")
+    farm.release(first)
     farm.release(marked)
+    farm.record.rollback("thyme", "latest", first, "jo")
     farm.redis.zadd(f"farm:ref:thyme:{MAIN}", {str(older): 4.5, str(marked): 5.0})  # moved up to make room
     farm.record.forget(days=0, keep=1)
     assert farm.record.release_begin(farm.to_release(older), "latest").winner == marked

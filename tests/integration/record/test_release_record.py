@@ -169,8 +169,10 @@ def test_a_rollback_goes_to_what_was_released_only(farm: Farm) -> None:
 
 
 def test_the_mark_holds_when_its_pipeline_is_forgotten(farm: Farm) -> None:
-    older, newer = farm.open("-", "a"), farm.open("a", "b")
+    first, older, newer = farm.open("-", "x"), farm.open("x", "a"), farm.open("a", "b")
+    farm.release(first)
     farm.release(newer)
+    farm.record.rollback("thyme", "latest", first, "jo")
     assert farm.record.forget(days=0, keep=10) == 1
     newest = farm.open("b", "c")
     assert farm.record.release_begin(farm.to_release(older), "latest").winner == newer
