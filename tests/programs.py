@@ -234,6 +234,7 @@ class _Start:
 
 def _become(start: _Start) -> None:
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where a script runs the tests with `&`
     if start.inside:
         _enter(start.inside)
     os.environ.clear()

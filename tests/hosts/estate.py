@@ -217,8 +217,22 @@ class Repository:
         self.write("test: sh /app/test.sh\n", **{"test.sh": script})
         commit = self.commit(message)
         self.push()
-        found = [one.number for one in self.estate.record().pipelines(repository=self.name) if one.commit == commit]
-        return found[0]
+        return self.number(commit)
+
+    def number(self, commit: str) -> int:
+        """Return the number of a pushed commit's pipeline, also where the hook of a busy machine did not wait for it."""
+
+        numbers: list[int] = []
+
+        def known() -> bool:
+            pipelines = self.estate.record().pipelines(repository=self.name)
+            numbers.extend(one.number for one in pipelines if one.commit == commit)
+            if not numbers:
+                self.deliver()
+            return bool(numbers)
+
+        until(known, 60, "the push is in the ledger")
+        return numbers[0]
 
     def commit(self, message: str) -> str:
         """Commit what the clone holds and return the commit."""
