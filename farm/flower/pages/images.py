@@ -7,6 +7,7 @@ from farm.flower.site import Page, Site, render
 from farm.record import Record, Tag
 from farm.refs import short
 
+MOST = 50  # tags that are shown
 _RELEASES = 10
 
 
@@ -28,10 +29,23 @@ class TagRow:
 
 def images(record: Record, site: Site, repository: str = "", problem: str = "") -> Page:
     """Return the page of images, those of one repository or all."""
-    rows = [_row(record, tag) for tag in record.tags(history=_RELEASES)]
-    rows = [row for row in rows if repository in ("", row.repository, row.tag.intent.repository)]
-    body = render("images.html", site=site, title="Images", rows=rows, repository=repository, problem=problem)
+    tags = record.tags(repository, history=_RELEASES)
+    shown = sorted(tags, key=_worth, reverse=True)[:MOST]
+    body = render(
+        "images.html",
+        site=site,
+        title="Images",
+        rows=[_row(record, tag) for tag in tags if tag in shown],
+        more=len(tags) - len(shown),
+        repository=repository,
+        problem=problem,
+    )
     return Page("Images", "images", body)
+
+
+def _worth(tag: Tag) -> tuple[bool, float]:
+    """Put tags that move before those that each release makes anew, of which there is no end."""
+    return len(tag.history) > 1, max((each.time for each in tag.history), default=0.0)
 
 
 def _row(record: Record, tag: Tag) -> TagRow:
