@@ -10,6 +10,15 @@ def host_of(address: str) -> str:
     return address.partition(":")[0] if address.count(":") == 1 else address
 
 
+def fixed(host: str) -> bool:
+    """Return whether nobody can have a host lead elsewhere: an address, or this machine's own name for itself."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
+
+
 def here(host: str) -> bool:
     """Return whether a host can only be reached from this machine."""
     try:

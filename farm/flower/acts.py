@@ -10,7 +10,8 @@ from tornado.web import HTTPError, authenticated
 from farm import broker
 from farm.errors import Refused, Unreachable
 from farm.flower import pages
-from farm.flower.handler import Handler, aside, sources
+from farm.flower.handler import Handler, aside, sources, web_url
+from farm.hosts import fixed, host_of
 from farm.logs import Logs
 from farm.record import Record
 
@@ -26,6 +27,10 @@ class Act(Handler):
         same = site == "same-origin" if site else urlparse(origin).netloc == self.request.host
         if not same:
             raise HTTPError(403, "This was not sent from one of the farm's own pages")
+        options, name = self.application.options, host_of(self.request.host)
+        if not (options.auth or options.basic_auth or fixed(name) or name == urlparse(web_url()).hostname):
+            # Any site can have its name lead here, and then its pages pass for the farm's.
+            raise HTTPError(403, f"{name} is no name that the farm knows; open {web_url()}, or set web_url in farm.yml")
 
     async def act(
         self, instead: str, change: Callable[[Record], Any], page: Callable[[Record, Logs, str], pages.Page], *back: str

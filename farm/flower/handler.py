@@ -54,6 +54,11 @@ def store() -> Store:
     return Store(_settings().artifacts_url)
 
 
+def web_url() -> str:
+    """Return where people see the pages."""
+    return _settings().web_url
+
+
 @cache
 def _settings() -> Settings:
     return Settings.load()

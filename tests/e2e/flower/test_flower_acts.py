@@ -34,6 +34,17 @@ def test_retry_wants_to_come_from_the_same_site_and_says_why_not(farm, served):
     assert farm.client.llen("build") > 0  # woken, not only marked
 
 
+def test_a_page_whose_name_was_made_to_lead_here_changes_nothing(farm, served):
+    number = failed(farm, "rebound")
+    url, port = f"{served.url}/pipelines/{number}/retry", served.url.rpartition(":")[2]
+    for name in ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example"):
+        answer = httpx.post(url, headers={"Host": f"{name}:{port}", "Origin": f"http://{name}:{port}"})
+        assert (answer.status_code, f"{name} is no name that the farm knows" in answer.text) == (403, True)
+    assert farm.record.pipeline(number).status == "failed"
+    own = {"Host": f"localhost:{port}", "Origin": f"http://localhost:{port}"}
+    assert httpx.post(url, headers=own).status_code == 303
+
+
 def test_a_rollback_that_cannot_be_is_refused_with_a_word(served):
     data = {"repository": "nothing", "tag": "latest", "number": "1"}
     answer = httpx.post(f"{served.url}/images/rollback", headers=SAME, data=data)
