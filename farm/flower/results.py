@@ -1,12 +1,14 @@
 """The test results of a job as its page shows them: what is new first. It compares nothing itself, the record did."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 from farm.pipeline import Job
 from farm.record import test_id
 
+SHOWN = 100
 _ORDER = ("new", "flaky", "still", "")
 KINDS = {"new": "new", "still": "still failing", "fixed": "fixed", "flaky": "flaky"}
 
@@ -47,9 +49,12 @@ class Results:
 
 
 def results(jobs: Iterable[Job]) -> list[Results]:
-    """Return the results of those jobs that left some, those that failed first."""
+    """Return the results of those jobs that left some, those that failed first; SHOWN failing tests of all in full."""
     found = [_results(job, job.result["tests"]) for job in jobs if job.result.get("tests")]
-    return sorted(found, key=lambda each: not each.failed)
+    found.sort(key=lambda each: not each.failed)
+    counts = accumulate(len(each.failing) for each in found)
+    rooms = [SHOWN - count + len(each.failing) for each, count in zip(found, counts, strict=True)]
+    return [replace(each, failing=each.failing[: max(room, 0)]) for each, room in zip(found, rooms, strict=True)]
 
 
 def _results(job: Job, tests: Mapping[str, Any]) -> Results:

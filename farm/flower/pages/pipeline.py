@@ -13,6 +13,8 @@ from farm.record import Record
 
 # What the page shows of a failed stage's log: a little before the first error, and what follows.
 BEFORE, AFTER = 8, 60
+# Of so many; the logs of others are read when they are opened.
+EXCERPTS = 20
 
 
 def pipeline(record: Record, logs: Logs, site: Site, number: int, problem: str = "") -> Page:
@@ -31,14 +33,14 @@ def pipeline(record: Record, logs: Logs, site: Site, number: int, problem: str =
         version=version_of(found, waiting),
         steps=names_of(found),
         state=state(record, found, waiting, site, now),
-        shown=[_view(logs, found, job, expected) for job in _failed_first(found)],
+        shown=[_view(logs, found, job, expected, at) for at, job in enumerate(_failed_first(found))],
         now=now,
     )
     return Page(title, "pipelines", body)
 
 
-def _view(logs: Logs, found: Pipeline, job: Job, expected: Usual) -> LogView:
-    if job.status in (Status.FAILED, Status.ERRORED):
+def _view(logs: Logs, found: Pipeline, job: Job, expected: Usual, place: int) -> LogView:
+    if job.status in (Status.FAILED, Status.ERRORED) and place < EXCERPTS:
         everything = list(lines(whole(logs, found.number, job.name)[0]))
         at = first_error(everything)
         shown = everything[max(at - BEFORE, 0) : at + AFTER]
