@@ -220,7 +220,7 @@ class Repository:
         return self.number(commit)
 
     def number(self, commit: str) -> int:
-        """Return the number of a pushed commit's pipeline, also where the hook of a busy machine did not wait for it."""
+        """Return the number of a commit's pipeline, also where a busy machine's hook did not wait for it."""
 
         numbers: list[int] = []
 
