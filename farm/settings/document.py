@@ -20,7 +20,7 @@ from farm.settings.repositories import RepositorySettings
 from farm.settings.schedules import ScheduleSettings
 from farm.settings.slack import SlackSettings
 from farm.settings.trackers import TrackerSettings
-from farm.settings.values import Size, Values
+from farm.settings.values import HttpUrl, Size, Url, Values
 from farm.settings.webhooks import WebhookSettings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
@@ -46,15 +46,15 @@ class Document(Values):
 
     farm_id: str = Field(default="", pattern=r"^([0-9a-f]{12})?$")
     """12 hex digits that mark what belongs to this farm on a shared Docker Engine; `farm up` chooses them."""
-    redis_url: str = Field(default="redis://127.0.0.1:6379/0", pattern=r"^(rediss?|unix)://\S+$", repr=False)
+    redis_url: Url = Field(default="redis://127.0.0.1:6379/0", pattern=r"^(rediss?|unix)://\S+$", repr=False)
     """The Redis that holds the queue and the record."""
-    registry: str = Field(default="127.0.0.1:5000", pattern=r"^[^\s/@]+$")
+    registry: str = Field(default="127.0.0.1:5000", pattern=r"^([^\s/@:\[\]]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?$")
     """The registry as it is written in image names."""
     registry_plain: bool = False
     """Whether the registry is spoken to without TLS also on another machine; engines must trust it too."""
-    url: str = Field(default="http://127.0.0.1:8440", pattern=r"^https?://[^\s/@]+(/\S*)?$")
+    url: HttpUrl = "http://127.0.0.1:8440"
     """The dispatcher's API."""
-    web_url: str = Field(default="http://127.0.0.1:5555", pattern=r"^https?://[^\s/@]+(/\S*)?$")
+    web_url: HttpUrl = "http://127.0.0.1:5555"
     """Flower, for links that people open."""
     badges: Literal["public", "private"] = "public"
     """Whether the API shows badges to everybody, or only to a token that reads the repository."""

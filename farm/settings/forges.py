@@ -5,7 +5,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from farm.settings.secret import Secret
-from farm.settings.values import Values
+from farm.settings.values import HttpUrl, Values
 
 Kind = Literal["github", "gitlab", "gitea", "forgejo"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -18,7 +18,7 @@ class ForgeSettings(Values):
     """What signs webhooks; of a repository, without it that of `forges`."""
     token: Secret | None = None
     """An API token that may write commit statuses; of a repository, without it that of `forges`; none without both."""
-    url: str | None = Field(default=None, pattern=r"^https?://[^\s@]+$")
+    url: HttpUrl | None = None
     """Where people see the forge; without it github.com and gitlab.com."""
 
 

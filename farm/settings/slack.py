@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from farm.settings.secret import Secret
-from farm.settings.values import Values
+from farm.settings.values import Url, Values
 
 Person = Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,}$")]
 
@@ -27,7 +27,7 @@ class SlackSettings(Values):
     when: Literal["always", "change", "failure", "never"] = "change"
     """Of which results: always, change (a branch breaks, or is mended), failure, never."""
 
-    api: str = Field(default="https://slack.com/api/", pattern=r"^https?://\S+/$")
+    api: Url = Field(default="https://slack.com/api/", pattern=r"^https?://\S+/$")
     """Slack's Web API; https://slack-gov.com/api/ for GovSlack."""
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from farm.settings.secret import Secret
-from farm.settings.values import Values
+from farm.settings.values import HttpUrl, Values
 
 _HOMES = {"github": "https://api.github.com", "gitlab": "https://gitlab.com"}
 
@@ -27,7 +27,7 @@ class TrackerSettings(Values):
 
     kind: Literal["pivotal", "github", "gitlab", "jira", "webhook"]
     """What it speaks: Pivotal Tracker's v5, the issues of GitHub or GitLab, Jira, or signed posts to an address."""
-    url: str | None = Field(default=None, pattern=r"^https?://[^\s/@]+(/\S*)?$")
+    url: HttpUrl | None = None
     """Where it is, without a user's name in it; GitHub and GitLab are known."""
     token: Secret
     """What proves the farm to it; of a `webhook` what the posts are signed with (whsec_...)."""

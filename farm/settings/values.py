@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -9,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     ByteSize,
     ConfigDict,
+    Field,
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
@@ -41,6 +43,20 @@ Size = Annotated[
         {"anyOf": [{"type": "string", "pattern": r"^[0-9.]+\s*([kKmMgGtTpP]i?[bB]?|[bB])?$"}, {"type": "integer"}]}
     ),
 ]
+
+
+def _url(text: str) -> str:
+    try:
+        urlsplit(text).port  # noqa: B018 - only now it is read
+    except ValueError:  # nothing of it is shown, for it may hold a password
+        raise wrong("the host or port of this URL cannot be read", "write HOST:PORT; in a password / is %2F") from None
+    return text
+
+
+Url = Annotated[str, AfterValidator(_url)]
+"""A URL whose host and port can be read."""
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$"), AfterValidator(_url)]
+"""One that begins with http:// or https://, without a user's name in it."""
 
 
 def _path(value: object) -> object:

@@ -2,10 +2,8 @@
 
 from typing import Literal
 
-from pydantic import Field
-
 from farm.settings.secret import Secret
-from farm.settings.values import Values
+from farm.settings.values import HttpUrl, Values
 
 Kind = Literal["created", "queued", "step", "finished", "released", "rolledback", "drift"]
 
@@ -13,7 +11,7 @@ Kind = Literal["created", "queued", "step", "finished", "released", "rolledback"
 class WebhookSettings(Values):
     """One address that is told what happens to pipelines."""
 
-    url: str = Field(pattern=r"^https?://[^\s/@]+(/\S*)?$")
+    url: HttpUrl
     """Where to post; without a user's name in it."""
     secret: Secret
     """What the posts are signed with: `whsec_` and the base64 of 24 to 64 bytes."""
