@@ -131,8 +131,11 @@ def _suite(case: TestCase) -> str:
 
 
 def _seconds(case: TestCase) -> float:
-    """Return how long a test took; 0 for what no clock says, such as NaN."""
-    seconds = float(case.time or 0)
+    """Return how long a test took; 0 for what no clock says, such as NaN, and for what is no number."""
+    try:
+        seconds = float(case.time or 0)
+    except ValueError:
+        return 0.0
     return seconds if 0 < seconds < _AGES else 0.0
 
 

@@ -67,7 +67,7 @@ def test_what_is_kept_is_bounded():
     assert len(report.results[0].test) == 300
 
 
-@pytest.mark.parametrize("time", ["NaN", "inf", "-3", "1e300"])
+@pytest.mark.parametrize("time", ["NaN", "inf", "-3", "1e300", "1.5s", "soon"])
 def test_a_time_that_no_clock_says_is_none(time):
     report = junit.read([f'<testsuite><testcase name="a" time="{time}"><failure/></testcase></testsuite>'.encode()])
     assert (report.results[0].seconds, report.failing[0].seconds, report.slowest) == (0.0, 0.0, ())
