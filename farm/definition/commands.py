@@ -9,6 +9,8 @@ from farm.definition.names import Annotation, Variable
 from farm.definition.scalars import Cut
 from farm.definition.values import shown, some, text, written, wrong
 
+LONGEST = 100_000  # characters of a command; the kernel takes no longer argument
+
 
 def _env_value(value: object) -> object:
     if value is None:
@@ -36,9 +38,17 @@ def _command(value: object) -> object:
         return written(value)
     if value is None or (isinstance(value, str) and not value.strip()):
         raise wrong("this command is empty", "remove it or write one")
+    _bounded(value)
     if isinstance(value, Cut) and _open_quote(value):
         raise wrong("this command ends before the ` #`, where YAML begins a comment", "put the whole command in quotes")
     return text(value)
+
+
+def _bounded(value: object) -> None:
+    if isinstance(value, str) and len(value) > LONGEST:
+        raise wrong(
+            f"this command has more than {LONGEST} characters", "put it into a file of the commit, and run that"
+        )
 
 
 def _open_quote(command: str) -> bool:
@@ -49,7 +59,9 @@ def _open_quote(command: str) -> bool:
     return False
 
 
-_CommandInput = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean"], "pattern": r"\S"})]
+_CommandInput = Annotated[
+    Any, WithJsonSchema({"type": ["string", "number", "boolean"], "pattern": r"\S", "maxLength": LONGEST})
+]
 Command = Annotated[str, BeforeValidator(_command, json_schema_input_type=_CommandInput)]
 Script = some(Command, most=1000)
 
@@ -57,6 +69,7 @@ Script = some(Command, most=1000)
 def _arguments(value: object) -> object:
     if not isinstance(value, str):
         return value
+    _bounded(value)
     try:
         return tuple(shlex.split(value))
     except ValueError:
@@ -69,7 +82,9 @@ Arguments = Annotated[
     Field(min_length=1, max_length=200),
     BeforeValidator(
         _arguments,
-        json_schema_input_type=Annotated[str, WithJsonSchema({"type": "string", "pattern": r"\S"})]
+        json_schema_input_type=Annotated[
+            str, WithJsonSchema({"type": "string", "pattern": r"\S", "maxLength": LONGEST})
+        ]
         | Annotated[list[_Argument], Field(min_length=1, max_length=200)],
     ),
 ]

@@ -106,6 +106,8 @@ def test_a_mistake_in_an_alias_stands_where_it_was_written():
         "image: " + "a-" * 120_000,
         'release: {tags: "' + "{" * 200_000 + '"}',
         "test: {script: x, timeout: " + "9" * 200_000 + "}",
+        f"test: {'x' * 260_000} # a word that is none of the command",
+        f"test: {{script: x, services: {{a: {{image: x, command: {'x' * 260_000}}}}}}}",
         "x" * (256 * 1024 + 1),
     ],
     ids=lambda bomb: bomb[:20],
