@@ -68,6 +68,7 @@ _PLAIN = frozenset(
     ["--push", "--load", "-q", "--quiet", "--rm", "--force-rm", "--progress", "--iidfile", "--metadata-file"]
 )
 _SPLIT = re.compile(r"\s*(?:&&|;|\n)\s*")
+_LONGEST = 10_000  # characters of a command that is taken apart
 
 
 @dataclass(slots=True)
@@ -136,6 +137,8 @@ def commands(script: Sequence[Text]) -> Iterator[Command]:
 
 def _command(text: str, line: Line) -> Command | None:
     """Return one command; None for what the farm has no need of (login, pull, a builder)."""
+    if len(text) > _LONGEST:
+        return Other(line, text)
     try:
         words = shlex.split(re.sub(r"^(?:echo|printf|cat)\s[^|]*\|\s*(?=docker\s+login)", "", text))
     except ValueError:

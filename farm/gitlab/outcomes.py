@@ -9,6 +9,8 @@ from farm.gitlab.source import Map
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
 _UNITS = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
+_LONGEST = 100  # characters of a duration
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _TRIES = 5
 _DAY = 86400
 _CODES = 255
@@ -18,7 +20,7 @@ _ANY = ("always", "unknown_failure", "script_failure")
 
 def seconds(text: str) -> float:
     """Return the seconds of a duration as GitLab takes it; a number alone is of the unit `m`."""
-    long = re.sub(r"mo(?:s|nths?)?\b", "@", text.lower())
+    long = re.sub(r"mo(?:s|nths?)?\b", "@", text[:_LONGEST].lower())
     months = sum(float(count) * 30 * _DAY for count in re.findall(r"(\d+)\s*@", long))
     rest = re.sub(r"\d+\s*@", "", long).replace("year", "y").replace("yr", "y")
     years = sum(float(count) * 365 * _DAY for count in re.findall(r"(\d+)\s*y", rest))
@@ -44,7 +46,7 @@ def _retry(job: Map, about: str, notes: Notes) -> dict[str, Any]:
     if said is None:
         return {}
     written = str(said.get("max") or "2") if isinstance(said, Map) else str(said)
-    if not written.isdigit():
+    if not _NUMBER.fullmatch(written):
         notes.add(line, about, "this form of retry has no counterpart; left out")
         return {}
     tries = min(int(written), _TRIES)

@@ -106,7 +106,7 @@ class _Reader:
             raise Refused(f"{self._name} holds more than {VALUES} values, aliases counted in full, or nests too deep")
         line = Line(node.start_mark.line + 1, self._file)
         if node.tag == "!reference" and isinstance(node, yaml.SequenceNode):
-            return Reference(tuple(str(item.value) for item in node.value), line)
+            return Reference(tuple(item.value for item in node.value if isinstance(item, yaml.ScalarNode)), line)
         if isinstance(node, yaml.SequenceNode):
             return List([self.value(item, depth + 1) for item in node.value], line)
         if isinstance(node, yaml.MappingNode):
@@ -119,7 +119,10 @@ class _Reader:
             if key.tag == _MERGE:
                 merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
                 continue
-            made.put(str(key.value), self.value(value, depth + 1), Line(key.start_mark.line + 1, self._file))
+            at = Line(key.start_mark.line + 1, self._file)
+            if not isinstance(key, yaml.ScalarNode):
+                raise Refused(f"{self._name}:{at}: a key must be text, not a list or a mapping; mend it first")
+            made.put(key.value, self.value(value, depth + 1), at)
         for source in merged:
             brought = self.value(source, depth + 1)
             for key in brought if isinstance(brought, Map) else ():

@@ -16,6 +16,8 @@ from farm.gitlab import Conversion, convert
 HERE = Path(__file__).parent
 CASES = sorted(path.name.removesuffix(".gitlab-ci.yml") for path in HERE.glob("*.gitlab-ci.yml"))
 
+BOMB = ", ".join(["&a0 [x, x]", *(f"&a{number} [*a{number - 1}, *a{number - 1}]" for number in range(1, 25))])
+
 
 def converted(case: str, source: str | None = None) -> Conversion:
     """Convert a case; what it includes is in a folder of its name."""
@@ -90,11 +92,30 @@ def test_variables_that_stand_in_each_other_do_not_fill_the_memory() -> None:
             + "".join(f"b{i}: &b{i} [*a, *a]\n".replace("*a", f"*b{i - 1}" if i else "*a") for i in range(40)),
             "more than",
         ),
+        (f"? [{BOMB}]\n: x\n", "a key must be text"),
     ],
 )
 def test_what_cannot_be_read_is_refused(source: str, sentence: str) -> None:
     with pytest.raises(Refused, match=sentence):
         convert(source)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("parallel: ²", "retry: ²", "retry: {max: ²}", "timeout: ²h", "artifacts: {paths: [a], expire_in: ²h}"),
+        *(f"{key}: {'9' * 5000}" for key in ("parallel", "retry", "timeout", "allow_failure")),
+        f"artifacts: {{paths: [a], expire_in: {'9' * 400} q}}",
+        f"needs: !reference [{BOMB}]",
+        f"image: {'x' * 100_000}",
+    ],
+    ids=lambda said: said[:20],
+)
+def test_no_number_is_too_strange_to_be_told(said: str) -> None:
+    conversion = convert(f"job: {{script: x, {said}}}\n")
+    assert any(
+        said.partition(":")[0] in note.message or "is not in this file" in note.message for note in conversion.notes
+    )
 
 
 def test_files_beyond_those_that_are_read_are_told() -> None:
