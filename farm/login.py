@@ -34,23 +34,42 @@ class Auth(httpx.Auth):
         login = self._login()
         basic = httpx.BasicAuth(*login) if login else None
         if kind.lower() == "bearer":
-            wanted = parse_keqv_list(parse_http_list(rest))
+            wanted = _wanted(rest)
+            if "realm" not in wanted:
+                return
             ask = httpx.Request(
-                "GET", wanted.pop("realm"), params={k: wanted[k] for k in ("service", "scope") if k in wanted}
+                "GET", wanted["realm"], params={k: wanted[k] for k in ("service", "scope") if k in wanted}
             )
             if basic:
                 ask = next(basic.sync_auth_flow(ask))
             given = yield ask
-            if given.is_error:
+            token = _token(given)
+            if token is None:
                 return
-            token = given.json()
-            self._header[scope] = f"Bearer {token.get('token') or token.get('access_token')}"
+            self._header[scope] = f"Bearer {token}"
         elif kind.lower() == "basic" and basic:
             self._header[scope] = next(basic.sync_auth_flow(httpx.Request("GET", "http://x"))).headers["Authorization"]
         else:
             return
         request.headers["Authorization"] = self._header[scope]
         yield request
+
+
+def _wanted(words: str) -> dict[str, str]:
+    """Return what a challenge says, nothing for one that nobody can read."""
+    try:
+        return parse_keqv_list(parse_http_list(words))
+    except ValueError:
+        return {}
+
+
+def _token(answer: httpx.Response) -> str | None:
+    """Return the token that was given, None where there is none in the answer."""
+    try:
+        given = {} if answer.is_error else answer.json()
+    except ValueError:
+        return None
+    return given.get("token") or given.get("access_token") if isinstance(given, dict) else None
 
 
 def _scope(request: httpx.Request) -> str:

@@ -110,7 +110,10 @@ class Registry:
             answer = self._ask("GET", path)
             if answer is None:
                 return
-            yield from answer.json()["tags"] or ()
+            document = _document(answer.content)
+            if "tags" not in document:  # nobody may take that for a repository without tags
+                raise Errored(f"what answers at {self.address} is no registry; see what `registry` in farm.yml names")
+            yield from document["tags"] or ()
             path = answer.links.get("next", {}).get("url")
 
     def labels(self, repository: str, digest: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -23,6 +24,7 @@ from farm.registry import MEDIA_TYPES, Manifest, Registry, split
 from farm.settings import Settings
 from tests.conftest import wait_until
 from tests.ports import free_ports
+from tests.receiver import Answer, receiving
 from workers import tools
 
 pytestmark = pytest.mark.registry
@@ -275,6 +277,26 @@ def test_token_authentication(tmp_path):
             with Registry(address) as stranger, pytest.raises(Errored, match="401"):
                 stranger.manifest("a", "latest")
         server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [Answer(200, b"<html>a proxy's page</html>")],
+        [Answer(200, b"[]")],
+        [Answer(401, headers={"WWW-Authenticate": 'Bearer service="x"'})],
+        [Answer(401, headers={"WWW-Authenticate": 'Bearer realm="{url}"'}), Answer(200, b"<html/>")],
+        [Answer(401, headers={"WWW-Authenticate": 'Bearer realm="{url}"'}), Answer(200, b"[]")],
+        [Answer(401, headers={"WWW-Authenticate": 'Bearer realm="http://["'})],
+    ],
+    ids=["page", "list", "no realm", "page for a token", "list for a token", "no URL"],
+)
+def test_what_is_no_registry_errs_too(answers: list[Answer]) -> None:
+    with receiving(lambda _: Answer(401)) as server:
+        told = [{key: value.replace("{url}", server.url) for key, value in each.headers.items()} for each in answers]
+        server.answers = [replace(each, headers=headers) for each, headers in zip(answers, told, strict=True)]
+        with Registry(server.url.removeprefix("http://")) as registry, pytest.raises(Errored):
+            list(registry.tags("a"))
 
 
 def test_the_parts_of_an_image_name():
