@@ -16,7 +16,7 @@ from farm.cli.beside import Folder, folders
 from farm.definition import ALONE, Definition, DefinitionError, Mistake, parse
 from farm.definition.composing import BYTES
 from farm.definition.mistakes import SHOWN, lines
-from farm.errors import why
+from farm.errors import Refused, why
 
 NAME = ".farm.yml"
 WIDTH = 160
@@ -45,7 +45,7 @@ def lint(
     try:
         content = texts[name] = _read(path)
     except OSError as error:
-        raise _refusal(f"{name} cannot be read: {why(error)}; mend its path or rights") from None
+        raise Refused(f"{name} cannot be read: {why(error)}; mend its path or rights") from None
     definition: Definition | None = None
     mistakes: Sequence[Mistake] = ()
     try:
@@ -125,9 +125,4 @@ def _nearest(folder: Path) -> str:
             return os.path.relpath(parent / NAME, folder)
         if (parent / ".git").exists():
             break
-    raise _refusal(f"there is no {NAME} here; without one the farm builds the image, but tests and releases nothing")
-
-
-def _refusal(sentence: str) -> typer.Exit:
-    typer.echo(f"error: {sentence}", err=True)
-    return typer.Exit(2)
+    raise Refused(f"there is no {NAME} here; without one the farm builds the image, but tests and releases nothing")

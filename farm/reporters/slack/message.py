@@ -11,8 +11,6 @@ from farm.reporters import News
 from farm.reporters.slack.text import SECTION, clip, escape, fenced
 from farm.reporters.streak import BAD, Streak
 
-__all__ = ["SECTION", "drift", "log", "message", "note", "recovery", "rollback"]
-
 TESTS = 5
 LINES = 15
 _ICONS = {Status.PASSED: ":white_check_mark:", Status.FAILED: ":x:", Status.ERRORED: ":warning:"}
