@@ -99,9 +99,11 @@ def due(bare: Path) -> bool:
     """Return whether a delivery has something to do: a spool file that was left, a reflog with lines to be offered."""
     now = time.time()
     try:
-        if any(now - path.stat().st_mtime > OWN for path in (bare / "farm" / "spool").iterdir()):
+        if any(abs(now - path.stat().st_mtime) > OWN for path in (bare / "farm" / "spool").iterdir()):
             return True
         looked = (bare / "farm" / "reflogs.json").stat().st_mtime
+        if looked > now + OWN:  # the clock was wrong, and what was written meanwhile is of tomorrow
+            return True
         changes = (path.stat().st_mtime for path in (bare / "logs" / "refs").rglob("*") if path.is_file())
         return any(looked - GRACE < changed <= now - GRACE for changed in changes)
     except OSError:

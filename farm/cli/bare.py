@@ -66,7 +66,11 @@ class Bare:
     @cached_property
     def default_branch(self) -> str:
         """The branch that HEAD names."""
-        return self.git("symbolic-ref", "HEAD").removeprefix("refs/heads/")
+        try:
+            return self.git("symbolic-ref", "HEAD").removeprefix("refs/heads/")
+        except Errored:
+            mend = f"git -C {self.path} symbolic-ref HEAD refs/heads/main"
+            raise Refused(f"the HEAD of {self.path} names no branch; say which is the default one: {mend}") from None
 
     @property
     def settings(self) -> Mapping[str, Any] | None:
@@ -105,7 +109,7 @@ class Bare:
             if path.is_file() and (data := path.read_bytes()):
                 lines = data[: data.rfind(b"\n")].split(b"\n")
                 ref = str(path.relative_to(self.path / "logs"))
-                found[ref] = [len(data), path.stat().st_mtime_ns, lines[-1].decode(errors="replace")]
+                found[ref] = [len(data), path.stat().st_mtime_ns, lines[-1].decode(errors="surrogateescape")]
         return found
 
     def remark(self) -> str | None:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from farm.cli.bare import Bare, is_ours
 from farm.errors import Refused
 
 PREVIOUS = ".farm-previous"
+_SYSTEM = "/usr/bin/python3"
 _SWITCHES = {"receive.advertisePushOptions": "true", "core.logAllRefUpdates": "always"}
 
 
@@ -126,12 +128,20 @@ def _own(bare: Bare, path: Path) -> None:
 def _script() -> bytes:
     """Return the hook, which is in deploy/ of a checkout and inside `farm` in a wheel.
 
-    Its first line is changed to the system's own Python without site packages: a third of the start-up, and nothing
-    that a pusher's environment could change.
+    Its first line is changed to the system's own Python without site packages, a third of the start-up, and in UTF-8:
+    nothing that a pusher's environment could change.
     """
     package = Path(__file__).parents[1]
     installed = package / "deploy/post-receive"
     script = (installed if installed.exists() else package.parent / "deploy/post-receive").read_bytes()
-    system = Path("/usr/bin/python3")
-    python = str(system) if system.exists() else shutil.which("python3") or sys.executable
-    return f"#!{python} -IS\n".encode() + script.split(b"\n", 1)[1]
+    python = next(filter(_understands, (_SYSTEM, shutil.which("python3") or "")), sys.executable)
+    return f"#!{python} -ISXutf8\n".encode() + script.split(b"\n", 1)[1]
+
+
+def _understands(python: str) -> bool:
+    """Whether a Python is there and new enough for the hook: some systems keep an old one for themselves."""
+    program = "import sys; sys.exit(sys.version_info < (3, 7))"
+    try:
+        return subprocess.run([python, "-IS", "-c", program], check=False, capture_output=True).returncode == 0
+    except OSError:
+        return False

@@ -4,11 +4,13 @@ import json
 import os
 import stat
 import subprocess
+import sys
 
 import pytest
 
-from farm.cli import ground, timer
+from farm.cli import ground, installing, timer
 from farm.cli.bare import Bare
+from farm.errors import Refused
 
 
 @pytest.fixture
@@ -135,6 +137,21 @@ def test_what_cannot_be_installed_is_refused_with_a_sentence(cli, bare):
     cli.more = {"FARM_URL": "http://127.0.0.1:9"}
     refused(bare, words="farm up")
     assert not (bare / "farm").exists()
+
+
+def test_a_python_that_is_too_old_for_the_hook_is_left_to_the_system(tmp_path, monkeypatch):
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    monkeypatch.setattr(installing, "_SYSTEM", str(old))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert installing._script().startswith(f"#!{sys.executable} -IS".encode())
+
+
+def test_a_head_that_names_no_branch_is_said(bare):
+    (bare / "HEAD").write_text("1" * 40 + "\n")
+    with pytest.raises(Refused, match=r"names no branch; say which .*: git -C .* symbolic-ref HEAD refs/heads/main$"):
+        _ = Bare(bare).default_branch
 
 
 def test_status_says_what_is_wrong_and_how_to_mend_it(cli, bare):

@@ -104,6 +104,41 @@ def test_what_the_farm_refuses_is_put_aside_and_the_rest_delivered(git, door, po
     assert git.deliver().returncode == 0
 
 
+@pytest.mark.parametrize("page", [b"<html>Request Entity Too Large</html>", b'{"detail": "too long"}'])
+def test_what_is_too_long_for_whoever_stands_before_the_farm_is_told_in_parts(git, door, page, poll):
+    """A proxy knows its own limit and answers with a page of its own."""
+    answer = door.answer
+
+    def short(path, asked):
+        return answer(path, asked) if asked is None or len(asked["updates"]) < 3 else None
+
+    def reply(connection, text, mood, real=door.reply):
+        if text.startswith(b"HTTP/1.1 413"):
+            text = b"HTTP/1.1 413 Too Long\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page)
+        real(connection, text, mood)
+
+    door.answer, door.reply = lambda *asked: short(*asked) or (413, {}), reply
+    new = git.commit()
+    refs = [f"refs/heads/b{number}" for number in range(7)]
+    assert git.push(*[f"{new}:{ref}" for ref in refs]).code == 0
+    poll(lambda: git.spool() == [])
+    assert git.spool("refused") == []
+    told = [update["ref"] for asked in door.asked if len(asked["updates"]) < 3 for update in asked["updates"]]
+    assert sorted(told) == refs
+
+
+@pytest.mark.parametrize("pipelines", [[7], [None], [{"id": []}]])
+def test_an_answer_of_something_else_keeps_the_push_in_the_spool(git, door, pipelines, poll):
+    door.answer = lambda *_: (200, {"pipelines": pipelines, "lines": []})
+    git.commit()
+    assert SILENT in git.push("HEAD:main").output
+    assert len(git.spool()) == 1
+    poll(lambda: len(git.lingering()) == 1, what="who stays behind")
+    done = git.deliver()
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
 def test_an_answer_that_leaves_an_update_out_keeps_it(git, door):
     door.answer = lambda *_: (200, {"pipelines": [], "lines": ["hello"]})
     git.commit()

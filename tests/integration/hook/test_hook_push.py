@@ -135,6 +135,17 @@ def test_a_hook_that_was_here_before_gets_the_same_lines(git):
     assert "pipeline #218 queued" in git.push("HEAD:main").output
 
 
+def test_a_hook_that_was_here_before_makes_files_as_before(git):
+    before = git.bare / "hooks/post-receive.farm-previous"
+    before.write_text("#!/bin/sh\ntouch deployed\n")
+    before.chmod(0o755)
+    git.commit()
+    plain = git.folder / "plain"
+    plain.touch()
+    git.push("HEAD:main")
+    assert (git.bare / "deployed").stat().st_mode == plain.stat().st_mode
+
+
 def test_a_repository_without_the_farm_is_left_alone(git):
     (git.bare / "farm/hook.json").unlink()
     git.commit()

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from farm import spools
 from farm.cli import installing
 from farm.cli.bare import Bare
 
@@ -222,3 +223,71 @@ def test_thousands_of_lines_go_in_parts(farm, door):
     assert max(len(asked["updates"]) for asked in door.asked) == 100
     assert max(len(update["reflog"]) for update in door.updates) <= 200
     assert printed == []  # this farm does not say that anything was new
+
+
+def test_a_branch_that_gets_another_name_brings_no_pushes_of_the_old_one(farm, door):
+    """Git takes the reflog along to the new name."""
+    aged(farm)
+    for _ in range(3):
+        farm.commit()
+        farm.push("HEAD:refs/heads/old")
+    deliver(farm)
+    farm("branch", "-m", "old", "new", cwd=farm.bare)
+    news = []
+    for _ in range(2):
+        news.append(farm.commit())
+        push_killed(farm, "HEAD:refs/heads/new")
+    deliver(farm)
+    assert [update["new"] for update in door.updates if update["ref"] == "refs/heads/new"] == news
+
+
+def test_who_pushed_need_not_be_utf8(farm, door):
+    """So a mark is found again that ends with such a name."""
+    aged(farm)
+    farm.env["GIT_COMMITTER_NAME"] = b"J\xfcrgen".decode(errors="surrogateescape")
+    for _ in range(2):
+        farm.commit()
+        push_killed(farm, "HEAD:main")
+    deliver(farm)
+    before = len(door.updates)
+    settings = {"url": door.url, "token": "t", "repository": "thyme"}
+    installing.install(Bare(farm.bare), settings, "2", Bare(farm.bare).reflogs())
+    for _ in range(2):
+        new = farm.commit()
+        push_killed(farm, "HEAD:main")
+        deliver(farm)
+        assert [update["new"] for update in door.updates[before:]] == [new]
+        before += 1
+
+
+def test_marks_that_cannot_be_read_are_none(git, door):
+    """What a loss of power can leave; a reflog may go back to times before the farm."""
+    aged(git)
+    git.commit()
+    git.push("HEAD:main")
+    door.asked.clear()
+    for text in ("", "[]", "{}", '{"refs": []}'):
+        (git.bare / "farm/reflogs.json").write_text(text)
+        deliver(git)
+    assert door.asked == []
+    new = git.commit()
+    push_killed(git, "HEAD:main")
+    deliver(git)
+    assert [update["new"] for update in door.updates] == [new]
+
+
+def test_a_clock_that_was_ahead_and_is_right_again_holds_nothing_up(farm, door):
+    """What was written meanwhile is of tomorrow."""
+    aged(farm, -86400)
+    new = farm.commit()
+    push_killed(farm, "HEAD:main")
+    tomorrow = (time.time() + 86400,) * 2
+    os.utime(farm.bare / "logs/refs/heads/main", tomorrow)
+    os.utime(farm.bare / "farm/reflogs.json", tomorrow)
+    assert spools.due(farm.bare)
+    deliver(farm)
+    assert [update["new"] for update in door.updates] == [new]
+    assert not spools.due(farm.bare)
+    (farm.bare / "farm/spool/5000000000.000000-x.json").write_text("{}")
+    os.utime(farm.bare / "farm/spool/5000000000.000000-x.json", tomorrow)
+    assert spools.due(farm.bare)
