@@ -7,6 +7,7 @@
 -- holds fewer messages than steps wait for, so that one wake-up is outstanding however long the queue is; and when its
 -- turn has come much nearer since, for the broker keeps a message where it was put. Where Redis's clock was set back, all
 -- that waits for a time waits no longer for it: its times go back by as much.
+local LOOKS = 100 -- a second at what waits, so that what was lost does not stand behind thousands that wait
 local lease, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
 local last, hold = unpack(call('HMGET', 'farm:reaper:tick', 'tick', 'hold'))
 local back = last and tonumber(last) - NOW or 0
@@ -55,7 +56,7 @@ for _, number in ipairs(call('ZRANGEBYSCORE', 'farm:timeouts', '-inf', stamp(NOW
 end
 
 local wakes = {}
-for _, due in ipairs(call('ZRANGEBYSCORE', 'farm:deadlines', '-inf', stamp(NOW), 'LIMIT', 0, 200)) do
+for _, due in ipairs(call('ZRANGEBYSCORE', 'farm:deadlines', '-inf', stamp(NOW), 'LIMIT', 0, 2 * LOOKS)) do
   local number, step = string.match(due, '^(%S+) (.+)$')
   local key = step_key(number, step)
   local status, queue, worker, takeovers, old = unpack(
@@ -70,7 +71,9 @@ for _, due in ipairs(call('ZRANGEBYSCORE', 'farm:deadlines', '-inf', stamp(NOW),
     settle(number, lease / 2)
   else
     local wakes_before = call('HINCRBY', key, 'wakes', 1) - 1
-    call('ZADD', 'farm:deadlines', stamp(NOW + math.min(lease * 2 ^ math.min(wakes_before, 10), 600)), due)
+    local again = math.min(lease * 2 ^ math.min(wakes_before, 10), 600)
+    if status == 'pending' then again = math.max(again, call('ZCARD', 'farm:deadlines') / LOOKS) end
+    call('ZADD', 'farm:deadlines', stamp(NOW + again), due)
     if status == 'running' then
       if wakes_before == 0 then count('leases_expired') end
       call('HSET', key, 'offered', stamp(NOW), 'note', worker .. ' does not answer any more; another worker may take over')

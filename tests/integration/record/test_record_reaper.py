@@ -7,7 +7,7 @@ import pytest
 from farm.errors import LeaseLost
 from farm.pipeline import Status
 from farm.record import Record
-from tests.records import FAN, Farm
+from tests.records import CHAIN, FAN, Farm
 
 pytestmark = pytest.mark.redis
 
@@ -48,6 +48,17 @@ def test_renewal_after_expiry_succeeds_if_nobody_claimed(hasty: Farm) -> None:
     hasty.record.renew(claim)
     assert hasty.record.claim(number, "build", "w2").verdict == "busy"
     assert hasty.step(number, "build")["takeovers"] == "0"
+
+
+def test_an_offer_that_was_withdrawn_counts_no_more(hasty: Farm, poll) -> None:
+    """While Redis is away the next lease runs out, too; a message that was left lying takes nothing from anybody."""
+    number = hasty.open()
+    hasty.settle_reaper()
+    claim = hasty.claim(number, "build", "w1")
+    hasty.reap_until(lambda _: hasty.step(number, "build").get("offered"))
+    hasty.record.renew(claim)
+    poll(lambda: float(hasty.step(number, "build")["lease"]) < hasty.now())
+    assert hasty.record.claim(number, "build", "w2").verdict == "busy"
 
 
 def test_commit_after_expiry_succeeds_if_nobody_claimed(hasty: Farm) -> None:
@@ -162,3 +173,16 @@ def test_a_clock_that_was_set_back_holds_up_nothing(farm: Farm) -> None:
         farm.record.reap()
     assert farm.step(lost, "build").get("offered")
     assert [intent.number for intent in farm.record.intents(due=True)] == [released]
+
+
+def test_what_is_lost_does_not_stand_behind_all_that_waits(farm: Farm) -> None:
+    """A look of the reaper takes 200 at most, so fewer than that may come due in each second."""
+    for number in farm.enter(*(farm.push("-", "a", ref=f"refs/heads/{count}") for count in range(1200))):
+        farm.record.open(number, definition="{}", steps=CHAIN[:1], image_repository="thyme")
+        farm.redis.lpush("build", "a message")
+    farm.record.reap()
+    farm.age(farm.record.lease)
+    for _ in range(6):
+        assert farm.record.reap() == []
+    lease = farm.record.lease
+    assert farm.redis.zcount("farm:deadlines", farm.now(), farm.now() + lease) < 120 * lease
