@@ -2,13 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from farm.cli.lint import lint
+from farm.cli import app
 
-APP = typer.Typer()
-APP.command()(lint)
 RUNNER = CliRunner()
 
 
@@ -20,7 +17,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_good_definition_is_told_what_it_does(here: Path):
     (here / ".farm.yml").write_text("test: pytest\n")
-    result = RUNNER.invoke(APP, [])
+    result = RUNNER.invoke(app, ["lint"])
     assert (result.exit_code, result.output) == (0, ".farm.yml: build -> test -> release (latest)\n")
 
 
@@ -40,12 +37,12 @@ def test_a_good_definition_is_told_what_it_does(here: Path):
 )
 def test_the_summary_says_what_a_push_will_do(here: Path, text: str, summary: str):
     (here / ".farm.yml").write_text(text)
-    assert RUNNER.invoke(APP, []).output == f".farm.yml: {summary}\n"
+    assert RUNNER.invoke(app, ["lint"]).output == f".farm.yml: {summary}\n"
 
 
 def test_each_mistake_shows_its_line_and_the_place_in_it(here: Path):
     (here / ".farm.yml").write_text('tset: x\ntest:\n  script: pytest\n  env: {"中": 1}\n')
-    result = RUNNER.invoke(APP, [])
+    result = RUNNER.invoke(app, ["lint"])
     assert result.exit_code == 2
     assert result.output == (
         '.farm.yml:1:1: unknown key "tset" (did you mean "test"?)\n'
@@ -60,7 +57,7 @@ def test_each_mistake_shows_its_line_and_the_place_in_it(here: Path):
 
 def test_a_long_line_is_cut_around_the_mistake(here: Path):
     (here / ".farm.yml").write_text(f"{{{' ' * 500}tset: x, image: {'x' * 500}}}\n")
-    output = RUNNER.invoke(APP, []).output
+    output = RUNNER.invoke(app, ["lint"]).output
     shown, mark = output.splitlines()[1:3]
     assert len(shown) < 200
     assert shown[mark.index("^") :].startswith("tset")
@@ -68,7 +65,7 @@ def test_a_long_line_is_cut_around_the_mistake(here: Path):
 
 def test_no_escape_of_a_file_reaches_the_terminal(here: Path):
     (here / ".farm.yml").write_text("test: pytest # \x1b[31m\n\x9b: 1\n", newline="")
-    result = RUNNER.invoke(APP, [])
+    result = RUNNER.invoke(app, ["lint"])
     assert result.exit_code == 2
     assert "\x1b" not in result.output
     assert "\x9b" not in result.output
@@ -79,29 +76,29 @@ def test_the_definition_of_the_repository_is_found_from_within(here: Path, monke
     (here / ".farm.yml").write_text("a: 1")
     (here / "src").mkdir()
     monkeypatch.chdir(here / "src")
-    assert RUNNER.invoke(APP, []).output.startswith("../.farm.yml:1:1: unknown key")
+    assert RUNNER.invoke(app, ["lint"]).output.startswith("../.farm.yml:1:1: unknown key")
 
 
 def test_none_is_looked_for_outside_of_the_repository(here: Path, monkeypatch: pytest.MonkeyPatch):
     (here / ".farm.yml").write_text("test: pytest")
     (here / "repo" / ".git").mkdir(parents=True)
     monkeypatch.chdir(here / "repo")
-    result = RUNNER.invoke(APP, [])
+    result = RUNNER.invoke(app, ["lint"])
     assert result.exit_code == 2
     assert "there is no .farm.yml here" in result.stderr
 
 
 def test_a_file_that_cannot_be_read_is_told_in_one_sentence(here: Path):
-    result = RUNNER.invoke(APP, ["missing.yml"])
+    result = RUNNER.invoke(app, ["lint", "missing.yml"])
     assert (result.exit_code, result.stderr) == (
         2,
         "error: missing.yml cannot be read: no such file or directory; mend its path or rights\n",
     )
-    assert RUNNER.invoke(APP, [str(here)]).exit_code == 2
+    assert RUNNER.invoke(app, ["lint", str(here)]).exit_code == 2
 
 
 def test_standard_input_is_a_file_too():
-    result = RUNNER.invoke(APP, ["-"], input=b"a: 1")
+    result = RUNNER.invoke(app, ["lint", "-"], input=b"a: 1")
     assert result.exit_code == 2
     assert result.output.startswith("<stdin>:1:1: unknown key")
 
@@ -109,8 +106,8 @@ def test_standard_input_is_a_file_too():
 def test_a_program_reads_json(here: Path):
     (here / "good.yml").write_text("test: pytest")
     (here / "bad.yml").write_text("tset: pytest")
-    good = RUNNER.invoke(APP, ["good.yml", "--json"])
-    bad = RUNNER.invoke(APP, ["bad.yml", "--json"])
+    good = RUNNER.invoke(app, ["lint", "good.yml", "--json"])
+    bad = RUNNER.invoke(app, ["lint", "bad.yml", "--json"])
     assert (good.exit_code, bad.exit_code) == (0, 2)
     assert json.loads(good.output)["definition"]["jobs"]["test"]["script"] == ["pytest"]
     assert json.loads(bad.output) == {
@@ -124,7 +121,7 @@ def test_a_program_reads_json(here: Path):
 
 def test_a_file_that_never_ends_is_refused(here: Path):
     (here / "big.yml").write_bytes(b"#" * (300 * 1024))
-    result = RUNNER.invoke(APP, ["big.yml"])
+    result = RUNNER.invoke(app, ["lint", "big.yml"])
     assert result.exit_code == 2
     assert "larger than 256 KiB" in result.output
 
@@ -136,7 +133,7 @@ def test_a_mistake_of_an_included_file_is_shown_in_its_own_line(here: Path, monk
     (here / "ci" / "jobs.yml").write_text("tset: pytest\n")
     (here / "more.yml").write_text("\nimage: A\n")
     monkeypatch.chdir(here / "ci")
-    result = RUNNER.invoke(APP, ["--with", "shared=.."])
+    result = RUNNER.invoke(app, ["lint", "--with", "shared=.."])
     assert result.output == (
         '../ci/jobs.yml:1:1: unknown key "tset" (did you mean "test"?)\n'
         "  1 | tset: pytest\n"
@@ -154,5 +151,5 @@ def test_a_link_out_of_the_repository_is_no_file_to_include(here: Path):
     (here / "repo" / ".git").mkdir(parents=True)
     (here / "repo" / "link.yml").symlink_to(here / "secret")
     (here / "repo" / ".farm.yml").write_text("include: link.yml")
-    result = RUNNER.invoke(APP, ["repo/.farm.yml"])
+    result = RUNNER.invoke(app, ["lint", "repo/.farm.yml"])
     assert "repo/.farm.yml:1:10: there is no file repo/link.yml" in result.output

@@ -1,8 +1,6 @@
 """Slack, by a bot's token or by an incoming webhook: docs/slack.md. A farm has one of them, as the reporter `slack`."""
 
 from farm.reporters.slack.bot import Bot
-from farm.reporters.slack.message import message
-from farm.reporters.slack.text import SECTION
 from farm.reporters.slack.webhook import Webhook
 
-__all__ = ["SECTION", "Bot", "Webhook", "message"]
+__all__ = ["Bot", "Webhook"]
