@@ -60,11 +60,9 @@ def trim_images(engine: Engine, repository: str, keep: int = KEEP) -> int:
 
     Other names, such as a `latest` that somebody pulled to run it, stay, and so does what a container still uses.
     """
-    listed = engine.images(repository)
-    newest = sorted({made for _, made in listed}, reverse=True)[:keep]
-    old = [name for name, made in listed if made not in newest]
-    ours = [name for name in old if name.startswith((f"{repository}:build-", f"{repository}@"))]
-    return sum(engine.remove_image(name) for name in ours)
+    names = [name for name, _ in engine.images(repository)]
+    ours = [name for name in names if name.startswith((f"{repository}:build-", f"{repository}@"))]
+    return sum(engine.remove_image(name) for name in ours[keep:])
 
 
 def _remove(engine: Engine, items: Iterable[Object]) -> int:

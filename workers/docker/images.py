@@ -109,7 +109,7 @@ class Images:
     def images(self, repository: str) -> Sequence[tuple[str, float]]:
         """List the names of a repository here, newest first."""
         found = self._api.call("GET", "/images/json", params={"filters": filters(reference=[repository])})
-        names = [(name, float(item["Created"])) for item in found for name in values.names(item, repository)]
+        names = [(name, values.made(item)) for item in found for name in values.names(item, repository)]
         return sorted(names, key=lambda name: name[1], reverse=True)
 
     def remove_image(self, reference: str) -> bool:
