@@ -31,6 +31,7 @@ def sweep(engine: Engine, farm_id: str, alive: Callable[[Owner], bool], now: flo
     Of this farm that is what `alive` denies; it is asked after the objects were listed, so that a new attempt is never
     taken for a dead one. Of another farm, which may share the engine or be gone for good, it is what has expired.
     """
+    engine.sweep()
     now = time.time() if now is None else now
     listed = engine.objects({})
     return _remove(

@@ -1,9 +1,12 @@
 """What is left behind is found by its labels and taken away; what is not ours is never touched."""
 
 import secrets
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,6 +108,25 @@ def test_unnamed_volumes_go_with_their_container(hands, owner, context, images, 
 
     assert volume not in [each.id for each in engine.volumes.list()]
     hands.remove_image(tag)
+
+
+def test_what_a_build_was_given_goes_with_it_also_if_it_was_killed(hands, owner):
+    program = """
+import time
+from workers.docker import private
+with private.folder() as folder:
+    (folder / "0").write_text("a secret")
+    print(folder, flush=True)
+    time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as build:
+        folder = Path(build.stdout.readline().strip())
+        cleanup.sweep(hands, owner.farm, lambda _: True)
+        assert (folder / "0").exists()
+        assert folder.stat().st_mode & 0o77 == 0
+        build.kill()
+    cleanup.sweep(hands, owner.farm, lambda _: True)
+    assert not folder.exists()
 
 
 def test_old_images_go_and_the_newest_stay_though_all_have_the_same_layers(hands, context, images):

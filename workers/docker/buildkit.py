@@ -10,7 +10,6 @@ import json
 import os
 import re
 import subprocess
-import tempfile
 import zlib
 from base64 import b64decode
 from collections.abc import Callable, Generator, Iterator
@@ -22,6 +21,7 @@ from typing import IO, Any, cast
 from docker.utils.build import tar
 
 from farm.errors import Errored
+from workers.docker import private
 from workers.docker.api import DockerApi, Refusal, Request, messages
 from workers.docker.blame import of_build
 from workers.docker.logins import Logins
@@ -114,8 +114,8 @@ def _by_command(url: str, context: IO[bytes], spec: BuildSpec, logins: Logins, *
     program = command()
     if program is None:
         raise Errored("this build has secrets, and no `docker` here has BuildKit; install docker-buildx on this worker")
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:  # noqa: S108
-        result = Path(folder) / "image"
+    with private.folder() as folder:
+        result = folder / "image"
         arguments = ["--progress=plain", f"--iidfile={result}", f"--file={spec.dockerfile}"]
         arguments += [f"--target={spec.target}"] if spec.target else []
         arguments += [f"--tag={tag}" for tag in spec.tags]
@@ -123,13 +123,13 @@ def _by_command(url: str, context: IO[bytes], spec: BuildSpec, logins: Logins, *
         arguments += [f"--build-arg={key}={value}" for key, value in _arguments(spec).items()]
         arguments += [f"--cache-from={image}" for image in spec.cache_from or ()]
         for number, (name, value) in enumerate(spec.secrets.items()):
-            path = Path(folder) / str(number)
+            path = folder / str(number)
             path.write_bytes(value)
             arguments.append(f"--secret=id={name},src={path}")
         own = {name: value for name, value in os.environ.items() if not name.startswith("FARM_")}
         environment = {**own, "DOCKER_HOST": url, "DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default"}
-        if logins.file(Path(folder), spec.registries):
-            environment["DOCKER_CONFIG"] = folder
+        if logins.file(folder, spec.registries):
+            environment["DOCKER_CONFIG"] = str(folder)
         process = subprocess.Popen(
             [program, "build", *arguments, "-"],
             env=environment,

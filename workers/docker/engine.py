@@ -6,7 +6,7 @@ from pathlib import Path
 
 from farm.errors import Errored
 from farm.settings import RegistrySettings
-from workers.docker import buildkit, holder, values
+from workers.docker import buildkit, holder, private, values
 from workers.docker.api import DockerApi, Request
 from workers.docker.containers import Containers
 from workers.docker.images import Images
@@ -49,6 +49,10 @@ class DockerEngine(Images, Containers):
     def unbroken(self) -> AbstractContextManager[Callable[[], None]]:
         """Watch over the engine's life."""
         return self._api.unbroken()
+
+    def sweep(self) -> None:
+        """Take away what builds of killed processes were given."""
+        private.sweep()
 
     def hold(self, owner: Owner, network: Callable[[], str]) -> str | None:
         """Start a container that keeps a place in a network open."""

@@ -134,6 +134,9 @@ class Engine(Protocol):
         Folders themselves are left out. What matches patterns that begin in several folders comes once for each.
         """
 
+    def sweep(self) -> None:
+        """Take away what was laid out on this machine for builds whose processes were killed."""
+
     def objects(self, labels: Mapping[str, str]) -> Sequence[Object]:
         """List the containers and networks of farms that carry these labels, in the order of safe removal."""
 
