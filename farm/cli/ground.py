@@ -35,10 +35,13 @@ def settings(loaded: Settings) -> Iterator[Finding]:
 
 
 def exposed(home: Path) -> Iterator[Finding]:
-    """Name the files with the farm's passwords that other users of this machine may open."""
+    """Name the files with the farm's passwords that other users of this machine may open, and an open FARM_HOME."""
     for path in (state_file(home), invitation_file(home), membership_file(home), home / "redis.conf"):
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
             yield Finding.warning("passwords", f"{path} is open to other users", f"chmod 600 {path}")
+    if home.exists() and stat.S_IMODE(home.stat().st_mode) & stat.S_IRWXO:
+        words = f"{home} is open to other users, with the files of repositories that are fetched into it"
+        yield Finding.warning("home", words, f"chmod 700 {home}")
 
 
 def engine(settings: Settings) -> Iterator[Finding]:

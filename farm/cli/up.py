@@ -61,7 +61,7 @@ def _run(home: Path, output: object, listen: str, *, no_worker: bool) -> None:
         premises.check_ports(home, state)
         premises.write_redis(home, state)
         premises.write_invitation(home, state)
-        for folder in ("redis", "registry", "logs"):
+        for folder in ("redis", "registry", "logs", "mirrors", "artifacts"):  # also where the home itself is open
             (home / folder).mkdir(exist_ok=True, mode=0o700)
         detached = os.environ.get("FARM_DETACHED") == "1"
         supervisor = Supervisor(Lines(home / "logs", None if detached else output))  # type: ignore[arg-type]

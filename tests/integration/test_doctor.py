@@ -153,6 +153,13 @@ def test_an_engine_that_only_other_machines_need_is_no_error(farm):
     assert [*parts.elsewhere(farm.record, found)] == found
 
 
+def test_a_home_that_others_may_open_is_named(tmp_path):
+    tmp_path.chmod(0o755)
+    assert [finding.mend for finding in ground.exposed(tmp_path)] == [f"chmod 700 {tmp_path}"]
+    tmp_path.chmod(0o750)
+    assert [*ground.exposed(tmp_path), *ground.exposed(tmp_path / "none")] == []
+
+
 def test_passwords_that_others_may_read_are_named(tmp_path):
     for name, mode in (("state.json", 0o644), ("join.env", 0o600), ("worker.env", 0o640)):
         (tmp_path / name).touch()

@@ -34,6 +34,8 @@ def home(tmp_path, need, engine):  # noqa: ARG001 - the worker needs an engine
 @pytest.mark.registry
 @pytest.mark.engine
 def test_it_is_ready_once_killed_parts_come_back_and_stopping_leaves_nothing(home, poll):
+    home.mkdir()
+    home.chmod(0o755)
     first = farm(home, "up", "--detach")
     assert first.code == 0, first.err
     again = farm(home, "up", "--detach")
@@ -41,6 +43,8 @@ def test_it_is_ready_once_killed_parts_come_back_and_stopping_leaves_nothing(hom
     assert "runs already" in farm(home, "up").err
     for secret in ("state.json", "redis.conf"):
         assert stat.S_IMODE((home / secret).stat().st_mode) == 0o600
+    for kept in ("mirrors", "artifacts", "logs", "redis", "registry"):
+        assert stat.S_IMODE((home / kept).stat().st_mode) == 0o700
     state = read_state(home)
     for number in leftovers(home):
         line = Path(f"/proc/{number}/cmdline").read_bytes().decode()
