@@ -8,6 +8,7 @@ their commit or their ref; what else is wanted the record knows. Layers are coll
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -75,17 +76,21 @@ class Garbage:
             labels = self.registry.labels(repository, digest)
             if labels.get("farm.built.by") == self.farm_id and labels.get("farm.built.pipeline", "").isdigit():
                 candidates[digest] = int(labels["farm.built.pipeline"])
-        going = self.record.discard(repository, candidates, keep=self.keep, grace=GRACE, dry_run=dry_run)
+        discard = partial(self.record.discard, repository, keep=self.keep, grace=GRACE)
         wrong: Errored | None = None
-        for digest in going:
-            try:
-                if not dry_run:
+        for digest in discard(candidates, dry_run=True):
+            number = candidates[digest]
+            removed = Removed(repository, digest, number, tuple(sorted(built.get(digest, ()))))
+            if dry_run:
+                yield removed
+            elif discard({digest: number}):  # else it was built again meanwhile
+                try:
                     self.registry.delete(repository, digest)
-            except Errored as error:
-                self.record.restore(repository, digest, candidates[digest])
-                wrong = wrong or error
-            else:
-                yield Removed(repository, digest, candidates[digest], tuple(sorted(built.get(digest, ()))))
+                except Errored as error:
+                    self.record.restore(repository, digest, number)
+                    wrong = wrong or error
+                else:
+                    yield removed
         if wrong is not None:
             raise wrong
 

@@ -186,6 +186,28 @@ def test_a_forgotten_pipeline_leaves_its_image_to_this(images: Images) -> None:
     assert [images.there(digest) for digest in digests] == [False, True]
 
 
+def test_what_is_built_again_while_others_go_stays(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A retry of an old pipeline builds the very same image, for all its layers are still in a cache."""
+    first, second, _ = (images.push() for _ in range(3))
+    for number in (first, second):
+        images.release(number)
+    newest = images.release(images.push())
+    delete, again = images.registry.delete, [second]
+
+    def slow(repository: str, digest: str) -> bool:
+        if again:
+            images.farm.redis.zrem(f"farm:images:{images.name}", rebuilt)
+            images.farm.record.retry(again.pop(), "jo")
+            assert images.build(second) == rebuilt
+        return delete(repository, digest)
+
+    rebuilt = str(images.farm.record.pipeline(second).image).partition("@")[2]
+    monkeypatch.setattr(images.registry, "delete", slow)
+    assert [each.number for each in images.garbage.collect()] == [first]
+    assert images.there(rebuilt)
+    assert images.there(newest)
+
+
 def test_a_rollback_never_counts_on_what_went(images: Images) -> None:
     old, new = images.push(), images.push()
     digest = images.release(old)
