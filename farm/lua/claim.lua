@@ -33,7 +33,7 @@ if status == 'pending' or asked ~= request then
   end
   if call('HINCRBY', key, 'attempts', 1) > 1 then count('reruns') end
   call('HDEL', key, 'offered', 'reason')
-  call('HSET', key, 'status', 'running', 'worker', worker, 'fence', call('INCR', 'farm:fence'), 'request', request,
+  call('HSET', key, 'status', 'running', 'worker', worker, 'fence', next_fence(), 'request', request,
     'lease', stamp(NOW + tonumber(lease)), 'started', stamp(NOW), 'wakes', 0)
   leave_queues(number, step)
   call('ZADD', 'farm:running:' .. queue, stamp(NOW), member(number, step))

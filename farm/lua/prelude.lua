@@ -76,6 +76,13 @@ local function priority_of(number, step)
   return grade
 end
 
+-- A fence is new also where Redis has lost its last second, and with it the newest fences: so it is the time, at least.
+local function next_fence()
+  local fence = math.max(tonumber(call('GET', 'farm:fence') or 0) + 1, math.floor(NOW * 1000))
+  call('SET', 'farm:fence', string.format('%d', fence))
+  return string.format('%d', fence)
+end
+
 -- Let a step wait in its queue from a time on; the reaper publishes it (again) at the deadline.
 local function make_ready(number, step, at, deadline)
   local key = step_key(number, step)

@@ -11,7 +11,7 @@ if holder == number then return {'same'} end
 for _, entry in ipairs(history(image, tag, HISTORY)) do
   if entry.number == number then
     if not call('ZSCORE', images_key(image), entry.digest) then return {'gone'} end
-    intend(image, tag, number, entry.digest, call('INCR', 'farm:fence'), 'rollback', who)
+    intend(image, tag, number, entry.digest, next_fence(), 'rollback', who)
     call('ZADD', 'farm:tags', stamp(NOW), image .. ' ' .. tag)
     return {'ok', intent_row(image, tag)}
   end

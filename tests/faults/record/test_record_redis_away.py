@@ -1,9 +1,11 @@
 """Redis is killed, restarted from its AOF, frozen, full: nothing is lost, nothing doubled, nobody is robbed."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +43,22 @@ def test_everything_is_there_after_a_restart(farm: Farm, redis_server) -> None:
     farm.record.commit(claim, Status.PASSED, result={"image": "h/thyme@sha256:2"})
     assert farm.claim(second, "test").fence > claim.fence
     assert farm.record.intents()[0].number == first
+
+
+def test_a_redis_that_lost_its_last_second_gives_no_fence_twice(farm: Farm, redis_server) -> None:
+    """As one with `appendfsync everysec` may when the power goes: whoever claimed in that second is heard no more."""
+    number = farm.open()
+    (log,) = Path(farm.redis.config_get("dir")["dir"]).glob("appendonlydir/*.incr.aof")
+    kept = log.stat().st_size
+    lost = farm.claim(number, "build")
+    redis_server.kill()
+    os.truncate(log, kept)
+    redis_server.start()
+    heir = farm.claim(number, "build", "w2")
+    assert heir.attempt == 1, "nothing of the first claim is left"
+    with pytest.raises(LeaseLost):
+        farm.record.renew(lost)
+    farm.record.commit(heir, Status.PASSED)
 
 
 def test_a_commit_waits_until_redis_is_back(farm: Farm, redis_server) -> None:
