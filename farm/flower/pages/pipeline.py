@@ -13,8 +13,8 @@ from farm.record import Record
 
 # What the page shows of a failed stage's log: a little before the first error, and what follows.
 BEFORE, AFTER = 8, 60
-# Of so many; the logs of others are read when they are opened.
-EXCERPTS = 20
+# Of so many, and so many running ones are open; the logs of others are read when they are opened.
+EXCERPTS = OPEN = 20
 
 
 def pipeline(record: Record, logs: Logs, site: Site, number: int, problem: str = "") -> Page:
@@ -45,7 +45,7 @@ def _view(logs: Logs, found: Pipeline, job: Job, expected: Usual, place: int) ->
         at = first_error(everything)
         shown = everything[max(at - BEFORE, 0) : at + AFTER]
         return _excerpt(job, shown, len(everything), f"#{job.name}-L{everything[at].number}" if everything else "")
-    return LogView(job, open=job.status is Status.RUNNING, until=until_of(expected, job))
+    return LogView(job, open=job.status is Status.RUNNING and place < OPEN, until=until_of(expected, job))
 
 
 def _excerpt(job: Job, shown: list[Line], total: int, anchor: str) -> LogView:

@@ -4,6 +4,7 @@
   const page = document.querySelector(".farm");
   if (!page) return;
   const BLOCK = 500; // as in lines.py
+  const FOLLOWED = 20; // logs at a time, as in handlers.py; a person has opened the last of them
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
   const awake = () => document.hidden
     ? new Promise((done) => document.addEventListener("visibilitychange", done, { once: true })) : null;
@@ -216,6 +217,7 @@
     else if (node) node.open = true;
   }
 
+  const unread = () => [...logs].filter(([, log]) => !log.complete);
   const put = (answer) => {
     const texts = [];
     if (answer.html !== null) {
@@ -227,8 +229,9 @@
         if (old && old.outerHTML !== fresh.outerHTML) texts.push(...swap(old, fresh));
       }
       // A stage that begins shows its log; one that fails is shown at its first error.
+      let followed = unread().length;
       for (const node of page.querySelectorAll("details[data-step]:not([open])"))
-        if (!node.dataset.shown && node.querySelector(".farm-is-running")) { node.dataset.shown = "1"; node.open = true; }
+        if (!node.dataset.shown && node.querySelector(".farm-is-running") && followed++ < FOLLOWED) { node.dataset.shown = "1"; node.open = true; }
     }
     for (const [step, part] of Object.entries(answer.logs)) {
       const log = logs.get(step);
@@ -251,7 +254,7 @@
     let failures = 0;
     for (;;) {
       await awake();
-      const wanted = [...logs].filter(([, log]) => !log.complete);
+      const wanted = unread().slice(-FOLLOWED);
       if (final && !wanted.length) break;
       const query = new URLSearchParams({ version: failures ? "" : version }); // after a failure the answer comes at once
       for (const [step, log] of wanted) query.append("log", `${step}@${log.position}`);

@@ -1,5 +1,6 @@
 """The log of a step in a real browser: long, live, interrupted, linked to, cut, hostile."""
 
+import contextlib
 import re
 import time
 
@@ -8,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from farm.logs import Logs
-from farm.pipeline import Status
+from farm.pipeline import Status, Step
 
 pytestmark = [pytest.mark.redis, pytest.mark.browser]
 
@@ -55,6 +56,22 @@ def test_a_log_is_followed_only_by_those_who_are_at_its_end(farm, served, look, 
         expect(page.locator("#build-L251")).to_be_in_viewport()
         expect(page.get_by_role("status")).to_have_text("")  # who listens is told of changes, not of lines
         expect(page.get_by_role("button", name="Follow")).to_be_hidden()
+
+
+def test_of_many_logs_that_run_those_that_one_opens_are_read(farm, served, look):
+    jobs = [f"test/unit.{number}" for number in range(30)]
+    steps = (Step("build", "build", (), "build"), *(Step(job, "test", ("build",), "test") for job in jobs))
+    number = farm.push("Many at once", repository="logs", steps=steps)
+    farm.run(number, "build")
+    with contextlib.ExitStack() as writers:
+        for job in jobs:
+            writers.enter_context(farm.writer(farm.claim(number, job))).line(f"begun {job}")
+        page = look()
+        page.goto(f"{served.url}/pipelines/{number}")
+        last = page.locator('details[data-step="test/unit.29"]')
+        last.locator("summary").click()
+        expect(last).to_contain_text("begun test/unit.29")
+        expect(page.locator('details[data-step="test/unit.10"]')).to_contain_text("begun test/unit.10")
 
 
 def test_a_broken_connection_loses_and_doubles_no_line(farm, serve, look):
