@@ -57,6 +57,7 @@ class World:
 
     history: dict[str, list[Push]] = field(default_factory=lambda: {MAIN: [], TOPIC: []})
     unreported: list[tuple[str, int]] = field(default_factory=list)  # of hooks that live
+    seen: dict[str, int] = field(default_factory=lambda: {MAIN: 0, TOPIC: 0})  # pushes by `git ls-remote`
     messages: list[Message] = field(default_factory=list)
     work: list[Work] = field(default_factory=list)
     registry: dict[str, str] = field(default_factory=dict)
@@ -144,7 +145,8 @@ class Machine(RuleBasedStateMachine):
         self._read_reflog(ref, upto)
 
     def _read_reflog(self, ref: str, upto: int = 0) -> list[int]:
-        history = self.world.history[ref][: upto or None]
+        """Tell the first lines of it, of what `ls-remote` has seen at least: its grace is longer than any reading."""
+        history = self.world.history[ref][: (upto and max(upto, self.world.seen[ref])) or None]
         pushes = [
             replace(push, id=f"reflog {index} of {ref} to {upto}", source="reflog", line=f"1-{index}")
             for index, push in enumerate(history)
@@ -162,6 +164,7 @@ class Machine(RuleBasedStateMachine):
         if history and history[-1].new != known:
             seen = Push(f"look {self.counter}", "thyme", ref, known, history[-1].new, source="ls-remote")
             self.farm.ledger.enter("thyme", [seen])
+            self.world.seen[ref] = len(history)
 
     def _tell_all(self) -> None:
         for which in self.world.unreported:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from farm.errors import Refused
+from farm.errors import LeaseLost, Refused
 from farm.pipeline import Status, Step
 from tests.records import CHAIN, FAN, Farm
 
@@ -40,6 +40,27 @@ def test_a_retry_of_the_failed_keeps_the_jobs_that_passed(farm: Farm) -> None:
     wakes = farm.record.retry(number, "jo", failed=True)
     assert [wake.steps[0].name for wake in wakes] == ["test/b"]
     assert farm.step(number, "test/a")["status"] == "passed"
+
+
+def test_no_job_that_passed_is_kept_where_its_image_is_gone(farm: Farm) -> None:
+    """Another image is built, which nothing has tested."""
+    number = farm.open(steps=FAN)
+    farm.pass_step(number, "build")
+    farm.pass_step(number, "test/a")
+    farm.record.commit(farm.claim(number, "test/b"), Status.FAILED, reason="no")
+    farm.record.lose("thyme", str(farm.record.pipeline(number).image).partition("@")[2])
+    wakes = farm.record.retry(number, "jo", failed=True)
+    assert [wake.steps[0].name for wake in wakes] == ["build"]
+    assert {farm.step(number, name)["status"] for name in ("build", "test/a", "test/b", "release")} == {"pending"}
+
+
+def test_who_ended_a_step_is_heard_no_more_after_a_retry(farm: Farm) -> None:
+    number = farm.open()
+    claim = farm.claim(number, "build")
+    farm.record.commit(claim, Status.FAILED, reason="no")
+    farm.record.retry(number, "jo")
+    with pytest.raises(LeaseLost):
+        farm.record.commit(claim, Status.FAILED, reason="no")
 
 
 def test_what_was_released_is_what_this_round_released(farm: Farm) -> None:

@@ -103,6 +103,16 @@ def test_without_a_built_image_nothing_is_released(farm: Farm) -> None:
     assert farm.record.intents() == []
 
 
+@pytest.mark.parametrize("status", ["failed", "running", "pending", "skipped"])
+def test_what_did_not_pass_is_not_released_whoever_claimed_it(farm: Farm, status: str) -> None:
+    number = farm.open()
+    claim = farm.to_release(number)
+    farm.redis.hset(f"farm:pipeline:{number}:step:test", "status", status)
+    with pytest.raises(Refused, match="whose tests passed"):
+        farm.record.release_begin(claim, "latest")
+    assert farm.record.intents() == []
+
+
 def test_a_claim_of_another_step_releases_nothing(farm: Farm) -> None:
     number = farm.open()
     farm.pass_step(number, "build")
@@ -156,6 +166,17 @@ def test_a_rollback_is_not_undone_by_the_release_that_it_followed(farm: Farm) ->
     farm.record.rollback("thyme", "latest", first, "jo")
     assert not farm.record.release_done(claim, "latest")
     assert farm.record.release_begin(claim, "latest").winner == first
+
+
+def test_a_rollback_is_thought_over_when_a_release_came_in_between(farm: Farm) -> None:
+    """Where it goes depends on what the tag is: what was before the newest is the one between, not the first."""
+    first, second, third = (farm.open(old, new) for old, new in ("-a", "ab", "bc"))
+    farm.release(first)
+    farm.release(second)
+    (seen,) = farm.record.intents()
+    farm.release(third)
+    assert farm.record.scripts.run("rollback", "thyme", "latest", first, "jo", seen.fence) == ["changed"]
+    assert farm.record.rollback("thyme", "latest", None, "jo").number == second
 
 
 def test_a_rollback_goes_to_what_was_released_only(farm: Farm) -> None:
