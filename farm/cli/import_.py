@@ -60,6 +60,8 @@ def _reader(top: Path) -> Callable[[str], Mapping[str, str]]:
     """Return what reads included files: those below the folder of the file itself, as the repository's root."""
 
     def read(path: str) -> Mapping[str, str]:
+        if ".." in Path(path).parts:  # outside is nothing of the repository, and maybe the whole disk
+            return {}
         try:
             found = sorted(top.glob(path)) if "*" in path else [top / path]
             inside = [each for each in found if each.is_file() and each.resolve().is_relative_to(top)]
