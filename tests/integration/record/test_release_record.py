@@ -144,6 +144,16 @@ def test_an_intent_is_due_until_the_registry_was_read_again(farm: Farm, poll) ->
     assert not farm.record.checked(replace(intent, fence=0), 5.0)
 
 
+def test_a_drift_is_told_of_what_the_tag_shall_be_now_only(farm: Farm) -> None:
+    farm.release(farm.open("-", "a"))
+    (seen,) = farm.record.intents()
+    newer = farm.open("a", "b")
+    farm.release(newer)
+    assert not farm.record.drifted(seen, "it was something else")
+    assert farm.record.drifted(farm.record.intents()[0], "it was something else")
+    assert [event[0] for event in farm.events() if event[1] == "drift"] == [str(newer)]
+
+
 def test_a_rollback_leaves_the_mark(farm: Farm) -> None:
     letters = "-abcde"
     first, second, third = (farm.open(letters[k], letters[k + 1]) for k in range(3))
