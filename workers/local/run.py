@@ -53,6 +53,11 @@ class LocalRun:
         """The name of the image on the engine."""
         return f"{_HOST}/{self.trial.image_repository}"
 
+    @property
+    def mine(self) -> str:
+        """The name of the image that no other run takes away while this one lasts."""
+        return f"{self.repository}:run-{self.scratch.farm_id}-{self.scratch.fence}"
+
     def pipeline(self) -> Pipeline:
         """Do all steps and return how they ended."""
         begun = time.time()
@@ -82,10 +87,11 @@ class LocalRun:
             shell.program()
         self.engine.info()
         cleanup.sweep(self.engine, self.scratch.farm_id, lambda owner: self.scratch.alive(owner.fence))
-        for name, _ in self.engine.images(self.repository):
-            fence = name.rpartition(":run-")[2]
-            if fence.isdecimal() and not self.scratch.alive(int(fence)):
-                self.engine.remove_image(name)
+        for repository in self.engine.repositories(_HOST):
+            for name, _ in self.engine.images(repository):
+                _, ours, fence = name.partition(f":run-{self.scratch.farm_id}-")
+                if ours and not self.scratch.alive(int(fence.removesuffix("-failed"))):
+                    self.engine.remove_image(name)
         mirror = git.mirror_path(self.scratch.folder, self.trial.repository)
         if self.trial.folder is not None:
             mirror.parent.mkdir(parents=True, exist_ok=True)
@@ -156,9 +162,8 @@ class LocalRun:
 
     def _build(self, work: Workspace) -> Outcome:
         tree = gather(work)
-        mine = f"{self.repository}:run-{self.scratch.fence}"  # while this run lasts no other one takes it away
-        self.last.callback(self.engine.remove_image, mine)
-        built = build.make(work, tree, (f"{self.repository}:latest", mine))
+        self.last.callback(self.engine.remove_image, self.mine)
+        built = build.make(work, tree, (f"{self.repository}:latest", self.mine))
         self.image = built.image_id
         return Outcome(Status.PASSED, result={"image_id": built.image_id, "builder": built.builder})
 
@@ -175,7 +180,7 @@ class LocalRun:
         outcome = tries.run(work, test.job_of(work), once)
         if outcome.status is Status.FAILED and self.trial.shell and failed:
             work.log.line(f"failed: {outcome.reason}")
-            shell.offer(*failed, f"{self.repository}:run-{self.scratch.fence}-failed")
+            shell.offer(*failed, f"{self.mine}-failed")
         return outcome
 
     def _release(self) -> tuple[str, ...]:

@@ -276,10 +276,17 @@ def test_the_next_run_takes_away_what_a_killed_one_left(here: Here, poll: Any, e
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert here.left()
+    image = engine.images.get(f"{here.image}:latest")
+    [mine] = {tag for tag in image.tags if here.farm_id in tag}
+    others = f"{here.image}:run-{'0' * 12}-7"
+    for name in (f"{mine}-failed", mine.replace(here.name, f"{here.name}/other"), others):
+        image.tag(name)
     ran = here("build")
     assert ran.code == 0
     assert here.left() == []
-    assert [tag for image in engine.images.list(here.image) for tag in image.tags] == [f"{here.image}:latest"]
+    left = {tag for image in engine.images.list() for tag in image.tags if here.name in tag}
+    assert left == {f"{here.image}:latest", others}, "another user's run goes on"
+    engine.images.remove(others)
 
 
 def test_the_worker_ends_with_the_program_that_started_it(here: Here, poll: Any) -> None:
