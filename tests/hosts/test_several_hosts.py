@@ -16,8 +16,7 @@ from tests.road import Road
 
 pytestmark = pytest.mark.engine
 LEASE = 9.0  # s, as a farm has it that nobody has set up otherwise
-PROMISED = 15.0  # s within which a step runs again on another host
-BUSY = 2  # times as long where other tests keep the machine busy; what is printed is the figure
+PROMISED = 15.0  # s within which another host has a step; its first line takes as long as a busy machine needs
 HANGS_ONCE = "echo begun-$FARM_ATTEMPT\n[ $FARM_ATTEMPT -gt 1 ] || sleep 300\n"
 
 
@@ -57,15 +56,17 @@ def at_work(farm: Estate, number: int) -> Machine:
 def taken_over(farm: Estate, number: int, victim: Machine, since: float) -> float:
     """Wait until the test runs again elsewhere with the reason shown, then for the end; return how long it took."""
     until(lambda: "begun-2" in log(farm, number), 60, "the test runs again")
-    took = time.monotonic() - since
+    said = time.time() - since
     again = job(farm, number)
+    assert again.started is not None
+    took = again.started - since
     assert again.worker != farm.worker(victim)
     assert again.status.final or again.reason == f"taken over from {farm.worker(victim)}, which was lost"
     pipeline = finish(farm, number)
     assert pipeline.status is Status.PASSED, pipeline.reason
     assert [job(farm, number, name).attempts for name in ("build", "test", "release")] == [1, 2, 1]
-    sys.stdout.write(f"the step ran again elsewhere after {took:.1f} s\n")
-    assert took < BUSY * PROMISED
+    sys.stdout.write(f"another host had the step after {took:.1f} s, and was heard after {said:.1f} s\n")
+    assert took < PROMISED
     return took
 
 
@@ -84,7 +85,7 @@ def test_a_push_is_released_by_builders_that_only_know_the_network(farm, thyme):
 def test_a_host_that_is_cut_off_is_replaced_and_its_work_is_refused(farm, thyme):
     number = thyme.send(HANGS_ONCE)
     victim = at_work(farm, number)
-    since = time.monotonic()
+    since = time.time()
     victim.cut()
     taken_over(farm, number, victim, since)
     assert leftovers(farm, victim), "a host that hears nothing goes on"
@@ -96,7 +97,7 @@ def test_a_host_that_is_cut_off_is_replaced_and_its_work_is_refused(farm, thyme)
 def test_a_host_that_is_frozen_is_replaced_and_its_work_is_refused(farm, thyme):
     number = thyme.send(HANGS_ONCE)
     victim = at_work(farm, number)
-    since = time.monotonic()
+    since = time.time()
     victim.freeze()
     taken_over(farm, number, victim, since)
     victim.thaw()
@@ -110,7 +111,7 @@ def test_a_host_that_is_frozen_is_replaced_and_its_work_is_refused(farm, thyme):
 def test_a_host_joins_under_load_and_one_is_gone_for_good(farm, thyme):
     number = thyme.send(HANGS_ONCE)
     victim = at_work(farm, number)
-    since = time.monotonic()
+    since = time.time()
     del farm.builders[victim.name]
     victim.power_off()
     taken_over(farm, number, victim, since)
