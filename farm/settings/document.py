@@ -41,6 +41,13 @@ def _whole(url: str) -> str:
     return url
 
 
+def _beginning(url: str) -> str:
+    """Refuse what begins no URL whose host is whole: nothing that begins so is ever called."""
+    if not re.match(r"https?://[^\s/@]+/", url):
+        raise wrong(f"{kind(url)} begins no URL that is called", "write https://HOST/, with the slash")
+    return url
+
+
 class Document(Values):
     """The farm's own settings; times are seconds."""
 
@@ -112,7 +119,7 @@ class Document(Values):
     """Where artifacts are kept: file:///folder, s3://bucket/folder, or what fsspec knows; else FARM_HOME/artifacts."""
     artifact_max: Size = ByteSize(256 << 20)
     """How many bytes of artifacts one job may leave; the workers' own setting and the dispatcher's count both."""
-    hook_urls: tuple[str, ...] = ()
+    hook_urls: tuple[Annotated[str, AfterValidator(_beginning)], ...] = ()
     """Beginnings of URLs, host and a slash at least, that hooks of a release may call; none unless said."""
     schedules: Mapping[Name, ScheduleSettings] = Field(default_factory=dict)
     """Pipelines that begin by the clock, by a name of your choice."""

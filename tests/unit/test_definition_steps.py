@@ -42,7 +42,6 @@ def test_hooks_come_after_the_release_and_only_with_it():
     [
         (("https://a.example/",), True),
         (("https://a.example/hooks/",), True),
-        (("https://a.example",), False),
         (("https://a.example/other/",), False),
         ((), False),
     ],

@@ -81,6 +81,8 @@ def test_a_text_where_a_number_belongs_is_a_mistake_in_a_file() -> None:
         ),
         ("webhooks: {a: {url: 'https://h:x', secret: {env: A}}}", "the host or port of this URL"),
         ("slack: {webhook: {env: A}, api: 'https://[/'}", "the host or port of this URL"),
+        ("hook_urls: [https://a.example]", "write https://HOST/, with the slash"),
+        ("hook_urls: [a.example/]", "write https://HOST/, with the slash"),
         ("slack: {}", "give it a `webhook`, or a `token` with a `channel`"),
     ],
 )
