@@ -1,13 +1,24 @@
 """What a farm says about e-mail. It sends none."""
 
+import re
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from farm.definition.values import kind, wrong
 from farm.hosts import here
 from farm.settings.secret import Secret
 from farm.settings.values import FilePath, Values
+
+
+def _domain(text: str) -> str:
+    if not re.fullmatch(r"[^\s@*]+", text):
+        raise wrong(f"{kind(text)} is no domain of an address", "write it alone, such as example.com")
+    return text
+
+
+Domain = Annotated[str, AfterValidator(_domain)]
 
 
 class EmailSettings(Values):
@@ -27,7 +38,7 @@ class EmailSettings(Values):
     """Needs `user`; never sent over a connection without TLS."""
     sender: str = Field(pattern=r"^[^\s<>@,;:\"]+@[^\s<>@,;:\"]+$", max_length=254)
     """The address that mail comes from."""
-    domains: Mapping[str, tuple[str, ...]] = Field(min_length=1)
+    domains: Mapping[str, tuple[Domain, ...]] = Field(min_length=1)
     """Whose authors are written to: repository, or `*` for all others, to the domains of their addresses."""
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from farm.definition.templates import RefName
 from farm.definition.values import wrong
 from farm.settings.forges import ProjectSettings
 from farm.settings.git import GitSettings
@@ -25,7 +26,7 @@ FullRef = Annotated[str, AfterValidator(_full)]
 class RepositorySettings(Values):
     """What the server says about one repository; a definition can only narrow it."""
 
-    default_branch: str | None = None
+    default_branch: RefName | None = None
     """The branch that releases; without it the one that the repository was registered with."""
     protected: tuple[FullRef, ...] | None = None
     """Patterns of full refs that may release; without it the default branch and tags v*."""

@@ -83,6 +83,9 @@ def test_a_text_where_a_number_belongs_is_a_mistake_in_a_file() -> None:
         ("slack: {webhook: {env: A}, api: 'https://[/'}", "the host or port of this URL"),
         ("hook_urls: [https://a.example]", "write https://HOST/, with the slash"),
         ("hook_urls: [a.example/]", "write https://HOST/, with the slash"),
+        ("repositories: {thyme: {default_branch: refs/heads/main}}", "a short name such as main"),
+        ("repositories: {thyme: {default_branch: ''}}", "is no branch"),
+        ("email: {host: h, sender: a@b.c, domains: {'*': ['@b.c']}}", "write it alone, such as example.com"),
         ("slack: {}", "give it a `webhook`, or a `token` with a `channel`"),
     ],
 )
