@@ -80,8 +80,11 @@ def end(numbers: Sequence[int], grace: float) -> None:
 
 def _signal(numbers: Sequence[int], which: signal.Signals) -> None:
     for number in numbers:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(number, which)
+        try:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, which)
+        except PermissionError:
+            raise Refused("the farm runs as another user; end it as that user, or as root") from None
 
 
 def _born(number: int) -> str:

@@ -5,12 +5,14 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from farm.errors import FarmError, Refused, Unreachable
+from farm.errors import FarmError, Refused, Unreachable, why
+from farm.home import default_home
 
 REFUSED, UNREACHABLE, BROKEN = 2, 6, 70
 
@@ -52,12 +54,23 @@ class LazyGroup(TyperGroup):
         except Exception as error:
             if os.environ.get("FARM_DEBUG"):
                 raise
+            if isinstance(error, OSError) and isinstance(
+                error.filename, str
+            ):  # the way to it is closed, or there is no room
+                typer.echo(f"error: {error.filename} cannot be used: {why(error)}; {_mend(error)}", err=True)
+                sys.exit(REFUSED)
             typer.echo(
                 f"error: the farm has a fault of its own: {type(error).__name__}: {error};"
                 " run it again with FARM_DEBUG=1 and report what it prints",
                 err=True,
             )
             sys.exit(BROKEN)
+
+
+def _mend(error: OSError) -> str:
+    if Path(error.filename).is_relative_to(default_home()):
+        return "run this as the owner of FARM_HOME, or set FARM_HOME to a folder of your own"
+    return "mend its path or rights"
 
 
 def below(words: str, *, alone: bool = False) -> typer.Typer:

@@ -265,6 +265,17 @@ def test_errors_are_one_sentence(cli):
     assert ran.err.count("\n") == 1
 
 
+def test_a_home_that_cannot_be_entered_is_said_in_one_sentence(cli):
+    taken = cli.folder / "home"
+    taken.touch()
+    cli.more = {"FARM_HOME": str(taken)}
+    for command in (("up", "--detach"), ("up", "--stop")):
+        ran = cli(*command)
+        assert (ran.code, ran.err.count("\n")) == (2, 1), ran.err
+        assert "not a directory" in ran.err
+        assert "set FARM_HOME to a folder of your own" in ran.err
+
+
 def test_a_terminal_gets_colours_unless_it_wants_none(cli, broken):
     code, drawn = on_terminal(cli, ("show", broken))
     assert code == 0
