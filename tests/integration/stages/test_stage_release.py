@@ -177,6 +177,19 @@ def test_a_release_that_comes_in_between_wins(farm, lay_out, moment, said):
     assert not wrong or [intent.digest for intent in due] == [digest_of(early)]
 
 
+def test_a_worker_that_froze_behind_its_intent_puts_nothing(farm, lay_out):
+    """The step may be another's by now; so it is asked once more whether the lease holds, right before the manifest."""
+    claim = farm.tested(farm.push())
+
+    def guard() -> None:
+        if farm.record.intents():
+            raise LeaseLost("a whole lease went by")
+
+    with pytest.raises(LeaseLost):
+        release.run(lay_out(claim, guard=guard), farm.record)
+    assert farm.client.digest(farm.image, "latest") is None
+
+
 def test_a_put_that_a_frozen_worker_lets_loose_late_is_put_right(redis_client, client, image_name, lay_out, poll):
     """It freezes between its last check and its PUT; its step is taken over, a newer push is released, it wakes up."""
     farm = Farm(redis_client, client, image_name)
