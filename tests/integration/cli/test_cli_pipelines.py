@@ -266,7 +266,7 @@ def test_errors_are_one_sentence(cli):
 
 
 def test_a_home_that_cannot_be_entered_is_said_in_one_sentence(cli):
-    taken = cli.folder / "home"
+    taken = cli.folder / "taken"
     taken.touch()
     cli.more = {"FARM_HOME": str(taken)}
     for command in (("up", "--detach"), ("up", "--stop")):
