@@ -135,6 +135,25 @@ def test_a_release_that_comes_between_wins(tags: Tags, monkeypatch: pytest.Monke
     assert tags.latest == later[0] != old
 
 
+def test_what_is_no_longer_wanted_is_not_written(tags: Tags, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer release ends between what was read and what would be written: `latest` goes back for no moment."""
+    tags.release("one")
+    intent = tags.record.intents()[0]
+    tags.registry.tag(tags.name, image(tags.url, tags.name, "stray"), "latest")
+    manifest, written = tags.registry.manifest, []
+
+    def slow(*arguments: Any) -> Any:
+        monkeypatch.setattr(tags.registry, "manifest", manifest)
+        found = manifest(*arguments)
+        tags.release("two")
+        monkeypatch.setattr(tags.registry, "put", lambda *written_: written.append(written_))
+        return found
+
+    monkeypatch.setattr(tags.registry, "manifest", slow)
+    reconcile.settle(tags.record, tags.registry, intent, 1.0)
+    assert written == []
+
+
 def test_an_image_that_is_gone_is_said_and_left(tags: Tags) -> None:
     digest = tags.release("one")
     tags.registry.delete(tags.name, digest)

@@ -67,6 +67,12 @@ def registry(address) -> Iterator[Registry]:
         yield registry
 
 
+def test_the_kernel_lets_nothing_loose_after_a_while(registry: Registry) -> None:
+    with registry._http.stream("GET", "") as answer:
+        connection = answer.extensions["network_stream"].get_extra_info("socket")
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 4000
+
+
 def upload(address: str, repository: str, text: str, auth: tuple[str, str] | None = None) -> Manifest:
     """Put an image of one blob into the registry, without the client under test."""
     blob = text.encode()

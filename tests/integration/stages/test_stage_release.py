@@ -177,6 +177,21 @@ def test_a_release_that_comes_in_between_wins(farm, lay_out, moment, said):
     assert not wrong or [intent.digest for intent in due] == [digest_of(early)]
 
 
+def test_a_program_that_takes_the_tag_each_time_is_told_of(farm, lay_out):
+    claim = farm.tested(farm.push())
+    upload(farm.client, farm.image, "foreign")
+    foreign = farm.client.manifest(farm.image, "build-foreign")
+
+    class Shared(Registry):
+        def put(self, repository: str, reference: str, manifest: Manifest) -> None:
+            super().put(repository, reference, manifest)
+            super().put(repository, reference, foreign)
+
+    with Shared(farm.client.address) as client, pytest.raises(Errored, match="another program writes to it"):
+        release.run(lay_out(claim, registry=client), farm.record)
+    assert not farm.record.intents()[0].confirmed
+
+
 def test_a_worker_that_froze_behind_its_intent_puts_nothing(farm, lay_out):
     """The step may be another's by now; so it is asked once more whether the lease holds, right before the manifest."""
     claim = farm.tested(farm.push())
