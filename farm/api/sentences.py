@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import OutOfMemoryError, TimeoutError as RedisTimeoutError
 
 from farm.api.stream import BEGIN, streamed
 
@@ -51,7 +51,9 @@ async def away(request: Request, error: Any) -> Response:
     part = "Redis is full, give it more memory" if full else "Redis does not answer, see `farm up` or its log"
     if "text/event-stream" in request.headers.get("accept", ""):
         return streamed(_ended(part))
-    return JSONResponse({"detail": f"{part}; nothing was changed, ask again"}, 503, {"Retry-After": "2"})
+    late = isinstance(error, RedisTimeoutError) and request.method not in ("GET", "HEAD")
+    rest = "what you asked for may still be done when it goes on; look, then ask again" if late else "ask again"
+    return JSONResponse({"detail": f"{part}; {rest}"}, 503, {"Retry-After": "2"})
 
 
 async def _ended(why: str) -> AsyncIterator[bytes]:

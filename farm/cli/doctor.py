@@ -54,7 +54,9 @@ def _settings() -> tuple[Settings, list[Finding]]:
 def _examine(settings: Settings, named: list[Path], *, readable: bool) -> Iterator[Finding]:
     """Look at everything; what only farm.yml can say is left out where that is not `readable`."""
     head = bool(settings.token)
-    client = redis.Redis.from_url(settings.redis_url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
+    client = redis.Redis.from_url(
+        settings.redis_url, decode_responses=True, socket_timeout=2.5, socket_connect_timeout=2.5
+    )
     with closing(client):
         found = list(parts.store(settings, client))
         yield from found

@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 from redis import Redis
 from redis.backoff import ConstantBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError, RedisError, TimeoutError as RedisTimeoutError
+from redis.exceptions import ConnectionError as RedisConnectionError, RedisError
 from redis.retry import Retry
 
 from farm import git, reconcile
@@ -146,14 +146,16 @@ class House:
 
 
 def connect(settings: Settings) -> Redis:
-    """Return a client that gives up soon: whoever asks over HTTP waits, and the loops come again."""
+    """Return a client that gives up soon: whoever asks over HTTP waits, and the loops come again.
+
+    What a Redis that is frozen was sent it does when it goes on, so that is not sent twice.
+    """
     return Redis.from_url(
         settings.redis_url,
         decode_responses=True,
-        socket_timeout=5,
+        socket_timeout=2.5,
         socket_connect_timeout=2,
-        retry=Retry(ConstantBackoff(0.05), 1),
-        retry_on_error=[RedisConnectionError, RedisTimeoutError],
+        retry=Retry(ConstantBackoff(0.05), 1, (RedisConnectionError,)),
     )
 
 

@@ -140,7 +140,7 @@ def flower(settings: Settings) -> Iterator[Finding]:
             "flower", f"{address} does not answer: {error}", "farm up; its log is FARM_HOME/logs/flower.log"
         )
         return
-    if code in (httpx.codes.OK, httpx.codes.UNAUTHORIZED):
+    if code in (httpx.codes.OK, httpx.codes.UNAUTHORIZED, httpx.codes.SERVICE_UNAVAILABLE):  # Redis has its own line
         yield Finding.ok("flower", f"{address} answers")
     else:
         yield Finding.warning("flower", f"{address} answers {code}", "see FARM_HOME/logs/flower.log")

@@ -72,7 +72,7 @@ def _started() -> Started:
 @cache
 def _connected() -> tuple[Record, Logs]:
     settings = _settings()
-    url, limits = settings.redis_url, {"socket_timeout": 5.0, "socket_connect_timeout": 2.0}
+    url, limits = settings.redis_url, {"socket_timeout": 2.5, "socket_connect_timeout": 2.0}
     record = Record(redis.Redis.from_url(url, decode_responses=True, **limits), settings.lease)
     return record, Logs(redis.Redis.from_url(url, **limits))
 

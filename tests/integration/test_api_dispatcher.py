@@ -308,6 +308,18 @@ def test_without_redis_nothing_is_taken_and_nothing_lost(farm: Running, redis_se
     assert farm.process.poll() is None
 
 
+def test_a_redis_that_is_frozen_is_named(farm: Running, redis_server: Any) -> None:
+    """What was on its way to it, it does once it goes on."""
+    update = {"id": "00000000-frozen", "ref": "refs/heads/main", "old": ZERO, "new": farm.commit()}
+    with farm.client() as client:
+        redis_server.freeze()
+        with pytest.raises(Unreachable, match=r"^Redis does not answer, .*; what you asked for may still be done"):
+            client.pushes("thyme", [update])
+        with pytest.raises(Unreachable, match=r"^Redis does not answer, see .*; ask again$"):
+            client.pipelines()
+        redis_server.thaw()
+
+
 def test_a_full_redis_says_so(farm: Running, redis_client: Any) -> None:
     commit = farm.commit()
     redis_client.config_set("maxmemory", "1")
