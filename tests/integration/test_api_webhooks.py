@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from redis.exceptions import OutOfMemoryError
 
 from farm import webhooks
 from farm.access import Access
@@ -212,6 +213,16 @@ def test_what_is_kept_outlives_a_dispatcher_and_is_entered_once(door: Door) -> N
     door.farm.redis.zadd("farm:held", {'{"of": "another version"}': 0})
     door.webhooks.look()
     assert door.farm.redis.zcard("farm:held") == 0
+    assert len(door.pipelines()) == 1
+
+
+def test_what_cannot_be_entered_yet_is_kept(door: Door) -> None:
+    assert door.webhooks.take("rota", ["d-1"], Moved(MAIN, ZERO, door.commit(), "ada"))
+    door.farm.redis.config_set("maxmemory", 1)
+    with pytest.raises(OutOfMemoryError):
+        door.webhooks.look()
+    door.farm.redis.config_set("maxmemory", 0)
+    door.webhooks.look()
     assert len(door.pipelines()) == 1
 
 

@@ -186,6 +186,20 @@ def test_a_forgotten_pipeline_leaves_its_image_to_this(images: Images) -> None:
     assert [images.there(digest) for digest in digests] == [False, True]
 
 
+def test_an_image_stays_while_any_pipeline_that_built_it_runs(images: Images) -> None:
+    """Two builds may give the same digest; the list has the newer pipeline's number."""
+    runs, over, newest = (images.push() for _ in range(3))
+    digest = images.upload("of both", "build-aaaaaaaaaaaa")
+    for number in (runs, over):
+        image = f"{images.registry.address}/{images.name}@{digest}"
+        images.farm.record.commit(images.farm.claim(number, "build"), Status.PASSED, result={"image": image})
+    images.farm.record.commit(images.farm.claim(over, "test"), Status.FAILED, reason="no")
+    images.old(over)
+    images.release(newest)
+    assert images.garbage.collect() == []
+    assert images.there(digest)
+
+
 def test_what_is_built_again_while_others_go_stays(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     """A retry of an old pipeline builds the very same image, for all its layers are still in a cache."""
     first, second, _ = (images.push() for _ in range(3))
