@@ -10,7 +10,7 @@ from tornado.web import HTTPError, authenticated
 
 from farm.badge import badge
 from farm.broker import TASKS
-from farm.errors import Refused
+from farm.errors import Errored, Refused
 from farm.flower import pages
 from farm.flower.handler import GLANCE, Handler, aside, shared, sources, store
 from farm.flower.lines import Position
@@ -92,6 +92,10 @@ class Artifacts(Handler):
             pieces = await aside(store().pieces, Sent(int(number), step, kept["fence"]))
         except Refused as refusal:
             raise HTTPError(404, str(refusal)) from None
+        except Errored as error:  # the disk, the bucket or the rights to it
+            self.set_status(503)
+            self.render("farm.html", page=pages.problem(self.site, "The artifacts cannot be read", str(error)))
+            return
         name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in f"{number}-{step}")
         self.set_header("Content-Type", "application/x-tar")
         self.set_header("X-Content-Type-Options", "nosniff")

@@ -38,6 +38,11 @@ def test_artifacts_are_on_the_page_until_they_expire(farm, served):
     assert answer.content == content.getvalue()
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{number}-test.tar"'
     assert httpx.get(f"{served.url}/pipelines/{number}/artifacts/build").status_code == 404
+    place = Path(os.environ["FARM_HOME"]) / "artifacts" / str(number)
+    place.rename(place.with_name(f"{number}-away"))
+    place.touch()
+    answer = httpx.get(f"{served.url}/pipelines/{number}/artifacts/test")
+    assert (answer.status_code, "see <code>artifacts</code> in farm.yml" in answer.text) == (503, True)
     farm.client.hset(f"farm:pipeline:{number}:step:test", "result", '{"artifacts": {"expires": 1, "fence": 1}}')
     assert httpx.get(f"{served.url}/pipelines/{number}/artifacts/test").status_code == 404
     assert "expired" in httpx.get(f"{served.url}/pipelines/{number}").text
