@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- FORGET: delete finished pipelines with their steps and logs, the oldest first.
 -- ARGV: age (s) from which on they go, how many of the newest stay whatever their age says not, how many at once
--- Answers how many went. The tags' marks and the order of what stays are not touched. What a ref released last stays: its
--- image is the one that people have, and drift is told of it. What a push is known by (its UUID, its occurrence) stays as
--- long again as git's own reflog, so that a late report of it makes no second pipeline.
+-- Answers how many went. The tags' marks and the order of what stays are not touched. What a ref released last stays and
+-- is not counted: its image is the one that people have, and drift is told of it. What a push is known by (its UUID, its
+-- occurrence) stays as long again as git's own reflog, so that a late report of it makes no second pipeline.
 local age, keep, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local KNOWN = 90 * 86400 -- s; gc.reflogExpire's default
-local surplus = call('ZCARD', 'farm:finished') - keep
+local surplus = call('ZCARD', 'farm:finished') - call('HLEN', 'farm:released') - keep
 local gone = 0
 
 local function forget_steps(number)

@@ -101,6 +101,17 @@ def test_what_a_branch_released_last_stays(farm: Farm) -> None:
     assert farm.record.intents()[0].number == newest
 
 
+def test_what_many_refs_released_last_takes_no_place_of_the_newest(farm: Farm) -> None:
+    for k in range(3):
+        farm.release(farm.open("-", "abc"[k], ref=f"refs/tags/v{k}"), tag=f"v{k}")
+    newest = farm.enter(farm.push("-", "a"), farm.push("a", "b"))
+    for number in newest:
+        farm.record.close(number, Status.SKIPPED, "")
+    for _ in range(3):
+        farm.record.forget(days=90, keep=2)
+    assert farm.order() == newest
+
+
 def test_the_newest_may_be_forgotten_before_an_older_one(farm: Farm) -> None:
     """What ran long is older in the order, and finished later."""
     first, slow, quick = farm.open("-", "x"), farm.open("x", "a"), farm.open("a", "b")
