@@ -29,7 +29,7 @@ SecretKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 def _named(worker: str) -> str:
     """Refuse what breaks where the name stands: a list with commas, a path, Celery's --hostname, which expands `%h`."""
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}(@[A-Za-z0-9][\w.-]{0,99})?", worker, re.ASCII):
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}(@[A-Za-z0-9][\w.-]{0,252})?", worker, re.ASCII):
         raise wrong(f"{kind(worker)} is no name of a worker", "letters, digits, - _ . and one @, such as w2@build7")
     return worker
 
