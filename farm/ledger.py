@@ -36,15 +36,18 @@ class Forgotten:
 class Ledger(Base):
     """Enter pushes, list those that no dispatcher has taken up yet, and register repositories."""
 
-    def enter(self, repository: str, updates: Sequence[Push], reflogs: Reflogs | None = None) -> list[Entry]:
+    def enter(
+        self, repository: str, updates: Sequence[Push], reflogs: Reflogs | None = None, clock: float | None = None
+    ) -> list[Entry]:
         """Put all updates of one `git push` into the ledger, in one atomic step; to repeat it is harmless.
 
         A reflog is the last part of git's own list of a ref, oldest first; it settles the order. Each of its lines has
-        the old id, the new one, and its place as a push's `line` says it, where that is known.
+        the old id, the new one, and its place as a push's `line` says it, where that is known. The clock is what that
+        of git's host says now, which may be wrong.
         """
         rows = [asdict(push) | {"options": dumps(list(push.options))} for push in updates]
         logs = {ref: [list(pair) for pair in pairs] for ref, pairs in (reflogs or {}).items()}
-        answer = json.loads(self.scripts.run("enter", repository, dumps(rows), dumps(logs)))
+        answer = json.loads(self.scripts.run("enter", repository, dumps(rows), dumps(logs), clock or ""))
         if answer == "unknown":
             raise Refused(f"no repository {repository!r} is registered; run `farm hook install` for it")
         return [Entry(number, bool(known)) for number, known in answer]

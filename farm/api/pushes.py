@@ -44,7 +44,8 @@ class Update(BaseModel):
 class Report(BaseModel):
     """The ref updates of one `git push`, or those that a reflog lists.
 
-    `wait` is how many seconds the answer may wait for the pipelines' outcome.
+    `wait` is how many seconds the answer may wait for the pipelines' outcome. `clock` is what the clock of git's host
+    says (Unix seconds): it dates the lines of the reflog, and may be wrong.
     """
 
     repository: Annotated[str, Field(min_length=1, max_length=200)]
@@ -52,6 +53,7 @@ class Report(BaseModel):
     pusher: Text = ""
     options: Annotated[list[Text], Field(max_length=100)] = []
     wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT)] = 0.0
+    clock: Annotated[float, Field(gt=0)] | None = None
     updates: Annotated[list[Update], Field(max_length=UPDATES)]
 
 
@@ -74,7 +76,7 @@ async def pushes(report: Report, farm: Farm, pusher: Pusher) -> dict[str, Any]:
         for update in report.updates
     ]
     reflogs = {update.ref: update.reflog for update in report.updates if update.reflog}
-    entries = await run_in_threadpool(farm.ledger.enter, report.repository, updates, reflogs)
+    entries = await run_in_threadpool(farm.ledger.enter, report.repository, updates, reflogs, report.clock)
     await run_in_threadpool(farm.intake.host, report.repository)  # Redis is asked here, not where all requests wait
     found = await outcomes(farm.intake, updates, entries, report.wait)
     return {

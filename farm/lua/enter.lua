@@ -1,6 +1,7 @@
 #!lua
 -- ENTER: put all updates of one `git push` into the ledger.
--- ARGV: repository, JSON list of updates (id ref old new who options source line), JSON object ref -> [[old, new, line], ...]
+-- ARGV: repository, JSON list of updates (id ref old new who options source line), JSON object ref -> [[old, new, line], ...],
+-- what the reporter's clock says ("": not told), by which lines of the reflog are dated
 -- Answers a JSON list of [number, known 0 | 1] in the order of the updates, or "unknown" for a repository. The number is
 -- 0 where `ls-remote` saw what no pipeline stands for any more and the ledger knows all the same.
 -- A push is known by its UUID; else by its line in git's reflog; else it is the first of the same (old, new) of its ref
@@ -13,7 +14,8 @@ local repository = ARGV[1]
 if call('EXISTS', 'farm:repository:' .. repository) == 0 then return '"unknown"' end
 local updates, reflogs = cjson.decode(ARGV[2]), cjson.decode(ARGV[3])
 local LETTERS = {hook = 'h', webhook = 'w', reflog = 'r', ['ls-remote'] = 's'}
-local SKEW = 120 -- s by which the clocks of git's host and of Redis may differ
+local AHEAD = (tonumber(ARGV[4]) or NOW) - NOW
+local SKEW = 120 -- s by which the clocks of git's host and of Redis may differ beyond that
 local WINDOWS = {120, 2000} -- newest pushes of a ref that are looked at; more only for one that comes very late
 
 -- The newest pushes of a ref in their order, and the same with what was asked for by hand, which moved nothing: that
@@ -194,7 +196,7 @@ end
 -- Nobody reports a push before it happened; what is forgotten came in long ago.
 local function may_be(number, update)
   local happened = tonumber(string.match(update.line, '^%d+'))
-  return not happened or tonumber(call('HGET', pipeline_key(number), 'created') or 0) >= happened - SKEW
+  return not happened or tonumber(call('HGET', pipeline_key(number), 'created') or 0) >= happened - AHEAD - SKEW
 end
 
 local function guessed(number) return call('HGET', pipeline_key(number), 'source') == 'ls-remote' end

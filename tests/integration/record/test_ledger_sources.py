@@ -64,6 +64,18 @@ def test_two_hooks_that_found_the_same_line_are_two_pushes(farm: Farm) -> None:
     assert {entered(farm, "a", "b", line=each, source="reflog") for each in (first, last)} == {(one, True), (two, True)}
 
 
+@pytest.mark.parametrize("ahead", [-86400, 86400])
+def test_a_clock_of_gits_host_that_is_wrong_makes_no_second_pipeline(farm: Farm, ahead: int) -> None:
+    """The webhook came first; an equal push of an hour ago, of which only the webhook told, is another one."""
+    past, _ = entered(farm, "a", "b", source="webhook")
+    entered(farm, "b", "a", source="webhook")
+    farm.redis.hset(f"farm:pipeline:{past}", "created", farm.now() - 3600)
+    number, _ = entered(farm, "a", "b", source="webhook")
+    clock = farm.now() + ahead
+    (entry,) = farm.ledger.enter("thyme", [farm.push("a", "b", line=f"{int(clock)}-0")], {}, clock)
+    assert (entry.number, entry.known) == (number, True)
+
+
 def test_the_hook_knows_better_who_pushed(farm: Farm) -> None:
     number, _ = entered(farm, "a", "b", line=line(farm), source="reflog", who="git")
     assert entered(farm, "a", "b", line=line(farm), who="ada") == (number, True)
