@@ -1,6 +1,7 @@
 """One attempt at a step on a real record: whose fault an end is, and what the record says of it."""
 
 import gc
+import time
 import uuid
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,8 +17,10 @@ from farm.ledger import Ledger
 from farm.pipeline import Status
 from farm.push import ZERO, Push
 from farm.settings import Settings
+from workers import cleanup
 from workers.attempt import Ended, attempt
 from workers.docker import DockerEngine
+from workers.engine import Owner
 from workers.lease import Stopped, stop_all
 from workers.tools import Tools
 
@@ -124,6 +127,20 @@ def test_what_the_pushed_code_does_wrong_is_committed(door):
     assert door.try_(bare).status is Status.FAILED
     assert str(door.record.pipeline(bare).reason).startswith('no Dockerfile at "Dockerfile" in ')
     assert door.log(bare).endswith("add one or set build.dockerfile\n")
+
+
+@pytest.mark.engine
+def test_what_an_older_attempt_left_goes_before_the_next_begins(door, request):
+    number = door.push("1" * 40)
+    lost = door.record.claim(number, "build", "w0@here")
+    farm_id, engine = door.settings.farm_id, DockerEngine()
+    request.addfinalizer(lambda: cleanup.sweep(engine, farm_id, lambda _: False))
+    engine.create_network(Owner(farm_id, number, "build", lost.fence, int(time.time()) + 3600))
+    door.record.give_back(lost, "its worker shuts down", counted=False)
+    door.repository.commit({"a": "1"})
+    door.with_engine()
+    assert door.try_(number).status is Status.FAILED  # there is no such commit
+    assert not engine.objects({"farm.id": farm_id})
 
 
 def test_messages_that_come_at_a_wrong_moment_have_no_effect(door):
