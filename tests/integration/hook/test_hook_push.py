@@ -84,6 +84,17 @@ def test_thousand_refs_in_one_push(git, door, poll):
     assert len(door.updates) == 1000
 
 
+def test_more_refs_than_the_farm_takes_at_once_go_in_parts(git, door, poll):
+    hook = git.bare / "hooks/post-receive"
+    hook.write_bytes(hook.read_bytes().replace(b"\nPART = 5000 ", b"\nPART = 3 "))
+    new = git.commit()
+    refs = [f"refs/heads/b{number}" for number in range(7)]
+    assert git.push(*[f"{new}:{ref}" for ref in refs]).code == 0
+    poll(lambda: git.spool() == [])
+    assert [len(asked["updates"]) for asked in door.asked] == [3, 2, 2]
+    assert [update["ref"] for update in door.updates] == refs
+
+
 def test_a_name_that_is_no_utf8_is_refused_with_a_word(git, door):
     git.commit()
     git("push", "-q", "origin", "HEAD:main")
