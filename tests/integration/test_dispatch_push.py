@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from farm import dispatch, git
+from farm import dispatch, git, reconcile
 from farm.dispatch import Dispatcher
 from farm.errors import Refused
 from farm.ledger import Ledger
@@ -137,8 +137,9 @@ def test_a_crash_before_the_chain_is_healed_by_the_reaper(house: House, origin: 
     broken = Dispatcher(house.record, house.ledger, house.settings, publish=crash)
     number = house.push(origin.commit())
     assert broken.dispatch(number).stages
-    wake = poll(house.record.reap)[0]
-    assert (wake.number, [step.name for step in wake.steps]) == (number, ["build", "test", "release"])
+    poll(lambda: reconcile.reap(house.record, house.ledger, house.send) and house.sent)
+    ((sent, steps, title),) = house.sent
+    assert (sent, steps, title.split()[:2]) == (number, ["build", "test", "release"], ["thyme", "main"])
 
 
 def test_mistakes_in_the_definition(house: House, origin: Origin) -> None:
