@@ -23,10 +23,12 @@ def house(redis_server: Any, redis_client: Any, tmp_path: Path, monkeypatch: pyt
     for name, value in {"FARM_REDIS_URL": redis_server.url, "FARM_TOKEN": "all", "FARM_POLL": ""}.items():
         monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("farm.cli.house.LOOK", 0.05)
+    monkeypatch.setattr("farm.cli.house.ROOM", 0.05)
     house = House(Live(Settings.load(tmp_path)))
     house.start()
     yield house
     house.stop()
+    house._redis.close()
 
 
 def threads() -> set[str]:
@@ -53,19 +55,12 @@ def test_rules_and_reporters_follow_the_file(house: House, tmp_path: Path, poll:
     poll(lambda: "report-slack" in threads())
 
 
-def test_the_mirrors_of_a_machine_without_a_worker_have_a_limit_too(
-    house: House, tmp_path: Path, poll: Callable[..., Any]
-) -> None:
+@pytest.mark.usefixtures("house")
+def test_the_mirrors_of_a_machine_without_a_worker_have_a_limit_too(tmp_path: Path, poll: Callable[..., Any]) -> None:
     """Nobody but its dispatcher is there to see to them."""
-    house.stop()
     folder = tmp_path / "mirrors" / "thyme.git"
     (folder / "objects").mkdir(parents=True)
     (folder / "objects" / "pack").write_bytes(b"x")
     os.utime(folder, (0, 0))
     (tmp_path / "farm.yml").write_text("mirrors_max: 0\n")
-    again = House(Live(Settings.load(tmp_path)))
-    again.start()
-    try:
-        poll(lambda: not folder.exists())
-    finally:
-        again.stop()
+    poll(lambda: not folder.exists())
