@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from farm import dispatch, git, reconcile
+from farm import dispatch, git, intake, reconcile
 from farm.dispatch import Dispatcher
 from farm.errors import Refused
 from farm.ledger import Ledger
@@ -140,6 +140,17 @@ def test_a_crash_before_the_chain_is_healed_by_the_reaper(house: House, origin: 
     poll(lambda: reconcile.reap(house.record, house.ledger, house.send) and house.sent)
     ((sent, steps, title),) = house.sent
     assert (sent, steps, title.split()[:2]) == (number, ["build", "test", "release"], ["thyme", "main"])
+
+
+def test_what_a_dispatcher_left_in_the_ledger_is_taken_up(
+    house: House, origin: Origin, poll: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended before it had looked at the push."""
+    monkeypatch.setattr(intake, "GRACE", 0.0)
+    number, next_one = house.push(origin.commit()), intake.Intake(house.dispatcher)
+    next_one.look()
+    assert poll(lambda: house.record.pipeline(number).stages)
+    next_one.close()
 
 
 def test_mistakes_in_the_definition(house: House, origin: Origin) -> None:
