@@ -1,7 +1,7 @@
 """May this image get that tag? The order rule, pure; the record does the fenced acts, the caller puts the manifest.
 
-Every ref has one ordered list of its pushes. A tag moves only forward in that order and belongs to one ref;
-the push of a git tag never moves `latest`.
+Every ref has one ordered list of its pushes. A tag moves only forward in that order and belongs to one ref until
+that is deleted; the push of a git tag never moves `latest`.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,8 @@ def decide(repository: str, ref: str, position: float, tag: str, standing: Stand
         raise Refused("a git tag never moves `latest`; release it under a tag of its own, such as {tag}")
     if standing.owner and standing.owner != f"{repository} {ref}":
         owner, _, owning_ref = standing.owner.partition(" ")
-        raise Refused(f"the tag `{tag}` belongs to {owning_ref} of {owner}; choose another in release.tags")
+        held = f"the tag `{tag}` belongs to {owning_ref} of {owner} as long as that is there"
+        raise Refused(f"{held}; choose another in release.tags")
     if not standing.mark or position > standing.position:
         return Decision()
     rolled_back = standing.number != standing.mark

@@ -76,6 +76,34 @@ def test_each_branch_has_its_own_order_but_a_tag_has_one_owner(farm: Farm) -> No
     assert farm.record.release_begin(claim, "topic").go
 
 
+def test_a_tag_whose_branch_is_deleted_goes_to_the_next_that_releases_it(farm: Farm) -> None:
+    """As when the default branch gets another name; the order begins anew, and the old name gets nothing back."""
+    first, late = farm.open("-", "a"), farm.open("a", "b")
+    farm.release(first)
+    held_up = farm.to_release(late)
+    farm.enter(farm.push("b", "-"))
+    other = farm.open("-", "a", ref="refs/heads/trunk")
+    farm.release(other)
+    assert farm.record.intents()[0].number == other
+    with pytest.raises(Refused, match="belongs to refs/heads/trunk of thyme"):
+        farm.record.release_begin(held_up, "latest")
+    assert farm.record.rollback("thyme", "latest", None, "jo").number == first
+    again = farm.open("-", "c")
+    with pytest.raises(Refused, match="belongs to refs/heads/trunk of thyme as long as that is there"):
+        farm.record.release_begin(farm.to_release(again), "latest")
+    farm.release(farm.open("a", "d", ref="refs/heads/trunk"))
+
+
+def test_a_tag_of_a_deleted_branch_goes_to_no_other_repository(farm: Farm) -> None:
+    farm.release(farm.open("-", "a"))
+    farm.enter(farm.push("a", "-"))
+    farm.ledger.register("sage", "file:///sage.git", "main", {})
+    entry = farm.ledger.enter("sage", [farm.push("-", "a", repository="sage")])[0]
+    farm.record.open(entry.number, definition="{}", steps=CHAIN, image_repository="thyme")
+    with pytest.raises(Refused, match="belongs to refs/heads/main of thyme"):
+        farm.record.release_begin(farm.to_release(entry.number), "latest")
+
+
 def test_nothing_is_released_without_fence_image_or_leave(farm: Farm) -> None:
     number = farm.open()
     claim = farm.to_release(number)
