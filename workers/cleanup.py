@@ -25,15 +25,14 @@ def remove_step(engine: Engine, owner: Owner) -> int:
     return _remove(engine, engine.objects({key: labels[key] for key in ("farm.id", "farm.pipeline", "farm.step")}))
 
 
-def sweep(engine: Engine, farm_id: str, alive: Callable[[Owner], bool], now: float | None = None) -> int:
+def sweep(engine: Engine, farm_id: str, alive: Callable[[Owner], bool]) -> int:
     """Remove what no attempt needs any more; return how many objects that were.
 
     Of this farm that is what `alive` denies; it is asked after the objects were listed, so that a new attempt is never
     taken for a dead one. Of another farm, which may share the engine or be gone for good, it is what has expired.
     """
     engine.sweep()
-    now = time.time() if now is None else now
-    listed = engine.objects({})
+    listed, now = engine.objects({}), time.time()
     return _remove(
         engine,
         (

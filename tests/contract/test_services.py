@@ -133,9 +133,11 @@ def test_a_command_that_hangs_does_not_hold_the_deadline_up(work, network, image
 
 @pytest.mark.parametrize("ready", [Ready(port=1), Ready(command="false"), Ready()])
 def test_a_service_that_ends_is_told_at_once_with_its_exit_code(work, network, images, ready):
-    service = Service(image=images.busybox, command=("sh", "-c", "echo no password; sleep 0.1; exit 3"), ready=ready)
+    end = "sleep 0.1" if ready != Ready() else "until [ -e /end ]; do sleep 0.1; done"
+    service = Service(image=images.busybox, command=("sh", "-c", f"echo no password; {end}; exit 3"), ready=ready)
     if ready == Ready():
         containers = services.start(work, {"db": service}, network)
+        work.engine.exec(containers["db"], ("touch", "/end"), check=lambda: None, deadline=time.monotonic() + 60)
         work.engine.wait(containers["db"], check=lambda: None)
         services.fallen(work, containers)
         assert b"service db has ended with exit code 3" in work.log.bytes
