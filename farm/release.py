@@ -49,7 +49,7 @@ def decide(repository: str, ref: str, position: float, tag: str, standing: Stand
     if standing.owner and standing.owner != f"{repository} {ref}":
         owner, _, owning_ref = standing.owner.partition(" ")
         held = f"the tag `{tag}` belongs to {owning_ref} of {owner} as long as that is there"
-        raise Refused(f"{held}; choose another in release.tags")
+        raise Refused(f"{held}; choose another in release.tags, or delete that branch")
     if not standing.mark or position > standing.position:
         return Decision()
     rolled_back = standing.number != standing.mark

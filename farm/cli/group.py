@@ -54,9 +54,8 @@ class LazyGroup(TyperGroup):
         except Exception as error:
             if os.environ.get("FARM_DEBUG"):
                 raise
-            if isinstance(error, OSError) and isinstance(
-                error.filename, str
-            ):  # the way to it is closed, or there is no room
+            # The way to a file is closed, or there is no room.
+            if isinstance(error, OSError) and isinstance(error.filename, str):
                 typer.echo(f"error: {error.filename} cannot be used: {why(error)}; {_mend(error)}", err=True)
                 sys.exit(REFUSED)
             typer.echo(

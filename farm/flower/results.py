@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import Any
 
 from farm.pipeline import Job
@@ -52,9 +51,11 @@ def results(jobs: Iterable[Job]) -> list[Results]:
     """Return the results of those jobs that left some, those that failed first; SHOWN failing tests of all in full."""
     found = [_results(job, job.result["tests"]) for job in jobs if job.result.get("tests")]
     found.sort(key=lambda each: not each.failed)
-    counts = accumulate(len(each.failing) for each in found)
-    rooms = [SHOWN - count + len(each.failing) for each, count in zip(found, counts, strict=True)]
-    return [replace(each, failing=each.failing[: max(room, 0)]) for each, room in zip(found, rooms, strict=True)]
+    shown, room = list[Results](), SHOWN
+    for each in found:
+        shown.append(replace(each, failing=each.failing[:room]))
+        room = max(room - len(each.failing), 0)
+    return shown
 
 
 def _results(job: Job, tests: Mapping[str, Any]) -> Results:

@@ -12,11 +12,10 @@ from farm.gitlab.merged import flat
 from farm.gitlab.notes import Notes
 from farm.gitlab.outcomes import outcomes
 from farm.gitlab.services import services
-from farm.gitlab.source import Line, Map, Text
+from farm.gitlab.source import NUMBER, Line, Map, Text
 from farm.gitlab.words import SOURCE, command, expand, names, predefined
 
 _BASH = re.compile(r"\[\[ |(?:^|\s)source |<<<|\bpushd\b|\$\{\w+(?:,,|\^\^)|\bpipefail\b|=\(")
-_NUMBER = re.compile(r"[0-9]{1,9}")
 _LABEL = re.compile(r"[^a-z0-9_.-]+")
 _RUNNERS = ("GIT_", "FF_", "CI_", "CACHE_", "SECURE_", "SAST_")
 _ENGINES = "DOCKER_"
@@ -175,7 +174,7 @@ class TestJob:
 
     def _parallel(self) -> None:
         line, said = self._line("parallel"), self.job.pop("parallel", None)
-        if isinstance(said, Text) and _NUMBER.fullmatch(said):
+        if isinstance(said, Text) and NUMBER.fullmatch(said):
             if 2 <= int(said) <= 50:  # noqa: PLR2004 - the farm's own bounds
                 self.made["parallel"] = int(said)
             elif int(said) > 1:

@@ -5,12 +5,11 @@ from typing import Any
 
 from farm.gitlab.merged import flat
 from farm.gitlab.notes import Notes
-from farm.gitlab.source import Map
+from farm.gitlab.source import NUMBER, Map
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
 _UNITS = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
 _LONGEST = 100  # characters of a duration
-_NUMBER = re.compile(r"[0-9]{1,9}")
 _TRIES = 5
 _DAY = 86400
 _CODES = 255
@@ -46,7 +45,7 @@ def _retry(job: Map, about: str, notes: Notes) -> dict[str, Any]:
     if said is None:
         return {}
     written = str(said.get("max") or "2") if isinstance(said, Map) else str(said)
-    if not _NUMBER.fullmatch(written):
+    if not NUMBER.fullmatch(written):
         notes.add(line, about, "this form of retry has no counterpart; left out")
         return {}
     tries = min(int(written), _TRIES)

@@ -3,6 +3,7 @@
 All scalars are text as it is written, because GitLab hands variables on as text; nothing (`~`, null) is None.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
@@ -13,6 +14,9 @@ from farm.errors import Refused
 
 BYTES = 1 << 20
 VALUES = 50_000  # aliases counted in full
+NUMBER = re.compile(
+    r"[0-9]{1,9}"
+)  # a whole number as GitLab takes one; neither another script's digits nor thousands of them
 _NULL, _MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
 
 
